@@ -43,6 +43,7 @@ var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Ver
 // checkDefinitions looks at the CustomResourceDefinitions. A user who may not read them gets what discovery says.
 func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 	var r result
+	installed := map[string]*unstructured.Unstructured{}
 	for _, k := range kinds.All {
 		name := k.Resource + "." + k.Group
 		crd, err := i.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
@@ -54,12 +55,20 @@ func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 		case err != nil:
 			return r, err
 		default:
+			installed[name] = crd
 			r.findings = append(r.findings, evaluateDefinition(crd)...)
 		}
 	}
+	found, err := i.checkRelease(ctx, installed)
+	if err != nil {
+		return r, err
+	}
+	if found != nil {
+		r.add(*found)
+	}
 	r.message = fmt.Sprintf("%d CustomResourceDefinitions are established", len(kinds.All))
 	if len(r.findings) > 0 {
-		r.message = "CustomResourceDefinitions are missing, or cannot be used"
+		r.message = "CustomResourceDefinitions are missing, cannot be used, or belong to another release"
 	}
 	return r, nil
 }
