@@ -18,6 +18,8 @@ build() {
 	go -C test test -tags grpcnotrace,bench -vet=off -c -o /dev/null ./bench
 	go -C test test -tags grpcnotrace -vet=off -c -o /dev/null ./hostile
 	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o /dev/null .
+	go tool -modfile=hack/tools/ko/go.mod -n ko # of the end-to-end suite, as the next
+	go tool -modfile=hack/tools/helm/go.mod -n helm
 	hack/sources.sh -build || [ $? = 77 ]
 	hack/notifiers.sh -build || [ $? = 77 ]
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
@@ -125,10 +127,10 @@ limit() { # in minutes
 	skew) echo 14 ;;
 	variants) echo 20 ;;
 	sender) echo 22 ;;
-	race) echo 12 ;;
+	race) echo 14 ;;
 	soak) echo 14 ;;
 	mutations) echo 5 ;;
-	bench) echo 7 ;;
+	bench) echo 9 ;;
 	hostile) echo 9 ;;
 	fuzz) echo 7 ;;
 	sources) echo 10 ;;
