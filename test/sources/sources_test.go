@@ -80,7 +80,7 @@ var _ = Describe("Alertmanager", func() {
 			alertmanager.start(ctx)
 			newPrometheus(disk, item, time.Second).start(ctx)
 			Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
-			Expect(s.last()).To(And(HaveField("Title", "DiskFull: 3 firing"), HaveField("Content", ContainSubstring("disk-002 is full"))))
+			Expect(s.last()).To(And(HaveField("Title", "DiskFull: 3 firing"), HaveField("Content", ContainSubstring("disk=disk-002"))))
 
 			disk.clear()
 			Eventually(ctx, s.count("resolved")).Should(Equal(1))
