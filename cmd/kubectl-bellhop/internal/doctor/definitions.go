@@ -28,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/helmrelease"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
@@ -59,12 +60,10 @@ func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 			r.findings = append(r.findings, evaluateDefinition(crd)...)
 		}
 	}
-	found, err := i.checkRelease(ctx, installed)
-	if err != nil {
+	if original, err := helmrelease.Find(ctx, i.core, installed); err != nil {
 		return r, err
-	}
-	if found != nil {
-		r.add(*found)
+	} else if original != nil {
+		r.add(Finding{ID: "crd-of-another-release", Severity: Problem, Object: crdLabel(helmrelease.Definition), Message: original.Message(), Fix: original.Fix()})
 	}
 	r.message = fmt.Sprintf("%d CustomResourceDefinitions are established", len(kinds.All))
 	if len(r.findings) > 0 {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package doctor
+package helmrelease
 
 import (
 	"strings"
@@ -27,41 +27,40 @@ import (
 )
 
 // F-U41: a release of the original service-catalog would delete all objects with it.
-func TestCheckRelease(t *testing.T) {
+func TestFind(t *testing.T) {
 	stored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "catalog", Name: "sh.helm.release.v1.catalog.v1", Labels: map[string]string{"owner": "helm", "name": "catalog"}}}
-	of := func(name string, r release) *unstructured.Unstructured {
-		return definition(name, func(crd map[string]any) {
-			if r != (release{}) {
-				crd["metadata"].(map[string]any)["annotations"] = map[string]any{releaseName: r.name, releaseNamespace: r.namespace}
-			}
-		})
+	of := func(r Release) *unstructured.Unstructured {
+		crd := &unstructured.Unstructured{}
+		if r != (Release{}) {
+			crd.SetAnnotations(map[string]string{"meta.helm.sh/release-namespace": r.namespace, "meta.helm.sh/release-name": r.name})
+		}
+		return crd
 	}
-	catalog, own := release{"catalog", "catalog"}, release{"bellhop-system", "bellhop"}
+	catalog, own := Release{"catalog", "catalog"}, Release{"bellhop-system", "bellhop"}
 	for name, test := range map[string]struct {
-		services, alerts release
+		services, alerts Release
 		isStored, want   bool
 	}{
-		"of the original":                 {catalog, release{}, true, true},
+		"of the original":                 {catalog, Release{}, true, true},
 		"of the original, and of our own": {catalog, own, true, true},
 		"that was detached":               {catalog, own, false, false},
 		"of our own":                      {own, own, true, false},
-		"none":                            {release{}, release{}, true, false},
+		"none":                            {Release{}, Release{}, true, false},
 		"of a chart with all definitions": {catalog, catalog, true, false},
 	} {
 		clients := fake.NewClientset()
 		if test.isStored {
 			clients = fake.NewClientset(stored)
 		}
-		crds := map[string]*unstructured.Unstructured{}
-		for crd, r := range map[string]release{"serviceinstances.servicecatalog.k8s.io": test.services, "alerts.pager.k8s.co": test.alerts} {
-			crds[crd] = of(crd, r)
-		}
-		found, err := (&inspector{core: clients.CoreV1()}).checkRelease(t.Context(), crds)
+		found, err := Find(t.Context(), clients.CoreV1(), map[string]*unstructured.Unstructured{Definition: of(test.services), alerts: of(test.alerts)})
 		if err != nil || (found != nil) != test.want {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
-		if found != nil && !strings.Contains(found.Fix, "kubectl delete secrets --namespace catalog --selector owner=helm,name=catalog") {
-			t.Errorf("%s: the fix is %s", name, found.Fix)
+		if found != nil && !strings.Contains(found.Fix(), "kubectl delete secrets --namespace catalog --selector owner=helm,name=catalog") {
+			t.Errorf("%s: the fix is %s", name, found.Fix())
 		}
+	}
+	if found, err := Find(t.Context(), fake.NewClientset().CoreV1(), nil); found != nil || err != nil {
+		t.Errorf("without definitions: %+v, %v", found, err)
 	}
 }
