@@ -14,15 +14,15 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was
-// observed; Apply returns the status after a broker's answer, and ApplySecretWritten and ApplySecretRefused the status after a write of the Secret. A status is in one Phase; bind, credentials, rotate and remove have the
-// decisions on them.
+// Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was observed; Apply returns the status
+// after a broker's answer, ApplySecretWritten and ApplySecretRefused after a write of the Secret. bind, credentials, rotate and remove decide by phase.
 package binding
 
 import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -293,13 +293,10 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 }
 
 func (d *decision) newRequest(op lifecycle.Operation) *Request {
-	call := &Request{parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
+	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
 		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if d.phase.Task != bindingphase.Rotating { // a rotation sends no parameters
 		call.Required = d.in.Parameters.Required
-	}
-	if t := d.target(); t != nil {
-		call.Target = *t
 	}
 	return call
 }
