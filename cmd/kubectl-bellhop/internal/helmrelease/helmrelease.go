@@ -69,5 +69,5 @@ func (r Release) Message() string {
 
 // Fix says how Helm forgets the release.
 func (r Release) Fix() string {
-	return fmt.Sprintf("have Helm forget it: kubectl delete secrets --namespace %s --selector %s, see docs/how-to/services/migrate-from-service-catalog.md#detach-the-helm-release", r.namespace, r.selector())
+	return fmt.Sprintf("have Helm forget it: kubectl delete secrets --namespace %s --selector %s, see docs/how-to/services/migrate-from-service-catalog.md#remove-the-records-of-the-helm-release", r.namespace, r.selector())
 }
