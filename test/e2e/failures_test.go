@@ -92,6 +92,8 @@ func itQuotesLogs() {
 			Expect(public).NotTo(ContainSubstring(canary))
 		}
 
+		const secret = "host-in-a-secret.invalid" // older than the Pod by seconds: of the same second, it may have changed since
+		kubectl(ctx, "create secret generic host --namespace "+failures+" --from-literal=host="+secret)
 		kubectl(ctx, "create rolebinding bellhop-diagnostics --namespace "+failures+" --clusterrole=bellhop-diagnostics --serviceaccount="+system+":"+serviceAccount)
 		Eventually(func() (string, error) {
 			return try(ctx, "", "kubectl", "auth", "can-i", "get", "pods", "--subresource=log", "--namespace="+failures, "--as=system:serviceaccount:"+system+":"+serviceAccount)
@@ -99,8 +101,6 @@ func itQuotesLogs() {
 		createFailingJob(ctx, "read", canary)
 		Eventually(messagesOf(ctx, "Job", "read")).Should(ConsistOf(HaveField("Content", MatchRegexp(`Log:\nlogin: .*`+canary))))
 
-		const secret = "host-in-a-secret.invalid"
-		kubectl(ctx, "create secret generic host --namespace "+failures+" --from-literal=host="+secret)
 		createFailingJob(ctx, "secret", "", "{name: DB_host, valueFrom: {secretKeyRef: {name: host, key: host}}}")
 		Eventually(messagesOf(ctx, "Job", "secret")).Should(ConsistOf(HaveField("Content", SatisfyAll(
 			ContainSubstring("Log:\nlogin: "), Not(ContainSubstring(secret))))))
