@@ -74,11 +74,11 @@ func (d *deletedJobs) of(req request) *lifecycle.Trimmed {
 	return d.byKey[req.key()]
 }
 
-// forget removes the Job of a request that was handled, unless it is another one by now.
+// forget removes the Job of a request that was handled, unless it is another one by now; nil: none was.
 func (d *deletedJobs) forget(req request, handled *lifecycle.Trimmed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.byKey[req.key()] != handled {
+	if handled == nil || d.byKey[req.key()] != handled {
 		return
 	}
 	delete(d.byKey, req.key())

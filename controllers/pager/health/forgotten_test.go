@@ -122,6 +122,15 @@ func TestUnlabelledJobsAreForgotten(t *testing.T) {
 	}
 }
 
+// Of what does not exist and never was a Job, there is nothing to forget.
+func TestAnObjectThatIsNoJobIsForgotten(t *testing.T) {
+	r := newReconcilerWithoutJobs(t)
+	req := request{Resource: schema.GroupResource{Group: "apps", Resource: "deployments"}, Kind: "Deployment", Namespace: "shop", Name: "quiet", UID: "1"}
+	if s, err := r.observe(t.Context(), r.client, req, found{isGone: true}); s != nil || err != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // Nothing is remembered of a Job that succeeded and was deleted.
 func TestDeletedJobsAreForgotten(t *testing.T) {
 	r := newReconcilerWithoutJobs(t)
