@@ -28,7 +28,7 @@ type Action string
 const (
 	Keep    Action = "Keep"    // nothing
 	Fire    Action = "Fire"    // create the Alert, or have it fire again
-	Extend  Action = "Extend"  // record a later failure in an Alert that is firing: a person who resolves it means that one, too
+	Extend  Action = "Extend"  // record a later failure in an Alert that is firing, so that the resolve of a user holds for it, too
 	Resolve Action = "Resolve" // resolve the Alert
 )
 

@@ -68,7 +68,7 @@ func TestDecide(t *testing.T) {
 		"fails for the first time since it is watched": {in: Inputs{Asks: true, Result: failing(time.Time{}), SeenSince: before(time.Minute)}, want: Fire},
 		"fails anew after a person":                    {in: Inputs{Asks: true, Result: failing(before(time.Minute)), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Fire},
 
-		// What flaps fails again while its Alert fires: a person who resolves it then has seen that.
+		// An object that flaps fails again while its Alert fires: the resolve of a user holds for the later failure.
 		"fires, and another failure began": {in: Inputs{Asks: true, Result: failing(before(time.Minute)), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Extend},
 		"fires, and a failure is renewed": {
 			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep},
