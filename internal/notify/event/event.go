@@ -34,6 +34,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Event has the fields of an object of events.k8s.io/v1 that depend on the message.
@@ -75,8 +76,7 @@ type Creator interface {
 
 const (
 	action  = "Notify"
-	maxNote = 1024 // the API server's limit in bytes
-	maxName = 253  // the API server's limit in characters, for all objects
+	maxName = 253 // the API server's limit in characters, for all objects
 )
 
 // Sender is a notify.Sender. It has no address and no credential.
@@ -117,9 +117,9 @@ func render(m notify.Message, k notify.Key) (e Event, cuts string) {
 	if m.Event != result.Resolved && (m.Severity == notify.Warning || m.Severity == notify.Critical) {
 		e.Type = TypeWarning
 	}
-	note, cut, omitted := notify.CutWithLinks(m.TitleWithStatus()+"\n"+m.Content(), m.Links(), maxNote, notify.Bytes, notify.Link.Line)
+	note, cut, omitted := notify.CutWithLinks(m.TitleWithStatus()+"\n"+m.Content(), m.Links(), redact.MaxNote, notify.Bytes, notify.Link.Line)
 	if cut {
-		cuts = notify.CutNote("note", maxNote, "bytes")
+		cuts = notify.CutNote("note", redact.MaxNote, "bytes")
 	}
 	e.Note = note
 	return e, cuts + omitted
