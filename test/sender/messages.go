@@ -96,16 +96,21 @@ func (o *oracle) fired(name, note string, p *page, last map[string]bool) {
 
 // hasStarted reports whether people have to be notified of an Alert again: its severity rises, or an alert began to fire since the last time. After an
 // outage it may have been posted before that message, which was on its way; and the post that lists it may not be answered yet. What had to leave a
-// full Alert is news once there is room again.
+// full Alert is news once there is room again. So is what the group of the Alert has not listed for longer than its interval, as while the routes put
+// it into another group.
 func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bool {
 	source, _, _ := strings.Cut(name, "-")
+	group := ""
+	if a := o.decoded[name]; a != nil {
+		group = groupOf(a.Labels)
+	}
 	since := p.fired.Add(answeredAfter)
 	if o.wasAway() {
 		since = p.fired.Add(-o.delay())
 	}
 	for id := range last {
 		hasReturned := !p.last[id] && o.full[source].After(since)
-		if s := o.of(source, id); !p.told[id] || hasReturned || s.isOver() || s.listedSince.After(since) {
+		if s := o.of(source, id); !p.told[id] || hasReturned || s.isOver() || s.listedSince.After(since) || s.listedIn[group].since.After(since) {
 			return true
 		}
 	}
