@@ -97,8 +97,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
 		receiver.Setup(mgr, resolver, cache, endpointHealth),
 		pagedhealth.Setup(ctx, mgr, pagedhealth.Options{
-			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter,
+			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter, Now: o.now,
 			Lease: types.NamespacedName{Namespace: o.OperatorNamespace, Name: o.Lease}, Recorder: o.Recorder, Metrics: o.Metrics,
 		}),
 	)
+}
+
+// now returns the API server's time as it was known last, which goes on; before it was known, this machine's.
+func (o Options) now() time.Time {
+	if known := o.ServerClock.Last(); !known.IsZero() {
+		return known
+	}
+	return time.Now()
 }

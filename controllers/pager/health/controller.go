@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -54,7 +53,7 @@ type Reconciler struct {
 	objects      *objects
 	diagnostics  diagnostics.Collector
 	recorder     events.EventRecorder
-	clock        clock.PassiveClock
+	now          func() time.Time
 	resolveAfter time.Duration
 	budget       lifecycle.Budget
 	runs         runs
@@ -68,7 +67,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	if req.Resource == namespaceResource.GroupResource() {
 		return r.reconcileOverflow(ctx, req)
 	}
-	found, isKnown, err := r.objects.get(ctx, req)
+	found, isKnown, err := r.objects.get(ctx, req, r.now())
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -89,7 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	again = earlier(again, r.reportUnknown(s))
 	if action == lifecycle.Keep {
 		r.forgetHandled(s, found.kept, again)
-		return r.requeueAt(again), nil
+		return r.requeueAt(earlier(again, found.again)), nil
 	}
 	if s, err = r.confirm(ctx, s); err != nil {
 		return ctrl.Result{}, err
@@ -148,7 +147,7 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 	if again, ok, err := r.takeBudget(ctx, s.req, s.in.Ask); !ok || err != nil {
 		return r.requeueAt(again), err
 	}
-	result := s.in.Judge(r.clock.Now())
+	result := s.in.Judge(r.now())
 	log.FromContext(ctx).Info("Object fails", "reason", result.Reason, "message", result.Message)
 	err := r.fire(ctx, s.alert, newAlert(s.req, r.objects.version(s.req.Resource), s.object, s.in.Ask, result, r.details(ctx, s, result)))
 	if err != nil {
@@ -161,7 +160,7 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 
 // decide returns what has to be done about an Alert.
 func (r *Reconciler) decide(req request, in *lifecycle.Inputs) (lifecycle.Action, time.Time) {
-	now := r.clock.Now()
+	now := r.now()
 	in.ResolveAfter = r.resolveAfter
 	in.SeenSince, in.HasRecovered = r.seen.since(req.key(), in.Answer(), now)
 	action, again := lifecycle.Decide(*in, now)
@@ -184,7 +183,7 @@ func (r *Reconciler) requeueAt(at time.Time) ctrl.Result {
 	if at.IsZero() {
 		return ctrl.Result{}
 	}
-	return ctrl.Result{RequeueAfter: max(at.Sub(r.clock.Now()), time.Millisecond)}
+	return ctrl.Result{RequeueAfter: max(at.Sub(r.now()), time.Millisecond)}
 }
 
 // confirm observes an object again, as the API server has it now, since a cache may show what was: a former failure, or a consent that was
@@ -218,7 +217,7 @@ func (r *Reconciler) takeBudget(ctx context.Context, req request, ask lifecycle.
 		}
 		r.budget.Begin(req.Namespace, fired)
 	}
-	ok, again = r.budget.Take(req.Namespace, req.key(), ask, r.clock.Now())
+	ok, again = r.budget.Take(req.Namespace, req.key(), ask, r.now())
 	if !ok {
 		r.objects.enqueue(overflowRequest(req.Namespace))
 	}
@@ -272,7 +271,7 @@ func (r *Reconciler) record(ctx context.Context, s *situation) error {
 	uid := was.Annotations[v1beta1.PagedUIDAnnotation]
 	if s.object != nil {
 		uid = string(s.object.GetUID())
-		if judged := s.in.Judge(r.clock.Now()); judged.State == lifecycle.Failing {
+		if judged := s.in.Judge(r.now()); judged.State == lifecycle.Failing {
 			since = judged.Since
 		}
 	}

@@ -18,6 +18,7 @@ package health
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -64,7 +65,11 @@ func decides(job, former *lifecycle.Trimmed) bool {
 		return false
 	}
 	was, err := former.Object()
-	return err != nil || lifecycle.DecidingJob([]*unstructured.Unstructured{was, is}) == is
+	if err != nil {
+		return true
+	}
+	deciding, _ := lifecycle.DecidingJob([]*unstructured.Unstructured{was, is}, time.Time{}) // both have ended
+	return deciding == is
 }
 
 // of returns the Job of a request; nil: none is kept.

@@ -32,7 +32,6 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	clientfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -69,11 +68,11 @@ func newReconcilerWithoutJobs(t *testing.T) *Reconciler {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool {
-		_, isKnown, err := all.get(t.Context(), request{Resource: jobs, Kind: "Job", Namespace: "shop", Name: "none"})
+		_, isKnown, err := all.get(t.Context(), request{Resource: jobs, Kind: "Job", Namespace: "shop", Name: "none"}, time.Time{})
 		return isKnown && err == nil
 	})
 	all.api = newAPI()
-	return &Reconciler{client: c, live: c, objects: all, recorder: events.NewFakeRecorder(10), clock: clock.RealClock{}, resolveAfter: time.Minute, unknown: unknown}
+	return &Reconciler{client: c, live: c, objects: all, recorder: events.NewFakeRecorder(10), now: time.Now, resolveAfter: time.Minute, unknown: unknown}
 }
 
 // handleAll handles the queue until it is empty.

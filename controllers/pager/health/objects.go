@@ -235,11 +235,13 @@ type found struct {
 	isGone bool                       // it is deleted
 	// kept is the deleted Job of the request; nil: there is none.
 	kept *lifecycle.Trimmed
+	// again is when another Job of the request decides, by time alone; zero: never.
+	again time.Time
 }
 
-// get returns the object of a request; of several Jobs the one that decides. isKnown is false as long as the informer has not seen all objects:
+// get returns the object of a request; of several Jobs the one that decides now. isKnown is false as long as the informer has not seen all objects:
 // then that there is none proves nothing.
-func (all *objects) get(ctx context.Context, req request) (f found, isKnown bool, err error) {
+func (all *objects) get(ctx context.Context, req request, now time.Time) (f found, isKnown bool, err error) {
 	all.mu.Lock()
 	k, ok := all.kinds[req.Resource]
 	all.mu.Unlock()
@@ -283,7 +285,7 @@ func (all *objects) get(ctx context.Context, req request) (f found, isKnown bool
 		}
 		f.isGone = f.isGone && !isUnlabelled
 	}
-	f.object = lifecycle.DecidingJob(candidates)
+	f.object, f.again = lifecycle.DecidingJob(candidates, now)
 	return f, true, nil
 }
 

@@ -73,7 +73,7 @@ func TestVersionThatIsNotServedAnyMore(t *testing.T) {
 		t.Errorf("reads %s", got)
 	}
 	eventually(t, func() bool {
-		_, isKnown, err := all.get(t.Context(), request{Resource: houses, Kind: "House", Namespace: "shop", Name: "first", UID: "1"})
+		_, isKnown, err := all.get(t.Context(), request{Resource: houses, Kind: "House", Namespace: "shop", Name: "first", UID: "1"}, time.Time{})
 		return isKnown && err == nil
 	})
 }

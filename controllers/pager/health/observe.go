@@ -129,16 +129,16 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situat
 // claim that is pending. A CronJob whose last runs may be missing is looked at again. Where the operator may not read StorageClasses, each claim
 // counts as one of a class that does not wait.
 func (r *Reconciler) evidence(ctx context.Context, s *situation) (lifecycle.Evidence, error) {
-	e := lifecycle.Evidence{Now: r.clock.Now(), Failures: r.objects.failuresOf(s.req.Resource)}
+	e := lifecycle.Evidence{Now: r.now(), Failures: r.objects.failuresOf(s.req.Resource)}
 	switch {
 	case lifecycle.NeedsRuns(s.object):
-		listed, err := r.runs.of(ctx, r.live, r.clock.Now, s.object)
+		listed, err := r.runs.of(ctx, r.live, r.now, s.object)
 		if err != nil {
 			return e, err
 		}
 		e.Runs, e.AreRunsOld = listed.byOwner[s.object.GetUID()], listed.isBefore(s.object)
 		if e.AreRunsOld {
-			r.objects.queue.AddAfter(s.req, listed.until.Sub(r.clock.Now()))
+			r.objects.queue.AddAfter(s.req, listed.until.Sub(r.now()))
 		}
 	case lifecycle.ClassOf(s.object) != "":
 		class := &storagev1.StorageClass{}

@@ -70,7 +70,7 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 	case lifecycle.Resolve:
 		return ctrl.Result{}, r.resolve(ctx, alert, false)
 	case lifecycle.Fire:
-		if ok, later := r.budget.Report(req.Namespace, r.clock.Now()); !ok {
+		if ok, later := r.budget.Report(req.Namespace, r.now()); !ok {
 			return r.requeueAt(later), nil
 		}
 		if err := r.fire(ctx, alert, newOverflowAlert(req.Namespace, n, ask)); err != nil {

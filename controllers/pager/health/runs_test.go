@@ -30,7 +30,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -98,7 +97,7 @@ func TestRunsAreListedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const cronJobs = 1200
 		live, queue := &jobLists{version: "50", jobs: cronJobs}, &delays{of: map[string]time.Duration{}}
-		r := &Reconciler{live: live, clock: clock.RealClock{}, objects: &objects{queue: queue}}
+		r := &Reconciler{live: live, now: time.Now, objects: &objects{queue: queue}}
 		lookAtAll := func(version string, areOld bool) {
 			t.Helper()
 			var all sync.WaitGroup

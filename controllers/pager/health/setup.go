@@ -31,7 +31,6 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -60,6 +59,8 @@ type Options struct {
 	Namespaces []string
 	// ResolveAfter is for how long an object has to be healthy before its Alert is resolved.
 	ResolveAfter time.Duration
+	// Now returns the API server's time, by which objects say since when they fail.
+	Now func() time.Time
 	// Lease is the operator's, which Events about the operator itself regard.
 	Lease    types.NamespacedName
 	Recorder events.EventRecorder
@@ -101,7 +102,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
 		diagnostics: diagnostics.Collector{Reader: mgr.GetAPIReader(), Logs: logs},
 		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, newMapper, failures, o.Watched, o.Namespaces),
-		recorder: o.Recorder, clock: clock.RealClock{}, resolveAfter: o.ResolveAfter, unknown: unknown,
+		recorder: o.Recorder, now: o.Now, resolveAfter: o.ResolveAfter, unknown: unknown,
 	}
 	r.objects.deleted.dropped = failures.jobDropped
 	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[request]{

@@ -75,7 +75,7 @@ func (r *Reconciler) reportUnknown(s *situation) time.Time {
 		r.seen.clearWarnings(s.req.key(), reasonHealthUnknown)
 		return time.Time{}
 	}
-	now := r.clock.Now()
+	now := r.now()
 	if due := s.in.UnknownAt(s.object.GetCreationTimestamp().Time); now.Before(due) {
 		return due
 	}

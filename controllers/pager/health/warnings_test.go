@@ -23,7 +23,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -88,7 +87,7 @@ func TestRecoveriesSeen(t *testing.T) {
 // An event has the length that the API server takes.
 func TestAWarningFits(t *testing.T) {
 	recorder := events.NewFakeRecorder(1)
-	r := &Reconciler{recorder: recorder, clock: clock.RealClock{}}
+	r := &Reconciler{recorder: recorder, now: time.Now}
 	r.warn(&situation{req: request{Resource: jobs, Kind: "Job", Namespace: "shop", Name: "import"}}, reasonInvalidAnnotation, "%s", strings.Repeat("a", 2000))
 	if note := strings.TrimPrefix(<-recorder.Events, "Warning "+reasonInvalidAnnotation+" "); len(note) > redact.MaxNote {
 		t.Errorf("a note of %d bytes", len(note))

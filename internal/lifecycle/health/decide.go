@@ -29,7 +29,7 @@ const (
 	Keep    Action = "Keep"    // nothing
 	Fire    Action = "Fire"    // create the Alert, or have it fire again
 	Extend  Action = "Extend"  // record a later failure in an Alert that is firing, so that the resolve of a user holds for it, too
-	Resolve Action = "Resolve" // resolve the Alert
+	Resolve Action = "Resolve" // resolve the Alert; of one that a person has resolved, forget the failure, which has ended
 )
 
 // jobAlertLasts is for how long an Alert about a failed Job fires, unless a person or a later Job ends it.
@@ -115,9 +115,9 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 		return in.decideEnd(r, now)
 	case !in.Asks:
 		return Keep, time.Time{}
+	case !in.FiredFor.IsZero() && !in.IsJob && r.State != Failing && in.isWell():
+		return in.decideEnd(r, now)
 	case r.State != Failing:
-		return Keep, r.Again
-	case in.isResolvedByPerson(r):
 		return Keep, r.Again
 	case in.IsJob && !now.Before(r.Since.Add(jobAlertLasts)): // its Alert would have ended
 		return Keep, time.Time{}
@@ -126,20 +126,33 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 	if settled := in.SeenSince.Add(r.Settle); settled.After(due) {
 		due = settled
 	}
-	if now.Before(due) {
+	switch {
+	case in.isResolvedByPerson(r) || in.isOfFormerJob(r, due, now):
+		return Keep, r.Again
+	case now.Before(due):
 		return Keep, due
 	}
 	return Fire, time.Time{}
 }
 
 // isResolvedByPerson reports whether a failure is the one that an Alert has fired for, of which the time in seconds is stored. Where the status does
-// not say when the failure began, or each attempt renews that, it is that one until the process has seen a recovery.
+// not say when the failure began, or each attempt renews that, it is that one until there was a recovery.
 func (in Inputs) isResolvedByPerson(r Result) bool {
 	if in.FiredFor.IsZero() {
 		return false
 	}
-	return in.isUndated(r) && !in.HasRecovered || r.Since.Truncate(time.Second).Equal(in.FiredFor)
+	return in.isUndated(r) && !in.hasRecovered(r) || r.Since.Truncate(time.Second).Equal(in.FiredFor)
 }
+
+// isOfFormerJob reports whether a Job has failed before the one that the Alert has fired for: it decides again once that one is deleted. A time that
+// is in the future when the failure is due was recorded by a clock that is wrong, and proves nothing.
+func (in Inputs) isOfFormerJob(r Result, due, now time.Time) bool {
+	isAhead := in.FiredFor.After(due) && in.FiredFor.After(now)
+	return in.IsJob && r.Since.Before(in.FiredFor) && !isAhead
+}
+
+// hasRecovered reports whether there was a recovery since the failure that the Alert has fired for, as the process has seen, or the status says.
+func (in Inputs) hasRecovered(r Result) bool { return in.HasRecovered || r.WellAt.After(in.FiredFor) }
 
 // isUndated reports whether the time at which a failure began does not tell it from an earlier one.
 func (in Inputs) isUndated(r Result) bool { return in.Result.Since.IsZero() || r.IsRenewed }
@@ -147,7 +160,7 @@ func (in Inputs) isUndated(r Result) bool { return in.Result.Since.IsZero() || r
 // isAnother reports whether a failure is another one than that for which the Alert, which is firing, has fired: what flaps fails again.
 func (in Inputs) isAnother(r Result) bool {
 	if in.isUndated(r) {
-		return in.HasRecovered
+		return in.hasRecovered(r)
 	}
 	return r.Since.Truncate(time.Second).After(in.FiredFor)
 }

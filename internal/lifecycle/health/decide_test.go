@@ -63,6 +63,15 @@ func TestDecide(t *testing.T) {
 			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, FiredFor: before(2 * time.Hour), SeenSince: before(time.Hour)}, want: Keep},
 		"fails anew after a recovery": {
 			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, FiredFor: before(2 * time.Hour), SeenSince: before(time.Minute), HasRecovered: true}, want: Fire},
+		"a renewed failure after a success that the process has not seen": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true, WellAt: before(time.Hour)}, FiredFor: before(2 * time.Hour), SeenSince: now}, want: Fire},
+		"a renewed failure since the success": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true, WellAt: before(3 * time.Hour)}, FiredFor: before(2 * time.Hour), SeenSince: now}, want: Keep},
+		"was resolved by a person, and has just recovered": {
+			in: Inputs{Asks: true, Result: healthy, FiredFor: before(time.Hour), SeenSince: before(time.Second)}, want: Keep, again: now.Add(59 * time.Second)},
+		"was resolved by a person, and is healthy": {in: Inputs{Asks: true, Result: healthy, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Resolve},
+		"was resolved by a person, and progresses": {in: Inputs{Asks: true, Result: progressing, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep},
+		"was resolved by a person, and asks not":   {in: Inputs{Result: healthy, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep},
 		"was resolved, and recovers by time": {
 			in: Inputs{Asks: true, Result: Result{State: Failing, Again: now.Add(time.Minute)}, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep, again: now.Add(time.Minute)},
 		"fails for the first time since it is watched": {in: Inputs{Asks: true, Result: failing(time.Time{}), SeenSince: before(time.Minute)}, want: Fire},
@@ -102,6 +111,8 @@ func TestDecide(t *testing.T) {
 		"a day after, and it is there":            {in: job(Inputs{Asks: true, Result: ended(Failing, 24*time.Hour), IsFiring: true, FiredFor: before(24 * time.Hour), SeenSince: before(time.Hour)}), want: Resolve},
 		"a day after, and it was resolved":        {in: job(Inputs{Asks: true, Result: ended(Failing, 24*time.Hour), FiredFor: before(24 * time.Hour), SeenSince: before(time.Hour)}), want: Keep},
 		"a person resolved the Alert of a Job":    {in: job(Inputs{Asks: true, Result: ended(Failing, time.Hour), FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Keep},
+		"a former Job decides again":              {in: job(Inputs{Asks: true, Result: ended(Failing, 2*time.Hour), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Keep},
+		"a Job whose Alert was resolved succeeds": {in: job(Inputs{Asks: true, Result: ended(Healthy, time.Minute), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Keep},
 		"a later Job fails":                       {in: job(Inputs{Asks: true, Result: ended(Failing, time.Second), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Extend},
 		"a later Job fails after a person":        {in: job(Inputs{Asks: true, Result: ended(Failing, time.Second), FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Fire},
 		"a later Job succeeds":                    {in: job(Inputs{Asks: true, Result: ended(Healthy, 2*time.Minute), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Resolve},

@@ -52,7 +52,7 @@ type Result struct {
 	Settle time.Duration
 	// IsRenewed is whether each attempt, or each Pod, of one failure has another Since.
 	IsRenewed bool
-	// WellAt is when an object in progress was well last: a CronJob whose last run succeeded, and of which another one is active; zero: not known.
+	// WellAt is when an object that is not healthy was well last: a CronJob, whose last run then succeeded; zero: not known.
 	WellAt time.Time
 	// HasEnded is whether the state is final: a Job that has failed does not recover, and neither does its deletion mean that.
 	HasEnded bool

@@ -53,23 +53,39 @@ func computeJob(o *unstructured.Unstructured, _ Evidence) Result {
 	return Result{State: Progressing, Since: since, Reason: "Running", Message: fmt.Sprintf("%d pods are active, %d have failed", j.Status.Active, j.Status.Failed)}
 }
 
-// DecidingJob returns the Job that decides about several of a name, or of a CronJob: the one that has ended last, else the newest; nil: there is none.
-func DecidingJob(jobs []*unstructured.Unstructured) *unstructured.Unstructured {
-	if len(jobs) == 0 {
-		return nil
-	}
-	return slices.MaxFunc(jobs, func(a, b *unstructured.Unstructured) int {
-		one, other := Compute(a, Evidence{}), Compute(b, Evidence{})
-		switch {
-		case one.HasEnded && !other.HasEnded:
-			return 1
-		case !one.HasEnded && other.HasEnded:
-			return -1
-		case one.HasEnded:
-			return one.Since.Compare(other.Since)
+// DecidingJob returns the Job that decides at a time about several of a name, or of a CronJob, and when another one will; zero: time alone does not
+// change that. It is the one that has ended last, or has been in progress for longer than it may, which counts from then on; else the newest. nil:
+// there is none.
+func DecidingJob(jobs []*unstructured.Unstructured, now time.Time) (deciding *unstructured.Unstructured, again time.Time) {
+	var decidedAt time.Time
+	isDecided := false
+	for _, job := range jobs {
+		at, ends := verdictAt(job)
+		if !ends && at.After(now) && (again.IsZero() || at.Before(again)) {
+			again = at
 		}
-		return a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time)
-	})
+		is := ends || !at.IsZero() && !at.After(now)
+		switch {
+		case deciding == nil,
+			is && (!isDecided || at.After(decidedAt)),
+			!is && !isDecided && job.GetCreationTimestamp().After(deciding.GetCreationTimestamp().Time):
+			deciding, decidedAt, isDecided = job, at, is
+		}
+	}
+	return deciding, again
+}
+
+// verdictAt returns when a Job has ended, or else when it will have been in progress for longer than it may; zero: it may for ever.
+func verdictAt(job *unstructured.Unstructured) (at time.Time, hasEnded bool) {
+	result := Compute(job, Evidence{})
+	if result.HasEnded {
+		return result.Since, true
+	}
+	ask, _, err := ParseAsk(job, job.GetKind())
+	if err != nil || ask.ProgressDeadline == 0 || result.State != Progressing {
+		return time.Time{}, false
+	}
+	return result.Since.Add(ask.ProgressDeadline), false
 }
 
 // endOf returns the condition by which a Job has ended; nil: it has not.
@@ -108,10 +124,10 @@ func RunOf(job *batchv1.Job) Run {
 	return run
 }
 
-// NeedsRuns reports whether the runs of a CronJob decide about it: a run has begun since the last success.
+// NeedsRuns reports whether the runs of a CronJob decide about it: one has begun. A run that waited for another one begins after the last success, which
+// the status of the CronJob does not show.
 func NeedsRuns(o *unstructured.Unstructured) bool {
-	status := statusOf(o)
-	return o.GroupVersionKind().GroupKind() == cronJob && status.time("lastSuccessfulTime").Before(status.time("lastScheduleTime"))
+	return o.GroupVersionKind().GroupKind() == cronJob && !statusOf(o).time("lastScheduleTime").IsZero()
 }
 
 // A schedule is what decides about a CronJob.
@@ -203,10 +219,10 @@ func (s schedule) lastRunFailed() (Result, bool) {
 	switch {
 	case ended != nil && ended.Type == batchv1.JobFailed && s.succeeded.Before(ended.LastTransitionTime.Time):
 		message := fmt.Sprintf("Job %s did not succeed: %s: %s", last.Name, ended.Reason, ended.Message)
-		return Result{State: Failing, Since: ended.LastTransitionTime.Time, IsRenewed: true, Reason: "RunFailed", Message: message}, true
+		return Result{State: Failing, Since: ended.LastTransitionTime.Time, IsRenewed: true, WellAt: s.succeeded, Reason: "RunFailed", Message: message}, true
 	case isGone && !s.evidence.AreRunsOld && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
 		message := fmt.Sprintf("the run that began at %s did not succeed", s.started.UTC().Format(time.RFC3339))
-		return Result{State: Failing, Since: s.started, IsRenewed: true, Reason: "RunFailed", Message: message}, true
+		return Result{State: Failing, Since: s.started, IsRenewed: true, WellAt: s.succeeded, Reason: "RunFailed", Message: message}, true
 	}
 	return Result{}, false
 }

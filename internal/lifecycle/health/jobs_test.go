@@ -150,6 +150,10 @@ func TestComputeCronJob(t *testing.T) {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("05:00:10")}, now: "05:00:30",
 			runs: []batchv1.Job{run(batchv1.JobComplete, "05:00:10"), run(batchv1.JobFailed, "04:50:00")}, want: "Healthy Succeeded", next: "07:05:00",
 		},
+		"a run began late, after the last success, and failed": {
+			policy: batchv1.ForbidConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("04:50:00")}, now: "04:56:00",
+			runs: []batchv1.Job{run(batchv1.JobComplete, "04:50:00"), run(batchv1.JobFailed, "04:55:00")}, want: "Failing RunFailed", since: "04:55:00",
+		},
 		"a run failed, and the next one is active": {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:00:30",
 			runs: []batchv1.Job{run(batchv1.JobFailed, "04:00:10")}, want: "Failing RunFailed", since: "04:00:10",
@@ -188,7 +192,11 @@ func TestComputeCronJob(t *testing.T) {
 			for i := range c.runs {
 				e.Runs = append(e.Runs, RunOf(&c.runs[i]))
 			}
-			got := Compute(&unstructured.Unstructured{Object: content}, e)
+			o := &unstructured.Unstructured{Object: content}
+			if len(e.Runs) > 0 && !NeedsRuns(o) {
+				t.Fatal("the runs are not read")
+			}
+			got := Compute(o, e)
 			text := func(at time.Time) string {
 				if at.IsZero() {
 					return ""
@@ -207,6 +215,72 @@ func TestComputeCronJob(t *testing.T) {
 			}
 			if state := string(got.State) + " " + got.Reason; state != c.want || text(got.Since) != c.since || next != c.next {
 				t.Errorf("%s since %q, again at %q: %s", state, text(got.Since), next, got.Message)
+			}
+		})
+	}
+}
+
+// Of several Jobs, the one decides that has ended last, or hangs since; one that may yet end decides nothing.
+func TestDecidingJob(t *testing.T) {
+	job := func(name, created, deadline string, conditions ...batchv1.JobCondition) *unstructured.Unstructured {
+		at, err := time.Parse(time.RFC3339, "2026-01-01T"+created+"Z")
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := batchv1.Job{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
+			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(at), Labels: map[string]string{v1beta1.PageLabel: "true"}},
+			Status:     batchv1.JobStatus{Active: 1, Conditions: conditions},
+		}
+		if deadline != "" {
+			j.Annotations = map[string]string{v1beta1.PageProgressDeadlineAnnotation: deadline}
+		}
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &unstructured.Unstructured{Object: content}
+	}
+	ended := func(kind batchv1.JobConditionType, at string) batchv1.JobCondition {
+		ended, err := time.Parse(time.RFC3339, "2026-01-01T"+at+"Z")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(ended)}
+	}
+	succeeded := job("succeeded", "03:00:00", "600", ended(batchv1.JobComplete, "03:05:00"))
+	failed := job("failed", "03:30:00", "600", ended(batchv1.JobFailed, "03:35:00"))
+	running, unlimited := job("running", "04:00:00", "600"), job("unlimited", "02:00:00", "")
+	later := job("later", "05:00:00", "600", ended(batchv1.JobComplete, "05:01:00"))
+	for name, c := range map[string]struct {
+		jobs       []*unstructured.Unstructured
+		now        string
+		want, next string
+	}{
+		"none":                           {now: "03:00:00"},
+		"one runs":                       {jobs: []*unstructured.Unstructured{running}, now: "04:09:59", want: "running", next: "04:10:00"},
+		"the last one that has ended":    {jobs: []*unstructured.Unstructured{failed, succeeded}, now: "03:36:00", want: "failed"},
+		"one runs beside one that ended": {jobs: []*unstructured.Unstructured{running, succeeded}, now: "04:09:59", want: "succeeded", next: "04:10:00"},
+		"one hangs since":                {jobs: []*unstructured.Unstructured{running, succeeded, failed}, now: "04:10:00", want: "running"},
+		"one hangs, and another ended":   {jobs: []*unstructured.Unstructured{running, later}, now: "05:02:00", want: "later"},
+		"one may take for ever":          {jobs: []*unstructured.Unstructured{unlimited, succeeded}, now: "23:00:00", want: "succeeded"},
+		"both run":                       {jobs: []*unstructured.Unstructured{unlimited, running}, now: "04:00:01", want: "running", next: "04:10:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now, err := time.Parse(time.RFC3339, "2026-01-01T"+c.now+"Z")
+			if err != nil {
+				t.Fatal(err)
+			}
+			deciding, again := DecidingJob(c.jobs, now)
+			got, next := "", ""
+			if deciding != nil {
+				got = deciding.GetName()
+			}
+			if !again.IsZero() {
+				next = again.UTC().Format(time.TimeOnly)
+			}
+			if got != c.want || next != c.next {
+				t.Errorf("%q decides, again at %q", got, next)
 			}
 		})
 	}

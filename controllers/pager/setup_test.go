@@ -1,0 +1,40 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"testing"
+	"time"
+)
+
+// serverClock is the clock of an API server.
+type serverClock struct{ last time.Time }
+
+func (c serverClock) Now() time.Time        { return time.Time{} }
+func (c serverClock) Last() time.Time       { return c.last }
+func (serverClock) KnownFor() time.Duration { return 0 }
+
+// Objects say by the API server's clock since when they fail: where this machine's is a day ahead, a Job that has just failed would be an old one.
+func TestNow(t *testing.T) {
+	yesterday := time.Now().Add(-24 * time.Hour)
+	if got := (Options{ServerClock: serverClock{yesterday}}).now(); !got.Equal(yesterday) {
+		t.Errorf("%v, want the API server's time %v", got, yesterday)
+	}
+	if got := (Options{ServerClock: serverClock{}}).now(); time.Since(got).Abs() > time.Minute {
+		t.Errorf("%v before the API server's time is known", got)
+	}
+}
