@@ -219,7 +219,7 @@ var lostHere bool
 		return ctrl.Result{}
 	}
 `, ``}}, scenario: "page-label-removed", fault: "none", oracle: "rest"},
-		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	case in.isResolvedByPerson(r):
+		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	case in.isResolvedByPerson(r) || in.isOfFormerJob(r, due, now):
 		return Keep, r.Again
 `, ``}}, scenario: "page-resolved", fault: "none", oracle: "reached"},
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
