@@ -60,7 +60,7 @@ func DecidingJob(jobs []*unstructured.Unstructured, now time.Time) (deciding *un
 	var decidedAt time.Time
 	isDecided := false
 	for _, job := range jobs {
-		at, ends := verdictAt(job)
+		at, ends := decidesAt(job)
 		if !ends && at.After(now) && (again.IsZero() || at.Before(again)) {
 			again = at
 		}
@@ -75,8 +75,8 @@ func DecidingJob(jobs []*unstructured.Unstructured, now time.Time) (deciding *un
 	return deciding, again
 }
 
-// verdictAt returns when a Job has ended, or else when it will have been in progress for longer than it may; zero: it may for ever.
-func verdictAt(job *unstructured.Unstructured) (at time.Time, hasEnded bool) {
+// decidesAt returns when a Job has ended, or else when it will have been in progress for longer than it may; zero: it may for ever.
+func decidesAt(job *unstructured.Unstructured) (at time.Time, hasEnded bool) {
 	result := Compute(job, Evidence{})
 	if result.HasEnded {
 		return result.Since, true
