@@ -22,6 +22,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -110,9 +112,12 @@ func createUntrustedWebhooks(ctx context.Context, name string) {
 	DeferCleanup(func(ctx SpecContext) { Expect(env.Client.Delete(ctx, w)).To(Succeed()) })
 }
 
+// finding is something that doctor finds.
+type finding struct{ ID, Check, Severity, Object, Namespace, Message, Fix string }
+
 // doctorReport is doctor's output.
 type doctorReport struct {
-	Findings []struct{ ID, Check, Severity, Object, Namespace, Message, Fix string }
+	Findings []finding
 	Checks   []struct{ ID, Status, Message string }
 }
 
@@ -124,6 +129,16 @@ func (t *transcript) doctor(ctx context.Context, args string) doctorReport {
 	var report doctorReport
 	Expect(json.Unmarshal([]byte(out), &report)).To(Succeed(), out)
 	return report
+}
+
+// rightsOf returns doctor's findings about what a user may not do.
+func (t *transcript) rightsOf(ctx context.Context, user string) (missing []finding) {
+	GinkgoHelper()
+	out, code := t.try(ctx, "kubectl bellhop doctor -o json --as="+user)
+	Expect(code).To(Equal(0), out)
+	var report doctorReport
+	Expect(json.Unmarshal([]byte(out), &report)).To(Succeed(), out)
+	return slices.DeleteFunc(report.Findings, func(f finding) bool { return f.ID != "right-missing" })
 }
 
 // Other specs register brokers and receivers of the cluster, which doctor reports, too.
@@ -174,9 +189,19 @@ var _ = Describe("doctor", suite.Serial, func() {
 		Expect(t.doctor(ctx, "-A").Findings).To(ContainElement(HaveField("Namespace", t.namespace)))
 	})
 
-	It("skips what the user may not read", func(ctx SpecContext) {
+	// F-U21, F-U23
+	It("skips what the user may not read, and names roles with which nothing is missing", func(ctx SpecContext) {
 		t := newTranscript(ctx)
 		t.run(ctx, 0, "kubectl bellhop doctor --as=jane")
+		for _, finding := range t.rightsOf(ctx, "jane") {
+			_, command, _ := strings.Cut(finding.Fix, "an administrator can allow it: ")
+			t.try(ctx, command)
+			if kind, rest, _ := strings.Cut(strings.TrimPrefix(command, "kubectl create "), " "); kind == "clusterrolebinding" {
+				name, _, _ := strings.Cut(rest, " ")
+				DeferCleanup(func(ctx SpecContext) { t.try(ctx, "kubectl delete clusterrolebinding "+name) })
+			}
+		}
+		Expect(t.rightsOf(ctx, "jane")).To(BeEmpty())
 		allowServices(ctx, t.namespace, "joe", "get", "list", "create")
 		t.run(ctx, 0, "kubectl bellhop doctor --as=joe")
 		t.run(ctx, 2, "kubectl bellhop doctor -o yaml")

@@ -106,7 +106,7 @@ func (p *page) validateArgs(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 1:
 		return cli.WithHint(cli.UsageError("one TEXT is expected, and there are %d", len(args)),
-			"a text with spaces needs quotes: kubectl bellhop page %s", shellQuote(strings.Join(args, " ")))
+			"a text with spaces needs quotes: kubectl bellhop page %s", cli.ShellQuote(strings.Join(args, " ")))
 	case len(args) == 0 && p.filename == "":
 		return cli.WithHint(cli.UsageError("TEXT is missing"), `write it in quotes, as in kubectl bellhop page "The database is down", or give a manifest with --filename`)
 	case len(args) == 1 && args[0] == "-" && p.filename == "-":
@@ -273,6 +273,3 @@ func seconds(d time.Duration) *int32 {
 	whole := int32(math.Ceil(d.Seconds()))
 	return &whole
 }
-
-// shellQuote quotes a text for a shell.
-func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

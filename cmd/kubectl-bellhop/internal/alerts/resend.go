@@ -163,11 +163,11 @@ const longestText = 200
 func pageCommand(alert *v1beta1.Alert) string {
 	text := "TEXT"
 	if len(alert.Spec.Content) <= longestText {
-		text = shellQuote(alert.Spec.Content)
+		text = cli.ShellQuote(alert.Spec.Content)
 	}
 	command := []string{"kubectl bellhop page", text, "--namespace=" + alert.Namespace}
 	if alert.Spec.Title != "" {
-		command = append(command, "--title="+shellQuote(alert.Spec.Title))
+		command = append(command, "--title="+cli.ShellQuote(alert.Spec.Title))
 	}
 	if alert.Spec.Severity != "" {
 		command = append(command, "--severity="+string(alert.Spec.Severity))

@@ -26,20 +26,19 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
 // writeExports writes a line of a POSIX shell for each variable. A value with line breaks has more than one line.
 func writeExports(w io.Writer, variables []variable) error {
 	for _, v := range variables {
-		if _, err := fmt.Fprintf(w, "export %s=%s\n", v.name, shellQuoted(v.value)); err != nil {
+		if _, err := fmt.Fprintf(w, "export %s=%s\n", v.name, cli.ShellQuote(v.value)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// shellQuoted returns a text as a POSIX shell reads it: within single quotes all characters but the single quote mean themselves.
-func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // writeDotenv writes a line of a .env file for each variable.
 func writeDotenv(w io.Writer, variables []variable) error {

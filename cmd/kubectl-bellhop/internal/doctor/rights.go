@@ -26,6 +26,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
@@ -52,42 +53,44 @@ type commandRights struct {
 }
 
 const (
-	alertViewer       = "bellhop-pager-alert-viewer-role"
-	alertEditor       = "bellhop-pager-alert-editor-role"
-	alertSourceViewer = "bellhop-pager-alertsource-viewer-role"
-	instanceEditor    = "bellhop-servicecatalog-serviceinstance-editor-role"
-	bindingEditor     = "bellhop-servicecatalog-servicebinding-editor-role"
+	pagerView   = "bellhop-pager-view"
+	pagerEdit   = "bellhop-pager-edit"
+	catalogView = "bellhop-servicecatalog-view"
+	catalogEdit = "bellhop-servicecatalog-edit"
+	// clusterEdit is Kubernetes' own role. Where roles of Bellhop are aggregated to it, it has their rights, too.
+	clusterEdit = "edit"
 )
 
 var (
 	readSecrets = right{resource: "secrets", verbs: []string{"get"}}
-	// rightsOfCommands has a row for each group of commands.
+	// rightsOfCommands has a row for each group of commands, and each role that they need.
 	rightsOfCommands = []commandRights{
-		{role: alertViewer, commands: "alerts", rights: []right{of(kinds.Alert, "get", "list")}},
-		{role: alertViewer, commands: "page --wait", rights: []right{of(kinds.Alert, "list", "watch")}},
-		{role: alertEditor, commands: "page", rights: []right{of(kinds.Alert, "create")}},
-		{role: alertEditor, commands: "test", rights: []right{of(kinds.Alert, "create", "list", "watch", "delete")}},
-		{role: alertEditor, commands: "resolve", rights: []right{of(kinds.Alert, "get", "patch")}},
-		{role: alertEditor, commands: "resend", rights: []right{of(kinds.Alert, "get", "patch")}},
-		{role: alertSourceViewer, commands: "source", rights: []right{of(kinds.AlertSource, "get")}},
-		{role: "edit", commands: "watch (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
+		{role: pagerView, commands: "alerts", rights: []right{of(kinds.Alert, "get", "list")}},
+		{role: pagerView, commands: "page --wait", rights: []right{of(kinds.Alert, "list", "watch")}},
+		{role: pagerEdit, commands: "page", rights: []right{of(kinds.Alert, "create")}},
+		{role: pagerEdit, commands: "test", rights: []right{of(kinds.Alert, "create", "list", "watch", "delete")}},
+		{role: pagerEdit, commands: "resolve", rights: []right{of(kinds.Alert, "get", "patch")}},
+		{role: pagerEdit, commands: "resend", rights: []right{of(kinds.Alert, "get", "patch")}},
+		{role: pagerView, commands: "source", rights: []right{of(kinds.AlertSource, "get")}},
+		{role: clusterEdit, commands: "watch (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
 		{role: "bellhop-servicecatalog-clusterserviceclass-viewer-role", commands: "marketplace (classes of the cluster)",
 			rights: []right{of(kinds.ClusterServiceClass, "get", "list")}},
 		{role: "bellhop-servicecatalog-clusterserviceplan-viewer-role", commands: "marketplace (plans of the cluster)",
 			rights: []right{of(kinds.ClusterServicePlan, "get", "list")}},
-		{role: "view", commands: "marketplace (this namespace)", rights: []right{of(kinds.ServiceClass, "get", "list"), of(kinds.ServicePlan, "get", "list")}},
-		{role: "view", commands: "provision --wait", rights: []right{of(kinds.ServiceInstance, "list", "watch")}},
-		{role: "view", commands: "bind --wait", rights: []right{of(kinds.ServiceBinding, "list", "watch")}},
-		{role: instanceEditor, commands: "provision", rights: []right{of(kinds.ServiceInstance, "create")}},
-		{role: instanceEditor, commands: "update", rights: []right{of(kinds.ServiceInstance, "get", "patch")}},
-		{role: instanceEditor, commands: "deprovision", rights: []right{of(kinds.ServiceInstance, "get", "delete")}},
-		{role: bindingEditor, commands: "bind", rights: []right{of(kinds.ServiceBinding, "create")}},
-		{role: "edit", commands: "bind --inject (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
-		{role: bindingEditor, commands: "rotate", rights: []right{of(kinds.ServiceBinding, "get", "patch")}},
-		{role: bindingEditor, commands: "unbind", rights: []right{of(kinds.ServiceBinding, "get", "delete")}},
-		{role: "edit", commands: "creds and exec", rights: []right{of(kinds.ServiceBinding, "get"), readSecrets}},
-		{role: "edit", commands: "connect", rights: []right{
-			of(kinds.ServiceBinding, "get"), readSecrets, {resource: "services", verbs: []string{"get"}}, {resource: "pods", verbs: []string{"list"}},
+		{role: catalogView, commands: "marketplace (this namespace)", rights: []right{of(kinds.ServiceClass, "get", "list"), of(kinds.ServicePlan, "get", "list")}},
+		{role: catalogView, commands: "provision --wait", rights: []right{of(kinds.ServiceInstance, "list", "watch")}},
+		{role: catalogView, commands: "bind --wait", rights: []right{of(kinds.ServiceBinding, "list", "watch")}},
+		{role: catalogView, commands: "creds, exec and connect (bindings)", rights: []right{of(kinds.ServiceBinding, "get")}},
+		{role: catalogEdit, commands: "provision", rights: []right{of(kinds.ServiceInstance, "create")}},
+		{role: catalogEdit, commands: "update", rights: []right{of(kinds.ServiceInstance, "get", "patch")}},
+		{role: catalogEdit, commands: "deprovision", rights: []right{of(kinds.ServiceInstance, "get", "delete")}},
+		{role: catalogEdit, commands: "bind", rights: []right{of(kinds.ServiceBinding, "create")}},
+		{role: clusterEdit, commands: "bind --inject (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
+		{role: catalogEdit, commands: "rotate", rights: []right{of(kinds.ServiceBinding, "get", "patch")}},
+		{role: catalogEdit, commands: "unbind", rights: []right{of(kinds.ServiceBinding, "get", "delete")}},
+		{role: clusterEdit, commands: "creds and exec (Secrets)", rights: []right{readSecrets}},
+		{role: clusterEdit, commands: "connect (Services and Pods)", rights: []right{
+			readSecrets, {resource: "services", verbs: []string{"get"}}, {resource: "pods", verbs: []string{"list"}},
 			{resource: "pods", subresource: "portforward", verbs: []string{"create"}},
 		}},
 		{commands: "register (this namespace)", administrative: true, rights: []right{of(kinds.ServiceBroker, "create", "get", "patch", "delete")}},
@@ -241,9 +244,11 @@ func (i *inspector) may(ctx context.Context, answers map[authorizationv1.Resourc
 
 // fixRight is the command that gives a user a role.
 func (i *inspector) fixRight(m *missingRights, user string) string {
-	const text = "an administrator can allow it: kubectl create "
+	name := strings.NewReplacer("/", "-", "%", "-").Replace(m.role + "-" + user) // these may not be in the name of a binding
+	binding, namespace := "rolebinding", " --namespace="+i.namespace
 	if i.namespace == "" || m.clusterScoped {
-		return fmt.Sprintf(text+"clusterrolebinding NAME --clusterrole=%s --user=%s", m.role, user)
+		binding, namespace = "clusterrolebinding", ""
 	}
-	return fmt.Sprintf(text+"rolebinding NAME --clusterrole=%s --user=%s --namespace=%s", m.role, user, i.namespace)
+	return fmt.Sprintf("an administrator can allow it: kubectl create %s %s --clusterrole=%s --user=%s%s",
+		binding, cli.ShellWord(name), m.role, cli.ShellWord(user), namespace)
 }
