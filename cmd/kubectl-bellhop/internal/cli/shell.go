@@ -24,12 +24,12 @@ import (
 // ShellQuote returns a text as a POSIX shell reads it: within single quotes all characters but the single quote mean themselves.
 func ShellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// plainWord are words that a shell does not change.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.,:@/+=-]+$`)
+// plainArgument matches an argument that a shell does not change.
+var plainArgument = regexp.MustCompile(`^[A-Za-z0-9_.,:@/+=-]+$`)
 
-// ShellWord returns a text as one word of a command, quoted only if it has to be.
-func ShellWord(text string) string {
-	if plainWord.MatchString(text) {
+// ShellArgument returns a text as one argument of a command, quoted only if it has to be.
+func ShellArgument(text string) string {
+	if plainArgument.MatchString(text) {
 		return text
 	}
 	return ShellQuote(text)

@@ -250,5 +250,5 @@ func (i *inspector) fixRight(m *missingRights, user string) string {
 		binding, namespace = "clusterrolebinding", ""
 	}
 	return fmt.Sprintf("an administrator can allow it: kubectl create %s %s --clusterrole=%s --user=%s%s",
-		binding, cli.ShellWord(name), m.role, cli.ShellWord(user), namespace)
+		binding, cli.ShellArgument(name), m.role, cli.ShellArgument(user), namespace)
 }
