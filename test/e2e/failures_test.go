@@ -71,6 +71,22 @@ spec: {webhook: {url: "http://inbox.OUTSIDE.svc/"}}
 			kubectl(ctx, "rollout status --timeout=90s --namespace "+failures+" deployment/image")
 			Eventually(about).Should(ConsistOf(fired, HaveField("Event", "alert.resolved")))
 		})
+		It("sends an Alert about a claim for which no volume is made, and none about one that waits for its first consumer", func(ctx SpecContext) {
+			const named = "e2e-claims" // cluster-scoped
+			for _, mode := range []string{"WaitForFirstConsumer", "Immediate"} {
+				apply(ctx, strings.NewReplacer("NAMED", named, "MODE", mode, "LOWER", strings.ToLower(mode), "NAMESPACE", failures, "LABEL", v1beta1.PageLabel, "AFTER", v1beta1.PageAfterAnnotation).Replace(`
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: NAMED-LOWER}, provisioner: none.invalid, volumeBindingMode: MODE}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: LOWER, namespace: NAMESPACE, labels: {LABEL: "true"}, annotations: {AFTER: "0"}}
+spec: {storageClassName: NAMED-LOWER, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+`))
+				DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete storageclass "+named+"-"+strings.ToLower(mode)) })
+			}
+			Eventually(messagesOf(ctx, "PersistentVolumeClaim", "immediate")).Should(ConsistOf(HaveField("Event", "alert.fired")))
+			Expect(messagesOf(ctx, "PersistentVolumeClaim", "waitforfirstconsumer")()).To(BeEmpty())
+		})
 		It("sends nothing about what fails because its namespace is deleted", func(ctx SpecContext) {
 			kubectl(ctx, "delete --timeout=2m namespace/"+failures)
 			Expect(messagesOf(ctx, "Deployment", "image")()).To(HaveLen(2))
