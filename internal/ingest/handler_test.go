@@ -653,6 +653,30 @@ func TestAPairWhoseClocksAreBehind(t *testing.T) {
 	}
 }
 
+// R5: a source with very many late ends does not push out those of another one.
+func TestLateEndsOfASourceWithManyAlerts(t *testing.T) {
+	var late lateEnds
+	began, fire := time.Unix(1_800_000_000, 0), 0
+	for n := range 5 {
+		now := began.Add(time.Duration(n) * 30 * time.Second)
+		posted := []alertmanager.Alert{{Labels: map[string]string{"alertname": "A"}, StartsAt: began.Add(-time.Hour), EndsAt: now.Add(-2 * time.Minute)}}
+		if corrected, _ := late.correct(types.NamespacedName{Name: "small"}, posted, now, false); corrected[0].EndsAt.After(now) {
+			fire++
+		}
+		var many []alertmanager.Alert
+		for k := range maxLate {
+			many = append(many, alertmanager.Alert{Labels: map[string]string{"alertname": "A"}, StartsAt: began.Add(-time.Duration(k+1) * time.Second), EndsAt: now.Add(-time.Hour)})
+		}
+		late.correct(types.NamespacedName{Name: "large"}, many, now, false)
+	}
+	if fire != 3 {
+		t.Errorf("it fires by %d posts, want all but two", fire)
+	}
+	if late.count > maxLate {
+		t.Errorf("%d ends are kept", late.count)
+	}
+}
+
 // R11: while the time is unknown, after a jump of the API server's clock, posts are stored by the time that goes on. Such a post is no part of
 // a series, and nothing has been served for long, so that nothing ends.
 func TestPostsAtAnUnknownTime(t *testing.T) {

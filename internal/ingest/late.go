@@ -17,6 +17,8 @@ limitations under the License.
 package ingest
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +32,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 )
 
-// maxLate is of how many alerts the ends are kept that were in the past when they were posted. Of more, those that were posted last.
+// maxLate is of how many alerts the ends are kept that were in the past when they were posted. Of more, those that were posted last, and of the source
+// with most of them fewer.
 const maxLate = 16384
 
 // reportEvery is how often an event says that the clock of a sender is behind.
@@ -66,15 +69,15 @@ func (s *Store) correctEnds(to *v1beta1.AlertSource, post *alertmanager.Post) {
 
 // lateEnds has the ends in the past that were posted to the API, by alert. The zero value has none.
 type lateEnds struct {
-	mu   sync.Mutex
-	last *lru.Cache // endKey → source.Ends
+	mu    sync.Mutex
+	last  map[types.NamespacedName]*lru.Cache // endKey → source.Ends, by AlertSource
+	count int
 }
 
 // endKey is an alert of one sender: those of a pair have noticed it at different times.
 type endKey struct {
-	source types.NamespacedName
-	alert  string
-	start  int64 // in nanoseconds since 1970
+	alert string
+	start int64 // in nanoseconds since 1970
 }
 
 // correct gives the alerts of a post an end in the future that fire by the clock of their sender, which is behind, and returns how far behind that is
@@ -83,7 +86,7 @@ func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert,
 	corrected = alerts[:0]
 	for _, a := range alerts {
 		if source.IsLate(a, now) {
-			ends, isNew := l.with(endKey{to, source.KeyOf(a), a.StartsAt.UnixNano()}, a, now)
+			ends, isNew := l.with(to, endKey{source.KeyOf(a), a.StartsAt.UnixNano()}, a, now)
 			lapses, fires := ends.Fires(now)
 			switch {
 			case fires:
@@ -98,15 +101,32 @@ func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert,
 }
 
 // with records the end of an alert, and returns all, and whether the last one differs from that before.
-func (l *lateEnds) with(key endKey, a alertmanager.Alert, now time.Time) (after source.Ends, isNew bool) {
+func (l *lateEnds) with(to types.NamespacedName, key endKey, a alertmanager.Alert, now time.Time) (after source.Ends, isNew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
-		l.last = lru.New(maxLate)
+		l.last = map[types.NamespacedName]*lru.Cache{}
 	}
-	found, _ := l.last.Get(key)
+	if l.last[to] == nil {
+		l.last[to] = lru.New(maxLate + 1)
+	}
+	found, isKnown := l.last[to].Get(key)
 	before, _ := found.(source.Ends)
 	after = before.With(a, now)
-	l.last.Add(key, after)
+	l.last[to].Add(key, after)
+	if !isKnown {
+		l.count++
+		l.makeRoom()
+	}
 	return after, after != before
+}
+
+// makeRoom drops ends of the source with most of them, if there are too many. The mutex is locked.
+func (l *lateEnds) makeRoom() {
+	if l.count <= maxLate {
+		return
+	}
+	most := slices.MaxFunc(slices.Collect(maps.Keys(l.last)), func(a, b types.NamespacedName) int { return l.last[a].Len() - l.last[b].Len() })
+	l.last[most].RemoveOldest()
+	l.count--
 }

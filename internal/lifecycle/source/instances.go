@@ -97,9 +97,10 @@ func merge(present *v1beta1.Alert, g group, now time.Time) (instances []v1beta1.
 			instances = append(instances, newInstance(p, shift, now))
 			g.report.list(&instances[len(instances)-1], now)
 		case !isKnown, g.isList && !isFiring(instances[i]):
-		case p.hasMoved && g.report.mayHaveListed(instances[i]):
-			end(&instances[i], now)
-		case p.hasMoved && isFiringAt(p.Alert, now): // another group of it has no Alert
+		case p.hasMoved && isFiringAt(p.Alert, now):
+			if g.report.mayHaveListed(instances[i]) { // otherwise another group of it has no Alert
+				end(&instances[i], now)
+			}
 		default:
 			if at := endOf(p.Alert, now); isEndOf(p.Alert, instances[i], at) {
 				end(&instances[i], at)

@@ -506,3 +506,58 @@ func TestARepeatIntervalThatRisesBeforeAPost(t *testing.T) {
 		t.Errorf("%d fire: by the new interval all may", firing)
 	}
 }
+
+// A former end that another sender repeats says nothing about an alert that has begun to fire since: also beyond maxAlerts.
+func TestAFormerEndBeyondMaxAlerts(t *testing.T) {
+	for name, maxAlerts := range map[string]int32{"in an Alert of its own": 2, "beyond maxAlerts": 1} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			c.source.Spec.MaxAlerts = maxAlerts
+			c.post(c.fire("Down", "a", t0))
+			c.post(c.fire("Slow", "b", t0))
+			c.now = t0.Add(10 * time.Minute)
+			former := ended(c.fire("Slow", "b", t0), c.now)
+			c.post(former)
+			c.now = t0.Add(20 * time.Minute)
+			again := c.fire("Slow", "b", t0.Add(19*time.Minute))
+			c.post(c.fire("Down", "a", t0), again)
+			before := c.notifications()
+			for range 10 {
+				c.now = c.now.Add(20 * time.Second)
+				c.post(former)
+				if n := c.firingOf(again); n != 1 {
+					t.Fatalf("%d of the alert fire after a former end", n)
+				}
+				c.post(c.fire("Down", "a", t0), again)
+			}
+			if n := c.notifications() - before; n != 0 {
+				t.Errorf("%d notifications", n)
+			}
+		})
+	}
+	t.Run("by a webhook", func(t *testing.T) {
+		c := newCluster(t)
+		c.source.Spec.MaxAlerts = 1
+		c.receive(webhook(alertmanager.Firing, c.firing("a")))
+		c.now = t0.Add(time.Hour)
+		again := c.fire("Slow", "b", c.now.Add(-time.Minute))
+		c.receive(slow("https://am-0", "{}", alertmanager.Firing, again))
+		c.now = c.now.Add(time.Minute)
+		c.receive(slow("https://am-0", "{}", alertmanager.Resolved, ended(c.fire("Slow", "b", t0), t0.Add(10*time.Minute))))
+		if n := c.firingOf(again); n != 1 {
+			t.Errorf("%d fire", n)
+		}
+	})
+}
+
+// firingOf returns how many instances of an alert fire.
+func (c *cluster) firingOf(alert alertmanager.Alert) (n int) {
+	for _, a := range c.alerts {
+		for _, i := range a.Spec.Instances {
+			if i.Key == keyOf(alert.Labels) && isFiring(i) {
+				n++
+			}
+		}
+	}
+	return n
+}
