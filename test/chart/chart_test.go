@@ -451,7 +451,9 @@ func TestValues(t *testing.T) {
 			return *pod.RunAsNonRoot && pod.RunAsUser == nil && pod.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault && *c.ReadOnlyRootFilesystem && !*c.AllowPrivilegeEscalation
 		}},
 		{"security", "podSecurityContext: {runAsUser: 7}\nsecurityContext: {runAsGroup: 8}", func(d *appsv1.Deployment) bool {
-			return *d.Spec.Template.Spec.SecurityContext.RunAsUser == 7 && *container(d).SecurityContext.RunAsGroup == 8
+			pod, c := d.Spec.Template.Spec.SecurityContext, container(d).SecurityContext
+			isHardened := *pod.RunAsNonRoot && pod.SeccompProfile != nil && *c.ReadOnlyRootFilesystem && !*c.AllowPrivilegeEscalation && len(c.Capabilities.Drop) == 1
+			return *pod.RunAsUser == 7 && *c.RunAsGroup == 8 && isHardened
 		}},
 		{"network of the node", "hostNetwork: true\nports: {webhooks: 10250, metrics: 10251, probes: 10252, ingest: 10253}\ningest: {enabled: true}", func(d *appsv1.Deployment) bool {
 			args := strings.Join(container(d).Args, " ")
@@ -509,12 +511,12 @@ func TestServicesOfIPFamilies(t *testing.T) {
 
 // F-U25: a platform team labels, annotates and adds what its cluster requires.
 func TestValuesOfAllObjects(t *testing.T) {
-	objects := render(t, "commonLabels: {team: platform}\nservice: {annotations: {example.com/a: b}}\nextraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: \"of-{{ .Release.Name }}\"}}, \"{kind: Secret, metadata: {name: text}}\"]\n"+
+	objects := render(t, "commonLabels: {team: platform}\nservice: {annotations: {example.com/a: b}}\nextraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: plain}, data: {text: \"{{ $labels.pod }}\"}}, \"{kind: Secret, metadata: {name: of-{{ .Release.Name }}}}\"]\n"+
 		"ingest: {enabled: true}\npageByLabel: {enabled: true}\ninjection: {enabled: true}\nnetworkPolicy: {enabled: true}\nprometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}")
 	var added []string
 	for _, o := range objects {
 		switch {
-		case o.GetName() == "of-bellhop" || o.GetName() == "text":
+		case o.GetName() == "of-bellhop" || o.GetName() == "plain":
 			added = append(added, o.GetKind())
 		case o.GetLabels()["team"] != "platform":
 			t.Errorf("%s %s has the labels %v", o.GetKind(), o.GetName(), o.GetLabels())
@@ -529,6 +531,29 @@ func TestValuesOfAllObjects(t *testing.T) {
 	slices.Sort(added)
 	if !slices.Equal(added, []string{"ConfigMap", "Secret"}) {
 		t.Errorf("it adds %v", added)
+	}
+}
+
+// Prometheus and Grafana select by the labels that are given for their objects, not by those of all objects.
+func TestLabelsOfObjectsPrecedeCommonOnes(t *testing.T) {
+	found := 0
+	for _, o := range render(t, "commonLabels: {release: platform}\nservice: {annotations: null}\ningest: {enabled: true, service: {annotations: null}}\n"+
+		"prometheus: {serviceMonitor: {enabled: true, labels: {release: kube}}, rules: {enabled: true, labels: {release: kube}}}\ngrafana: {dashboard: {enabled: true, labels: {release: kube}}}") {
+		switch o.GetKind() {
+		case "ServiceMonitor", "PrometheusRule", "ConfigMap":
+			if found++; o.GetLabels()["release"] != "kube" {
+				t.Errorf("%s has the labels %v", o.GetKind(), o.GetLabels())
+			}
+		}
+	}
+	if found != 3 {
+		t.Errorf("%d objects have labels of their own", found)
+	}
+}
+
+func TestPortsDiffer(t *testing.T) {
+	if out, err := helm(t, "ports: {probes: 8443}", "template", "bellhop", filepath.Join(repo(t), "charts", "bellhop")); err == nil || !strings.Contains(out, "ports has the same port twice") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

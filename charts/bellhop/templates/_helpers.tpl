@@ -12,7 +12,11 @@
 
 {{/* Ports of the operator. The values of a former release, which "helm upgrade --reuse-values" keeps, have none. */}}
 {{- define "bellhop.ports" -}}
-{{- merge dict (.Values.ports | default dict) (dict "webhooks" 9443 "metrics" 8443 "probes" 8081 "ingest" 9444) | toYaml }}
+{{- $ports := merge dict (.Values.ports | default dict) (dict "webhooks" 9443 "metrics" 8443 "probes" 8081 "ingest" 9444) }}
+{{- if ne (len (values $ports | uniq)) (len $ports) }}
+{{- fail (printf "ports has the same port twice: %s" (toJson $ports)) }}
+{{- end }}
+{{- toYaml $ports }}
 {{- end }}
 
 {{/* Labels that select the operator's Pods. */}}
