@@ -24,9 +24,11 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -43,6 +45,24 @@ func platforms(t *testing.T) []v1.Platform {
 		t.Fatal(err)
 	}
 	return o.platforms
+}
+
+// The files of an image have their modes whatever the umask is: another user reads them.
+func TestFilesWithAUmask(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	root := t.TempDir()
+	for _, f := range files() {
+		if err := f.write(root); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(root, f.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := uint32(info.Mode().Perm()); got != f.mode&0o777 {
+			t.Errorf("%s has the mode %o, want %o", f.path, got, f.mode)
+		}
+	}
 }
 
 // The same versions of the modules give the same image.

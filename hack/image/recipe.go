@@ -89,7 +89,7 @@ func writeFiles(ctx context.Context, o options, p part) error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 	}
-	return nil
+	return os.Chmod(program, 0o755) //nolint:gosec // another user runs it
 }
 
 // programName returns the name of a part's program: the last element of its import path.
@@ -103,15 +103,18 @@ func programName(p part) string {
 // write writes the file below a directory.
 func (f file) write(root string) error {
 	path := filepath.Join(root, f.path)
-	if !strings.HasSuffix(f.path, "/") {
-		return os.WriteFile(path, []byte(f.content), os.FileMode(f.mode))
-	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return err
-	}
 	mode := os.FileMode(f.mode & 0o777)
 	if f.mode&0o1000 != 0 {
 		mode |= os.ModeSticky
 	}
-	return os.Chmod(path, mode)
+	var err error
+	if strings.HasSuffix(f.path, "/") {
+		err = os.MkdirAll(path, 0o755)
+	} else {
+		err = os.WriteFile(path, []byte(f.content), mode)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, mode) // the umask has no part in an image
 }
