@@ -18,8 +18,13 @@ limitations under the License.
 package helmrelease
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,14 +54,51 @@ func releaseOf(o *unstructured.Unstructured) Release {
 // are the CustomResourceDefinitions by name.
 func Find(ctx context.Context, secrets coreclient.SecretsGetter, crds map[string]*unstructured.Unstructured) (*Release, error) {
 	r := releaseOf(crds[Definition])
-	if r == (Release{}) || r == releaseOf(crds[alerts]) {
+	switch r {
+	case Release{}:
 		return nil, nil
+	case releaseOf(crds[alerts]): // also where "helm install --take-ownership" has changed the annotations
+		return findStored(ctx, secrets, r)
 	}
 	stored, err := secrets.Secrets(r.namespace).List(ctx, metav1.ListOptions{LabelSelector: r.selector(), Limit: 1})
 	if apierrors.IsForbidden(err) || err == nil && len(stored.Items) == 0 {
 		return nil, nil
 	}
 	return &r, err
+}
+
+// findStored returns a release other than our own that has the definition in its manifest; nil: there is none, or the user may not read all Secrets.
+func findStored(ctx context.Context, secrets coreclient.SecretsGetter, own Release) (*Release, error) {
+	for next, more := "", true; more; more = next != "" {
+		page, err := secrets.Secrets(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,status notin (superseded,uninstalled)", Limit: 20, Continue: next})
+		if apierrors.IsForbidden(err) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			r := Release{page.Items[i].Namespace, page.Items[i].Labels["name"]}
+			if manifest := manifestOf(page.Items[i].Data["release"]); r != own && strings.Contains(manifest, "name: "+Definition) {
+				return &r, nil
+			}
+		}
+		next = page.Continue
+	}
+	return nil, nil
+}
+
+// manifestOf returns the manifest of a release as Helm 3 stores it: JSON, compressed, in Base64. What has another form has none.
+func manifestOf(stored []byte) string {
+	compressed := base64.NewDecoder(base64.StdEncoding, bytes.NewReader(stored))
+	text, err := gzip.NewReader(compressed)
+	if err != nil {
+		return ""
+	}
+	var release struct{ Manifest string }
+	if err := json.NewDecoder(text).Decode(&release); err != nil {
+		return ""
+	}
+	return release.Manifest
 }
 
 // selector selects the Secrets in which Helm stores the release.
