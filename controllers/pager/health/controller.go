@@ -114,10 +114,10 @@ func (r *Reconciler) waitUntilKnown(ctx context.Context, req request) (ctrl.Resu
 // forgetHandled forgets a deleted Job about which nothing is left to do: the Alert has fired for the failure, or a person has resolved it, or there
 // was none.
 func (r *Reconciler) forgetHandled(s *situation, kept *lifecycle.Trimmed, again time.Time) {
-	if kept == nil {
+	fails := s.in.Asks && s.in.Result.State == lifecycle.Failing
+	if kept == nil || !fails && s.in.Ask.After > 0 && !s.in.IsGone { // a former Job that failed may be due later
 		return
 	}
-	fails := s.in.Asks && s.in.Result.State == lifecycle.Failing
 	if s.in.IsFiring && fails || !s.in.IsFiring && (!fails || again.IsZero()) {
 		r.objects.deleted.forget(s.req, kept)
 		if s.alert == nil && s.in.IsGone {
@@ -162,7 +162,9 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 func (r *Reconciler) decide(req request, in *lifecycle.Inputs) (lifecycle.Action, time.Time) {
 	now := r.now()
 	in.ResolveAfter = r.resolveAfter
-	in.SeenSince, in.HasRecovered = r.seen.since(req.key(), in.Answer(), now)
+	// The API server's clock may be set while this process measures: since when it sees something follows from this machine's, which goes on.
+	seenSince, hasRecovered := r.seen.since(req.key(), in.Answer(), time.Now())
+	in.SeenSince, in.HasRecovered = now.Add(-time.Since(seenSince)), hasRecovered
 	action, again := lifecycle.Decide(*in, now)
 	if action != lifecycle.Fire {
 		r.budget.Forget(req.Namespace, req.key())

@@ -60,7 +60,8 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 			return nil, err
 		}
 	}
-	s.in.IsJob, s.in.IsGone, s.in.IsFiring, s.in.FiredFor = req.isJob(), found.isGone, isFiring(s.alert), firedFor(s.alert)
+	isEnding := req.isJob() && s.object != nil && s.object.GetDeletionTimestamp() != nil
+	s.in.IsJob, s.in.IsGone, s.in.IsFiring, s.in.FiredFor = req.isJob(), found.isGone || isEnding, isFiring(s.alert), firedFor(s.alert)
 	switch {
 	case s.alert == nil && s.object == nil:
 		r.forget(req)

@@ -126,6 +126,9 @@ func (r *runs) drop(listed *listedRuns) {
 	}
 }
 
+// startedBy is the annotation that "kubectl create job --from" sets. Such a run says nothing about the schedule.
+const startedBy = "cronjob.kubernetes.io/instantiate"
+
 // listRuns reads the runs of a namespace, page by page, and keeps little of each.
 func listRuns(ctx context.Context, live client.Reader, namespace string) (*listedRuns, error) {
 	listed := &listedRuns{namespace: namespace, byOwner: map[types.UID][]lifecycle.Run{}, count: 1}
@@ -136,7 +139,7 @@ func listRuns(ctx context.Context, live client.Reader, namespace string) (*liste
 		}
 		for i := range page.Items {
 			job := &page.Items[i]
-			if owner := metav1.GetControllerOf(job); owner != nil && owner.Kind == "CronJob" {
+			if owner := metav1.GetControllerOf(job); owner != nil && owner.Kind == "CronJob" && job.Annotations[startedBy] != "manual" {
 				listed.byOwner[owner.UID] = append(listed.byOwner[owner.UID], lifecycle.RunOf(job))
 				listed.count++
 			}

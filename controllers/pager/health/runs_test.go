@@ -58,7 +58,10 @@ func (l *jobLists) List(_ context.Context, into client.ObjectList, options ...cl
 	page.ResourceVersion = l.version
 	for i := first; i < min(l.jobs, first+int(asked.Limit)); i++ {
 		owner := metav1.OwnerReference{Kind: "CronJob", UID: uidOf(asked.Namespace, i), Controller: new(true)}
-		page.Items = append(page.Items, batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(i), OwnerReferences: []metav1.OwnerReference{owner}}})
+		scheduled := metav1.ObjectMeta{Name: fmt.Sprint(i), OwnerReferences: []metav1.OwnerReference{owner}}
+		manual := *scheduled.DeepCopy()
+		manual.Annotations = map[string]string{startedBy: "manual"}
+		page.Items = append(page.Items, batchv1.Job{ObjectMeta: scheduled}, batchv1.Job{ObjectMeta: manual})
 	}
 	if next := first + int(asked.Limit); next < l.jobs {
 		page.Continue = strconv.Itoa(next)

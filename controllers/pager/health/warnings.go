@@ -37,7 +37,7 @@ const (
 // warn emits an event about an object, once for each message.
 func (r *Reconciler) warn(s *situation, reason, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
-	if r.seen.isNewWarning(s.req.key(), reason, message) && r.warnings.take(s.req, reason, r.now()) {
+	if r.seen.isNewWarning(s.req.key(), reason, message) && r.warnings.take(s.req, reason, time.Now()) {
 		r.recorder.Eventf(s.object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Shorten(redact.Capitalize(message), redact.MaxNote))
 	}
 }

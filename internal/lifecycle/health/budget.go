@@ -76,6 +76,11 @@ func (b *Budget) Take(namespace string, object types.UID, ask Ask, now time.Time
 		b.sweepAt = 2*len(b.byNamespace) + sweepFrom
 	}
 	own := b.of(namespace)
+	for n, at := range own.fired { // by a clock that has gone back
+		if at.After(now) {
+			own.fired[n] = now
+		}
+	}
 	for len(own.fired) > 0 && !now.Before(own.fired[0].Add(firedWindow)) {
 		own.fired = own.fired[1:]
 	}
@@ -119,7 +124,7 @@ func (b *Budget) Report(namespace string, now time.Time) (ok bool, again time.Ti
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	own := b.of(namespace)
-	if again = own.reported.Add(ReportEvery); now.Before(again) {
+	if again = own.reported.Add(ReportEvery); now.Before(again) && !own.reported.After(now) {
 		return false, again
 	}
 	own.reported = now

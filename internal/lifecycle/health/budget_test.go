@@ -131,3 +131,20 @@ func TestBudgetHolds(t *testing.T) {
 		}
 	}
 }
+
+// A clock that was ahead and is set back does not keep the Alerts of a namespace waiting for longer than the window.
+func TestBudgetAfterTheClockIsSetBack(t *testing.T) {
+	var b Budget
+	ahead := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for i := range MaxFired {
+		b.Take("shop", types.UID(fmt.Sprint(i)), Ask{}, ahead)
+	}
+	b.Report("shop", ahead)
+	now := ahead.Add(-time.Hour)
+	if ok, again := b.Take("shop", "next", Ask{}, now); ok || again.Sub(now) > firedWindow {
+		t.Errorf("%t, again after %s", ok, again.Sub(now))
+	}
+	if ok, _ := b.Report("shop", now); !ok {
+		t.Error("nothing is reported")
+	}
+}

@@ -39,7 +39,7 @@ const jobAlertLasts = 24 * time.Hour
 type Inputs struct {
 	// Asks is whether the object has the label, and its Namespace consents.
 	Asks bool
-	// IsGone is whether the object is deleted, as far as the process knows.
+	// IsGone is whether the object is deleted, as far as the process knows; of a Job also whether it is being deleted.
 	IsGone bool
 	// IsJob is whether it is a Job, whose deletion is no recovery.
 	IsJob  bool
@@ -70,9 +70,13 @@ func (in Inputs) Answer() string {
 	return string(in.Result.State)
 }
 
-// isWell reports whether the object is healthy, or was since the failure that the Alert has fired for, and has not failed since.
+// isWell reports whether the object is healthy, or was since the failure that the Alert has fired for, and has not failed since. One that says when it was
+// well last is not healthy if that was before the failure: the Job of the run that failed is gone.
 func (in Inputs) isWell() bool {
-	return in.Result.State == Healthy || in.Result.State == Progressing && in.Result.WellAt.After(in.FiredFor)
+	if in.Result.State == Healthy {
+		return in.Result.WellAt.IsZero() || !in.Result.WellAt.Before(in.FiredFor)
+	}
+	return in.Result.State == Progressing && in.Result.WellAt.After(in.FiredFor)
 }
 
 // IsRecovery reports whether an Answer ends a failure: what is in progress, or cannot be judged, may go on to fail.
@@ -97,9 +101,12 @@ func (in Inputs) Judge(now time.Time) Result {
 	return Result{State: Failing, Since: r.Again, Reason: "ProgressDeadlineExceeded", Message: message}
 }
 
-// began returns since when a result counts: a time after the process has seen it is of a clock that is wrong.
+// clockSkew is by how much two clocks of a cluster may differ.
+const clockSkew = time.Minute
+
+// began returns since when a result counts: a time long after the process has seen it is of a clock that is wrong.
 func (in Inputs) began(r Result) time.Time {
-	if r.Since.After(in.SeenSince) && !r.HasEnded {
+	if r.Since.After(in.SeenSince.Add(clockSkew)) && !r.HasEnded {
 		return in.SeenSince
 	}
 	return r.Since
@@ -115,7 +122,7 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 		return in.decideEnd(r, now)
 	case !in.Asks:
 		return Keep, time.Time{}
-	case !in.FiredFor.IsZero() && !in.IsJob && r.State != Failing && in.isWell():
+	case !in.FiredFor.IsZero() && !in.IsJob && r.State != Failing && in.isWell() && !in.Result.IsHalted:
 		return in.decideEnd(r, now)
 	case r.State != Failing:
 		return Keep, r.Again

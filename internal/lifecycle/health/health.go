@@ -52,8 +52,10 @@ type Result struct {
 	Settle time.Duration
 	// IsRenewed is whether each attempt, or each Pod, of one failure has another Since.
 	IsRenewed bool
-	// WellAt is when an object that is not healthy was well last: a CronJob, whose last run then succeeded; zero: not known.
+	// WellAt is when the object was well last: a CronJob, whose last run then succeeded; zero: not known.
 	WellAt time.Time
+	// IsHalted is whether a user has stopped the object, which proves no end of a failure.
+	IsHalted bool
 	// HasEnded is whether the state is final: a Job that has failed does not recover, and neither does its deletion mean that.
 	HasEnded bool
 }
@@ -71,7 +73,7 @@ type Evidence struct {
 }
 
 // suspended is the result of an object that its user has stopped.
-var suspended = Result{State: Healthy, Reason: "Suspended"}
+var suspended = Result{State: Healthy, Reason: "Suspended", IsHalted: true}
 
 // Compute returns the result for an object of any kind.
 func Compute(o *unstructured.Unstructured, e Evidence) Result {

@@ -67,13 +67,15 @@ func DecidingJob(jobs []*unstructured.Unstructured, now time.Time) (deciding *un
 		is := ends || !at.IsZero() && !at.After(now)
 		switch {
 		case deciding == nil,
-			is && (!isDecided || at.After(decidedAt)),
+			is && (!isDecided || at.After(decidedAt) || at.Equal(decidedAt) && hasFailed(job) && !hasFailed(deciding)),
 			!is && !isDecided && job.GetCreationTimestamp().After(deciding.GetCreationTimestamp().Time):
 			deciding, decidedAt, isDecided = job, at, is
 		}
 	}
 	return deciding, again
 }
+
+func hasFailed(job *unstructured.Unstructured) bool { return Compute(job, Evidence{}).State == Failing }
 
 // decidesAt returns when a Job has ended, or else when it will have been in progress for longer than it may; zero: it may for ever.
 func decidesAt(job *unstructured.Unstructured) (at time.Time, hasEnded bool) {
@@ -166,20 +168,20 @@ func computeCronJob(o *unstructured.Unstructured, e Evidence) Result {
 	missedAt := s.missedAt()
 	overdueAt := s.overdueAt(missedAt)
 	if !overdueAt.IsZero() && !e.Now.Before(overdueAt) {
-		return Result{State: Failing, Since: overdueAt, Reason: "RunsOverdue", Settle: settleOverdue, Message: s.overdueMessage()}
+		return Result{State: Failing, Since: overdueAt, IsRenewed: true, WellAt: s.succeeded, Reason: "RunsOverdue", Settle: settleOverdue, Message: s.overdueMessage()}
 	}
 	return s.asItShouldBe(missedAt, overdueAt)
 }
 
 // asItShouldBe returns the result of a CronJob that does not fail before runs that are missed at a time are overdue.
 func (s schedule) asItShouldBe(missedAt, overdueAt time.Time) Result {
-	result := Result{State: Healthy, Reason: "Succeeded", Message: "the last run succeeded", Again: overdueAt}
+	result := Result{State: Healthy, Reason: "Succeeded", Message: "the last run succeeded", WellAt: s.succeeded, Again: overdueAt}
 	hasMissed := !overdueAt.IsZero() && !s.evidence.Now.Before(missedAt)
 	switch {
 	case s.succeeded.Before(s.started), hasMissed && len(s.cronJob.Status.Active) > 0:
-		result.State, result.Reason, result.Message, result.Since, result.WellAt = Progressing, "Running", "a run is active", s.started, s.succeeded
+		result.State, result.Reason, result.Message, result.Since = Progressing, "Running", "a run is active", s.started
 	case hasMissed:
-		result.State, result.Reason, result.Message, result.Since = Progressing, "Rescheduled", "no run has been due since its spec was changed", s.changed
+		result.State, result.Reason, result.Message, result.Since, result.WellAt = Progressing, "Rescheduled", "no run has been due since its spec was changed", s.changed, time.Time{}
 	case s.started.IsZero():
 		result.Reason, result.Message = "NotScheduled", "no run has begun"
 	}

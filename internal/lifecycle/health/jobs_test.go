@@ -210,7 +210,7 @@ func TestComputeCronJob(t *testing.T) {
 			if c.zone != nil {
 				next = ""
 			}
-			if got.IsRenewed != (got.Reason == "RunFailed") {
+			if got.IsRenewed != (got.State == Failing) {
 				t.Errorf("%s: each run renews its time: %t", got.Reason, got.IsRenewed)
 			}
 			if state := string(got.State) + " " + got.Reason; state != c.want || text(got.Since) != c.since || next != c.next {
