@@ -41,7 +41,7 @@ if [ -z "${KUBECONFIG:-}" ]; then
 	settings=$(hack/cluster/up.sh)
 	started=yes
 	eval "$settings"
-	LOAD=hack/cluster/load-image.sh
+	export LOAD=hack/cluster/load-image.sh
 	export AUDIT_LOG=$BELLHOP_CLUSTER_DIR/bhp$BELLHOP_CLUSTER_ID/log/audit.log
 fi
 PATH=$work/bin:$PATH # kubectl bellhop, helm, login, prometheus

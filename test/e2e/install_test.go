@@ -18,11 +18,17 @@ package e2e_test
 
 import (
 	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 )
 
 // installer is a way to install Bellhop.
@@ -36,10 +42,13 @@ type installer struct {
 	left []string
 }
 
+// builtImage is the image that the targets of kubebuilder's book build and push.
+const builtImage = "localhost/bellhop:built"
+
 var installers = []installer{
 	{
 		name:      "kustomize",
-		install:   func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy") },
+		install:   func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy", "IMG="+builtImage) },
 		uninstall: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
 		reported:  []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
 		manifests: func(ctx context.Context) string { GinkgoHelper(); return output(ctx, "hack/config.sh", "all") },
@@ -132,6 +141,57 @@ func createService(ctx context.Context) {
 	kubectl(ctx, "wait --namespace default --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding")
 }
 
+// itFollowsThePageOfUninstalling runs the commands that keep services, and delete all objects.
+func itFollowsThePageOfUninstalling() {
+	It("keeps services that are retained when all objects are deleted as the page says", func(ctx SpecContext) {
+		connectOutside(ctx)
+		kubectl(ctx, "apply --namespace default -f "+sample("pager_v1alpha1_alert.yaml"))
+		createService(ctx)
+		before := readBrokerLog(ctx)
+		page, err := os.ReadFile(filepath.Join(repo, "docs", "install", "uninstall.md"))
+		Expect(err).NotTo(HaveOccurred())
+		commands := regexp.MustCompile(`(?m)^ *kubectl ((?:annotate|delete) .*--all\b.*)$`).FindAllStringSubmatch(string(page), -1)
+		Expect(len(commands)).To(BeNumerically(">=", 10))
+		for _, command := range commands {
+			kubectl(ctx, command[1])
+		}
+		Expect(kubectl(ctx, "get bellhop --all-namespaces -o name")).To(BeEmpty())
+		after := readBrokerLog(ctx)
+		for _, removal := range []string{"unbind", "deprovision"} {
+			Expect(after.requests(removal)).To(Equal(before.requests(removal)), "a service was removed with its object")
+		}
+		kubectl(ctx, "delete --timeout=60s --namespace "+system+" secret/mysql-broker")
+	})
+}
+
+// itRunsOutside runs the operator on this machine.
+func itRunsOutside() {
+	It("serves the cluster from this machine after make install and make run, and ends without a trace", func(ctx SpecContext) {
+		run(ctx, "make", "install")
+		operator := exec.CommandContext(ctx, "make", "run")
+		operator.Dir = repo
+		operator.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // make, go and the program are one group, as in a terminal
+		printed := gbytes.NewBuffer()
+		operator.Stdout, operator.Stderr = printed, printed
+		Expect(operator.Start()).To(Succeed())
+		ended := make(chan error, 1)
+		go func() { ended <- operator.Wait() }()
+		DeferCleanup(func() { _ = syscall.Kill(-operator.Process.Pid, syscall.SIGKILL) })
+		Eventually(printed).WithTimeout(3 * time.Minute).Should(gbytes.Say("The operator is ready"))
+		kubectl(ctx, "apply --namespace default -f "+sample("pager_v1alpha1_alert.yaml"))
+		Eventually(func() (string, error) {
+			return try(ctx, "", "kubectl", strings.Fields("get alert kubecon-alert --namespace default -o jsonpath={.status.conditions}")...)
+		}).Should(ContainSubstring("NoReceiver"))
+		kubectl(ctx, "delete --namespace default --timeout=60s alert/kubecon-alert")
+
+		Expect(syscall.Kill(-operator.Process.Pid, syscall.SIGINT)).To(Succeed())
+		Eventually(ended).WithTimeout(time.Minute).Should(Receive())
+		Expect(kubectl(ctx, "get mutatingwebhookconfigurations,validatingwebhookconfigurations -o name")).NotTo(ContainSubstring("bellhop"))
+		run(ctx, "make", "uninstall")
+		kubectl(ctx, "delete --ignore-not-found --timeout=60s namespace/"+system)
+	})
+}
+
 // itDeletesTheSeeds deletes what the seeds asked for.
 func itDeletesTheSeeds(before *brokerLog) {
 	It("removes what the seeds asked for when they are deleted", func(ctx SpecContext) {
@@ -145,6 +205,7 @@ func itDeletesTheSeeds(before *brokerLog) {
 }
 
 var _ = Describe("Bellhop", Ordered, func() {
+	itRunsOutside()
 	for _, in := range installers {
 		Describe("installed with "+in.name, Ordered, func() {
 			var before brokerLog
@@ -153,6 +214,8 @@ var _ = Describe("Bellhop", Ordered, func() {
 				if in.name == "kustomize" { // the operator adds the id of the cluster
 					apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+system+"}}")
 					kubectl(ctx, "create configmap cluster-info --namespace "+system)
+					// F-U14: hack/engine.sh stands in for the container engine.
+					run(ctx, "make", "docker-build", "docker-push", "CONTAINER_TOOL=hack/engine.sh", "IMG="+builtImage)
 				}
 				in.install(ctx)
 			})
@@ -178,6 +241,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 			itDeletesTheSeeds(&before)
 			if in.name == "kustomize" { // once no other broker offers the same services
 				itConnects()
+				itFollowsThePageOfUninstalling()
 			}
 			if in.name == "Helm" {
 				itAlertsAboutFailures()

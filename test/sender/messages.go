@@ -109,8 +109,10 @@ func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bo
 		since = p.fired.Add(-o.delay())
 	}
 	for id := range last {
-		hasReturned := !p.last[id] && o.full[source].After(since)
-		if s := o.of(source, id); !p.told[id] || hasReturned || s.isOver() || s.listedSince.After(since) || s.listedIn[group].since.After(since) {
+		s := o.of(source, id)
+		hasMoved := name == source+"-more" && len(s.listedIn) > 1 // one of its groups had an Alert of its own, which ended it here
+		hasReturned := !p.last[id] && (hasMoved || o.full[source].After(since))
+		if !p.told[id] || hasReturned || s.isOver() || s.listedSince.After(since) || s.listedIn[group].since.After(since) {
 			return true
 		}
 	}

@@ -91,6 +91,8 @@ type oracle struct {
 	messages int
 	// full is when a source last had an Alert without room.
 	full map[string]time.Time
+	// cut is when the senders last had a configuration that cuts their posts.
+	cut time.Time
 	// ended are resolves that have to be checked.
 	ended []ended
 	// outage is when the API server, or the operator, was last away.
@@ -187,6 +189,9 @@ func (o *oracle) look() {
 	if o.sim.isAway() {
 		o.outage = time.Now()
 	}
+	if o.sim.history.configs[o.sim.config].maxAlerts > 0 {
+		o.cut = time.Now()
+	}
 	judged := o.judge()
 	o.checkResolves()
 	for _, source := range sources {
@@ -241,8 +246,8 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 	}
 	about := source + "/" + r.id
 	isDue := !s.dueSince.IsZero() && time.Since(s.dueSince) > o.dueAfter() && !s.isNamed() && time.Since(s.listedSince) > o.dueAfter()
-	if isDue && o.sim.history.configs[o.sim.config].maxAlerts > 0 && s.isOver() && source != apiSource {
-		isDue = false // the sender cuts its posts
+	if isDue && time.Since(o.cut) < o.dueAfter() && s.isOver() && source != apiSource {
+		isDue = false // the sender has cut its posts
 	}
 	if isDue && r.labels["severity"] != "critical" && time.Since(o.full[source]) < repeatInterval+groupInterval+o.dueAfter() {
 		isDue = false // it waits for room, until it is posted again. Critical ones are never as many
@@ -283,6 +288,8 @@ func (o *oracle) missing(r rule, s *seen, found []*v1beta1.Alert) (why string) {
 			return ""
 		case a.Spec.State == v1beta1.AlertResolved:
 			why = "its Alert is resolved"
+		case i.Waiting && p != nil && time.Since(p.fired) < joinEvery+slack && o.isPaged(a.Labels[v1beta1.AlertSourceLabel], r, a.Name):
+			return "" // it has got an Alert of its own, and joins it with the next message
 		case i.Waiting:
 			why = "it waits"
 		case rank(a.Spec.Severity) < rank(want):
