@@ -152,9 +152,10 @@ func (in Inputs) isResolvedByPerson(r Result) bool {
 }
 
 // isOfFormerJob reports whether a Job has failed before the one that the Alert has fired for: it decides again once that one is deleted. A time that
-// is in the future when the failure is due was recorded by a clock that is wrong, and proves nothing.
+// is long in the future when the failure is due was recorded by a clock that is wrong, and proves nothing.
 func (in Inputs) isOfFormerJob(r Result, due, now time.Time) bool {
-	isAhead := in.FiredFor.After(due) && in.FiredFor.After(now)
+	firedFor := in.FiredFor.Add(-clockSkew)
+	isAhead := firedFor.After(due) && firedFor.After(now)
 	return in.IsJob && r.Since.Before(in.FiredFor) && !isAhead
 }
 
