@@ -50,11 +50,11 @@ type reading struct {
 var anyKind = []reading{
 	{Sign{conditionStalled, statusTrue}, nil, Failing},
 	// Crossplane: Ready is what the provider has read last, which may be long ago.
-	{Sign{"Synced", statusFalse}, []string{"ReconcilePaused"}, Healthy},
+	{Sign{"Synced", statusFalse}, []string{"ReconcilePaused"}, halted},
 	{Sign{"Synced", statusFalse}, []string{"ReconcileError"}, Failing},
 	{Sign{"LastAsyncOperation", statusFalse}, nil, Failing},
 	// Strimzi: what is not ready has no condition Ready.
-	{Sign{"ReconciliationPaused", statusTrue}, nil, Healthy},
+	{Sign{"ReconciliationPaused", statusTrue}, nil, halted},
 	{Sign{"NotReady", statusTrue}, []string{"Creating"}, Progressing},
 	{Sign{"NotReady", statusTrue}, nil, Failing},
 	{Sign{conditionReady, statusTrue}, nil, Healthy},
@@ -96,8 +96,16 @@ var readingsByKind = map[schema.GroupKind][]reading{
 
 func beforeAnyKind(own ...reading) []reading { return slices.Concat(own, anyKind) }
 
+// halted is the state of an object that a condition shows to be stopped by a user: it is healthy, which proves no end of a failure.
+const halted State = "Halted"
+
 // withState returns the result that a condition shows.
 func withState(state State, c *condition) Result {
+	if state == halted {
+		result := withState(Healthy, c)
+		result.IsHalted = true
+		return result
+	}
 	reason := cmp.Or(c.reason, Sign{Condition: c.kind, Status: c.status}.String())
 	return Result{State: state, Reason: reason, Message: c.message, Since: c.since}
 }

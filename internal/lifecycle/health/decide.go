@@ -173,7 +173,8 @@ func (in Inputs) isAnother(r Result) bool {
 	return r.Since.Truncate(time.Second).After(in.FiredFor)
 }
 
-// decideEnd decides about an Alert that is firing: it is resolved if its object has been healthy for long enough, or has asked for nothing.
+// decideEnd decides about an Alert that is firing, or whose failure is not forgotten: it is resolved if its object has been healthy for long enough,
+// or has asked for nothing.
 func (in Inputs) decideEnd(r Result, now time.Time) (Action, time.Time) {
 	switch {
 	case in.Asks && r.State == Failing && !in.FiredFor.IsZero() && in.isAnother(r):

@@ -169,7 +169,7 @@ func computePostgres(o *unstructured.Unstructured, _ Evidence) Result {
 	status := statusOf(o)
 	found, phase := status.conditions(), cmp.Or(status.text("phase"), "NoPhase")
 	if hibernated := found.findAs("cnpg.io/hibernation", statusTrue); hibernated != nil {
-		return withState(Healthy, hibernated)
+		return withState(halted, hibernated)
 	}
 	result := Result{State: Failing, Reason: phase, Message: status.text("phaseReason")}
 	if state, ok := phasesOfPostgres[phase]; ok {

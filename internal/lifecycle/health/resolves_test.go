@@ -177,3 +177,18 @@ func TestARunThatFailedAndIsOverdue(t *testing.T) {
 		t.Errorf("%s: the next run is a minute old, and a person has resolved the Alert: %+v", action, in.Result)
 	}
 }
+
+// What a user has stopped proves no end of a failure, whatever its controller calls that.
+func TestHaltedObjects(t *testing.T) {
+	for name, object := range map[string]string{
+		"CronJob":    `{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"a"},"spec":{"suspend":true},"status":{}}`,
+		"Crossplane": `{"apiVersion":"example.org/v1","kind":"XDatabase","metadata":{"name":"a"},"status":{"conditions":[{"type":"Synced","status":"False","reason":"ReconcilePaused"}]}}`,
+		"Strimzi":    `{"apiVersion":"kafka.strimzi.io/v1","kind":"Kafka","metadata":{"name":"a"},"status":{"conditions":[{"type":"ReconciliationPaused","status":"True"}]}}`,
+		"CloudNativePG": `{"apiVersion":"postgresql.cnpg.io/v1","kind":"Cluster","metadata":{"name":"a"},
+			"status":{"phase":"Cluster in healthy state","conditions":[{"type":"cnpg.io/hibernation","status":"True"}]}}`,
+	} {
+		if got := Compute(parse(t, object), Evidence{}); got.State != Healthy || !got.IsHalted {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
