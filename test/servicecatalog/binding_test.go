@@ -907,15 +907,19 @@ var _ = Describe("The deletion of a binding", func() {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		s.createReadyInstance(ctx, "db")
 		known, unknown := s.createReadyBinding(ctx, "known", "db"), s.createReadyBinding(ctx, "unknown", "db")
-		s.Inject(osbtest.Fault{On: osb.Unbind, Times: 4, Answer: func(w http.ResponseWriter, r *http.Request, c osbtest.Call) {
-			osbtest.Error(500, "Cannot", "cannot drop "+s.passwordAtBroker(c.ID())+" oops")(w, r, c)
-		}})
 		passwords := []string{s.passwordAtBroker(known.Spec.ExternalID), s.passwordAtBroker(unknown.Spec.ExternalID)}
-		Expect(k8s.Delete(ctx, known)).To(Succeed())
-		Eventually(bindingStatus(ctx, known)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("cannot drop [redacted] oops")))
+		failToUnbind := func(b *v1beta1.ServiceBinding) {
+			GinkgoHelper()
+			lift := s.Inject(osbtest.Fault{On: osb.Unbind, ID: b.Spec.ExternalID, Answer: func(w http.ResponseWriter, r *http.Request, c osbtest.Call) {
+				osbtest.Error(500, "Cannot", "cannot drop "+s.passwordAtBroker(c.ID())+" oops")(w, r, c)
+			}})
+			defer lift()
+			Expect(k8s.Delete(ctx, b)).To(Succeed())
+			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("cannot drop [redacted] oops")))
+		}
+		failToUnbind(known)
 		logAtHighestLevel(ctx)
-		Expect(k8s.Delete(ctx, unknown)).To(Succeed())
-		Eventually(bindingStatus(ctx, unknown)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("cannot drop [redacted] oops")))
+		failToUnbind(unknown)
 		for _, b := range []*v1beta1.ServiceBinding{known, unknown} {
 			Eventually(checkGone(ctx, b)).WithTimeout(time.Minute).Should(Succeed())
 		}
