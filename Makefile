@@ -7,7 +7,7 @@ PLATFORMS ?= linux/amd64,linux/arm64
 # All targets compile with the same flags, and the results do not depend on the path of the clone, so that the next clone finds them in Go's cache.
 GOFLAGS ?= -trimpath
 CGO_ENABLED ?= 0
-export IMG KUBECTL ARGS FULL VERSION GOFLAGS CGO_ENABLED
+export IMG CONFIG KUBECTL ARGS FULL VERSION GOFLAGS CGO_ENABLED
 
 # Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
 TOOL := go tool -modfile=hack/tools/go.mod
@@ -15,6 +15,8 @@ BUF := go tool -modfile=hack/tools/buf/go.mod buf
 # The tag keeps grpc's tracing, and with it html/template and 14 MB, out of the binary.
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
+# What an installation of one API group is generated from; internal/certificates, internal/apiserver and internal/admission serve both.
+paths_of = paths="./controllers/$(1)/...;./webhooks/$(1)/...;./internal/certificates;./internal/apiserver;./internal/admission$(if $(filter servicecatalog,$(1)),;./internal/brokers)"
 # The context of a container engine has no Git repository.
 BUILD_ARGS = --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(shell hack/commit.sh)
 # All Go modules except those of pinned tools and of the test cluster.
@@ -88,6 +90,14 @@ vet: ## Run go vet on all modules
 .PHONY: manifests
 manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
+	for group in pager servicecatalog; do $(MAKE) --no-print-directory manifests-of-$$group; done
+
+# An installation of one API group has its name in those of its objects.
+.PHONY: manifests-of-%
+manifests-of-%:
+	$(TOOL) controller-gen rbac:roleName=manager-role webhook $(call paths_of,$*) output:rbac:dir=config/$*/operator output:webhook:dir=config/$*/operator
+	sed -E -i.bak 's/bellhop-(mutating-webhook-configuration|validating-webhook-configuration|webhook-server-cert)/bellhop-$*-\1/' config/$*/operator/role.yaml
+	rm config/$*/operator/role.yaml.bak
 
 .PHONY: generate
 generate: ## Generate all generated files: deep copies, conversions, clients, protocol buffers, manifests, reference pages, the Helm chart
@@ -139,17 +149,18 @@ uninstall: ## Remove the CRDs; refused while objects exist (FORCE=1 removes thei
 	hack/uninstall.sh
 
 .PHONY: deploy
-deploy: ## Deploy the operator and wait until it is ready (IMG=)
+deploy: ## Deploy the operator and wait until it is ready (IMG=, CONFIG=pager or CONFIG=servicecatalog for one API group)
 	hack/deploy.sh
 
 .PHONY: undeploy
-undeploy: ## Remove the operator; keep CRDs and objects
+undeploy: ## Remove the operator; keep CRDs and objects (CONFIG=, as for deploy)
 	hack/undeploy.sh
 
 .PHONY: build-installer
-build-installer: ## Write the manifests of "deploy" to dist/install.yaml (IMG=)
+build-installer: ## Write the manifests of "deploy" to dist/install.yaml, and those of one API group to dist/install-pager.yaml and dist/install-servicecatalog.yaml (IMG=)
 	mkdir -p dist
 	hack/config.sh all >dist/install.yaml
+	for group in pager servicecatalog; do CONFIG=$$group hack/config.sh all >dist/install-$$group.yaml; done
 
 .PHONY: image
 image: ## Build the images for amd64 and arm64 as archives with SBOMs, without a container engine, dist/image (IMG=, BASE=)

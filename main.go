@@ -28,6 +28,7 @@ import (
 	"runtime"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -105,11 +106,12 @@ func run(stopping context.Context, o operator.Options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := operator.NewManager(stopping, cfg, o, servers, serving)
+	mgr, err := operator.NewManager(stopping, stop, cfg, o, servers, serving)
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := setup(ctx, stopping, mgr, o, guard, serverClock, servers, serving); err != nil {
+	p := process{Options: o, mgr: mgr, recorder: mgr.GetEventRecorder("bellhop"), guard: guard, serverClock: serverClock, servers: servers, serving: serving}
+	if err := p.setup(ctx, stopping); err != nil {
 		return err
 	}
 	go operator.ReturnMemory(ctx)
@@ -122,14 +124,49 @@ func run(stopping context.Context, o operator.Options) error {
 	return nil
 }
 
+// A process is what the manager runs, and what that is made of.
+type process struct {
+	operator.Options
+
+	mgr         ctrl.Manager
+	recorder    events.EventRecorder
+	guard       *outbound.Guard
+	serverClock *apiserver.Clock
+	servers     *httpserver.Servers
+	serving     []func(*tls.Config)
+}
+
 // setup registers everything that the manager runs.
-func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock, servers *httpserver.Servers, serving []func(*tls.Config)) error {
-	recorder := mgr.GetEventRecorder("bellhop")
-	paged, err := o.PagedResources()
+func (p process) setup(ctx, stopping context.Context) error {
+	for _, s := range []struct {
+		name   string
+		isUsed bool
+		setup  func() error
+	}{
+		{"pager", p.APIs.Pager, func() error { return p.setupPager(ctx) }},
+		{"servicecatalog", p.APIs.ServiceCatalog, func() error { return p.setupServiceCatalog(ctx) }},
+		{"build information", true, func() error { return operator.RegisterBuildInfo(metrics.Registry) }},
+		{"panics", true, func() error { return panics.Register(metrics.Registry) }},
+		{"probes", true, func() error { return operator.AddProbes(ctx, stopping, p.mgr, p.servers, p.Options) }},
+		{"metrics", true, func() error { return operator.AddMetrics(ctx, p.mgr, p.servers, p.Options) }},
+	} {
+		if !s.isUsed {
+			continue
+		}
+		if err := s.setup(); err != nil {
+			return fmt.Errorf("setting up %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// setupPager registers the controllers and webhooks of the group pager.k8s.co.
+func (p process) setupPager(ctx context.Context) error {
+	paged, err := p.PagedResources()
 	if err != nil {
 		return err
 	}
-	posts, err := o.Ingest(mgr, servers, serving)
+	posts, err := p.Ingest(p.mgr, p.servers, p.serving)
 	if err != nil {
 		return err
 	}
@@ -137,40 +174,40 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 	if err != nil {
 		return fmt.Errorf("finding the name of this machine: %w", err)
 	}
-	for _, s := range []struct {
-		name  string
-		setup func() error
-	}{
-		{"indexes", func() error {
-			return errors.Join(receivers.AddIndexes(ctx, mgr.GetFieldIndexer()), index.AddIndexes(ctx, mgr.GetFieldIndexer()))
-		}},
-		{"pager controllers", func() error {
-			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
-				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
-				PagedResources: paged, PageResolveAfter: o.PageResolveAfter, Namespaces: o.Namespaces, Ingest: posts, Lease: operator.LeaseName, ServerClock: serverClock,
-			})
-		}},
-		{"pager webhooks", func() error {
-			return pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.Namespace, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard})
-		}},
-		{"servicecatalog controllers", func() error {
-			return servicecatalogcontrollers.Setup(ctx, mgr, servicecatalogcontrollers.Options{
-				Workers: o.InstanceWorkers, BrokerWorkers: o.BrokerWorkers,
-				ClusterID: types.NamespacedName{Namespace: o.Namespace, Name: o.ClusterIDConfigMap},
-				Timeout:   o.OSBTimeout, RelistInterval: o.RelistInterval, Guard: guard, Strict: o.BrokerPolicy == string(servicecatalogwebhooks.BrokerPolicyStrict), Recorder: recorder, Metrics: metrics.Registry,
-			})
-		}},
-		{"servicecatalog webhooks", func() error {
-			return servicecatalogwebhooks.Setup(mgr, servicecatalogwebhooks.Options{BrokerPolicy: servicecatalogwebhooks.BrokerPolicy(o.BrokerPolicy), Guard: guard})
-		}},
-		{"build information", func() error { return operator.RegisterBuildInfo(metrics.Registry) }},
-		{"panics", func() error { return panics.Register(metrics.Registry) }},
-		{"probes", func() error { return operator.AddProbes(ctx, stopping, mgr, servers, o) }},
-		{"metrics", func() error { return operator.AddMetrics(ctx, mgr, servers, o) }},
-	} {
-		if err := s.setup(); err != nil {
-			return fmt.Errorf("setting up %s: %w", s.name, err)
-		}
+	if err := receivers.AddIndexes(ctx, p.mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexes: %w", err)
+	}
+	policy := receivers.Policy(p.ReceiverPolicy)
+	err = pagercontrollers.Setup(ctx, p.mgr, pagercontrollers.Options{
+		Workers: p.AlertWorkers, OperatorNamespace: p.Namespace, Instance: instance, Policy: policy, Guard: p.guard, Recorder: p.recorder, Metrics: metrics.Registry,
+		PagedResources: paged, PageResolveAfter: p.PageResolveAfter, Namespaces: p.Namespaces, Ingest: posts, Lease: p.APIs.LeaseName(), ServerClock: p.serverClock,
+	})
+	if err != nil {
+		return fmt.Errorf("controllers: %w", err)
+	}
+	err = pagerwebhooks.Setup(p.mgr, pagerwebhooks.Options{OperatorNamespace: p.Namespace, Policy: policy, Guard: p.guard})
+	if err != nil {
+		return fmt.Errorf("webhooks: %w", err)
+	}
+	return nil
+}
+
+// setupServiceCatalog registers the controllers and webhooks of the group servicecatalog.k8s.io.
+func (p process) setupServiceCatalog(ctx context.Context) error {
+	if err := index.AddIndexes(ctx, p.mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexes: %w", err)
+	}
+	policy := servicecatalogwebhooks.BrokerPolicy(p.BrokerPolicy)
+	err := servicecatalogcontrollers.Setup(ctx, p.mgr, servicecatalogcontrollers.Options{
+		Workers: p.InstanceWorkers, BrokerWorkers: p.BrokerWorkers,
+		ClusterID: types.NamespacedName{Namespace: p.Namespace, Name: p.ClusterIDConfigMap},
+		Timeout:   p.OSBTimeout, RelistInterval: p.RelistInterval, Guard: p.guard, Strict: policy == servicecatalogwebhooks.BrokerPolicyStrict, Recorder: p.recorder, Metrics: metrics.Registry,
+	})
+	if err != nil {
+		return fmt.Errorf("controllers: %w", err)
+	}
+	if err := servicecatalogwebhooks.Setup(p.mgr, servicecatalogwebhooks.Options{BrokerPolicy: policy, Guard: p.guard}); err != nil {
+		return fmt.Errorf("webhooks: %w", err)
 	}
 	return nil
 }

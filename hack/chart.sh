@@ -17,13 +17,17 @@ split_into() {
 }
 
 rm -rf "$files"
-mkdir -p "$files"/{crds,webhooks,rbac,prometheus,injection}
+mkdir -p "$files"/{crds,operator/{both,pager,servicecatalog},rbac/{operator,pager,servicecatalog},prometheus,injection}
 for crd in config/crd/bases/*.yaml; do
 	sed '1{/^---$/d}' "$crd" >"$files/crds/$(basename "$crd")"
 done
-split_into "$files/webhooks" config/webhook/manifests.yaml
-for file in config/rbac/*.yaml; do
-	[ "$(basename "$file")" = kustomization.yaml ] || split_into "$files/rbac" "$file"
+# Of an operator with both API groups, and of one with one.
+for file in config/webhook/manifests.yaml config/rbac/role.yaml; do split_into "$files/operator/both" "$file"; done
+for group in pager servicecatalog; do
+	for file in config/$group/operator/{manifests,role}.yaml; do split_into "$files/operator/$group" "$file"; done
+done
+for file in config/rbac/*/*.yaml; do
+	[ "$(basename "$file")" = kustomization.yaml ] || split_into "$files/rbac/$(basename "$(dirname "$file")")" "$file"
 done
 for file in config/injection/*_policy.yaml; do
 	split_into "$files/injection" "$file"

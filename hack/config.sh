@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints what config/default renders to, with the image IMG:
+# Prints what config/default renders to, or with CONFIG=pager what config/pager does, with the image IMG:
 #   hack/config.sh all              all of it
 #   hack/config.sh page-by-label    the same, with the component config/page-by-label
 #   hack/config.sh ingest           the same, with the components config/ingest and config/ingress-policy
@@ -14,21 +14,22 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 kustomize=$(go tool -modfile=hack/tools/go.mod -n kustomize)
 select_kind() { "$kustomize" cfg grep --annotate=false "kind=$1" | require_lines "$1"; }
 exclude_kind() { "$kustomize" cfg grep --annotate=false --invert-match "kind=$1"; }
-require_lines() { grep . || { echo "config/default has no $1" >&2; return 1; }; }
+require_lines() { grep . || { echo "config/${CONFIG:-default} has no $1" >&2; return 1; }; }
 
 # The image is set in a copy, so that the tree stays clean.
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -R config "$copy/"
 (cd "$copy/config/manager" && "$kustomize" edit set image "controller=${IMG:-bellhop:dev}")
-overlay=default
+base=${CONFIG:-default}
+overlay=$base
 case ${1:-} in
 page-by-label | ingest)
 	overlay=overlay
 	components=../$1
 	[ "$1" != ingest ] || components+=", ../ingress-policy"
 	mkdir "$copy/config/overlay"
-	echo "{resources: [../default], components: [$components]}" >"$copy/config/overlay/kustomization.yaml"
+	echo "{resources: [../$base], components: [$components]}" >"$copy/config/overlay/kustomization.yaml"
 	;;
 esac
 "$kustomize" build "$copy/config/$overlay" >"$copy/all.yaml"

@@ -7,6 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${KUBECTL:=kubectl}"
 say() { echo "==> $*" >&2; }
 
+# The names of an operator with one API group have the group in them.
+prefix=bellhop-
+[ "${CONFIG:-default}" = default ] || prefix=bellhop-$CONFIG-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for part in webhooks namespace operator; do
@@ -19,7 +22,7 @@ say "removing the webhook configurations"
 $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 
 say "removing the operator"
-$KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
+$KUBECTL delete --ignore-not-found --namespace "$namespace" "deployment/${prefix}controller-manager" --cascade=foreground >&2
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 # Components may have been added.
 if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutatingadmissionpolicies"'; then

@@ -22,6 +22,7 @@ limitations under the License.
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,8 @@ import (
 type Options struct {
 	// Repo is the path of Bellhop's repository.
 	Repo string
+	// Overlay is the folder in config/ whose manifests are installed. Default: default.
+	Overlay string
 	// Existing is a cluster to attach to. Default: start a control plane.
 	Existing *rest.Config
 	// Host is the address at which the API server reaches this machine. Default: loopback if the API server is on loopback, else the
@@ -81,6 +84,7 @@ type Cluster struct {
 	Namespace, ServiceAccount string
 
 	repo, dir string
+	overlay   string
 	client    client.Client
 	manifests *manifests
 	hooks     *envtest.WebhookInstallOptions
@@ -103,7 +107,7 @@ var scheme = func() *runtime.Scheme {
 
 // Start starts or attaches to a cluster, and installs Bellhop's API. It does not start the operator.
 func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
-	c := &Cluster{repo: options.Repo, dir: options.Dir, Config: options.Existing, existing: options.Existing != nil}
+	c := &Cluster{repo: options.Repo, overlay: cmp.Or(options.Overlay, "default"), dir: options.Dir, Config: options.Existing, existing: options.Existing != nil}
 	defer func() { //nolint:contextcheck // it has to clean up above all when the context has ended
 		if err != nil {
 			err = errors.Join(err, c.Stop())
@@ -114,7 +118,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
-	if c.manifests, err = render(filepath.Join(c.repo, "config", "default")); err != nil {
+	if c.manifests, err = render(filepath.Join(c.repo, "config", c.overlay)); err != nil {
 		return nil, err
 	}
 	c.Namespace, c.ServiceAccount = c.manifests.serviceAccount.GetNamespace(), c.manifests.serviceAccount.GetName()

@@ -38,7 +38,7 @@ import (
 // fieldOwner is the field manager for server-side apply.
 const fieldOwner = client.FieldOwner("bellhop-local")
 
-// manifests are the objects of config/default that an operator outside of the cluster needs.
+// manifests are the objects of a folder in config/ that an operator outside of the cluster needs.
 type manifests struct {
 	serviceAccount *unstructured.Unstructured
 	accessObjects  []*unstructured.Unstructured // namespace, service account, roles and bindings, in the order in which they can be applied
@@ -178,7 +178,7 @@ func (c *Cluster) removeWebhooks(ctx context.Context) error {
 			errs = append(errs, client.IgnoreNotFound(err))
 		}
 	}
-	asRendered, err := render(filepath.Join(c.repo, "config", "default")) // install replaced Services by URLs in the former result
+	asRendered, err := render(filepath.Join(c.repo, "config", c.overlay)) // install replaced Services by URLs in the former result
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}

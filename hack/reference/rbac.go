@@ -41,6 +41,7 @@ This page is generated from ` + "`config/rbac` and `config/aggregated-roles`, se
 ## Roles of the operator
 
 The manifests bind them to the ServiceAccount ` + "`bellhop-controller-manager` in `bellhop-system`" + `.
+An operator with [one API group](../install/one-api-group.md) has the role with the group in its name in place of ` + "`bellhop-manager-role`" + `, and the others with the group in their names.
 [Permissions of the operator](../explanation/security.md#permissions-of-the-operator) has the reason for each rule.
 `
 
@@ -69,9 +70,15 @@ type role struct {
 }
 
 func rbacPage() (string, error) {
-	files, err := filepath.Glob(filepath.Join("config", "rbac", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join("config", "rbac", "*", "*.yaml"))
 	if err != nil {
 		return "", err
+	}
+	files = append(files, filepath.Join("config", "rbac", "role.yaml"))
+	ofGroup := map[string]string{} // by file
+	for _, group := range []string{"pager", "servicecatalog"} {
+		file := filepath.Join("config", group, "operator", "role.yaml")
+		files, ofGroup[file] = append(files, file), group
 	}
 	var roles []role
 	bound := map[string]bool{} // by kind and name
@@ -89,6 +96,10 @@ func rbacPage() (string, error) {
 				return "", fmt.Errorf("%s: %w", file, err)
 			}
 			bound[r.RoleRef.Kind+"/"+r.RoleRef.Name] = true
+			if group := ofGroup[file]; group != "" {
+				r.Name = group + "-" + r.Name
+				bound[r.Kind+"/"+r.Name] = true
+			}
 			if r.Kind == "Role" || r.Kind == "ClusterRole" {
 				roles = append(roles, r)
 			}

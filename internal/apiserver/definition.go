@@ -35,8 +35,6 @@ import (
 // definitionTimeout bounds a read.
 const definitionTimeout = 10 * time.Second
 
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
-
 // DefinitionReader reads whether a CRD is being deleted. That deletes all its objects, and must not delete anything at brokers (R10).
 type DefinitionReader struct {
 	live client.Reader

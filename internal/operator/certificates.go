@@ -47,11 +47,7 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 	keeper := certificates.New(certificates.Options{
 		Secret:   types.NamespacedName{Namespace: o.Namespace, Name: o.CertSecret},
 		DNSNames: o.dnsNames(),
-		Trust: []certificates.Target{
-			certificates.MutatingWebhooks("bellhop-mutating-webhook-configuration"),
-			certificates.ValidatingWebhooks("bellhop-validating-webhook-configuration"),
-			certificates.Conversion("alerts." + pagerv1beta1.GroupVersion.Group),
-		},
+		Trust:    o.callers(),
 	})
 	endHealth, err := serveHealth(ctx, servers, o.ProbeAddress)
 	if err != nil {
@@ -65,6 +61,18 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 	case <-ctx.Done():
 		return nil, fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
 	}
+}
+
+// callers are the objects by which the API server calls the webhooks.
+func (o *Options) callers() []certificates.Target {
+	callers := []certificates.Target{
+		certificates.MutatingWebhooks(o.APIs.ObjectName("mutating-webhook-configuration")),
+		certificates.ValidatingWebhooks(o.APIs.ObjectName("validating-webhook-configuration")),
+	}
+	if o.APIs.Pager {
+		callers = append(callers, certificates.Conversion("alerts."+pagerv1beta1.GroupVersion.Group))
+	}
+	return callers
 }
 
 // dnsNames are the names of the certificate: that by which the API server calls the webhooks, and those by which senders of alerts reach the

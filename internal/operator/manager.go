@@ -54,13 +54,13 @@ func newScheme() *runtime.Scheme {
 }
 
 // NewManager returns a manager whose webhook server uses the TLS settings. No Secret's content is cached. Once stopping ends, the webhook server
-// closes its connections.
-func NewManager(stopping context.Context, cfg *rest.Config, o Options, servers *httpserver.Servers, serving []func(*tls.Config)) (ctrl.Manager, error) {
+// closes its connections. stop ends the process with an error.
+func NewManager(stopping context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o Options, servers *httpserver.Servers, serving []func(*tls.Config)) (ctrl.Manager, error) {
 	watches, err := apiserver.OwnConnection(cfg)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := newLock(cfg, o)
+	lock, err := newLock(cfg, o, stop)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func NewManager(stopping context.Context, cfg *rest.Config, o Options, servers *
 		}},
 		Controller:                          config.Controller{EnableWarmup: new(true)},
 		LeaderElection:                      o.LeaderElect,
-		LeaderElectionID:                    LeaseName,
+		LeaderElectionID:                    o.APIs.LeaseName(),
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionNamespace:             o.Namespace,
 		LeaderElectionReleaseOnCancel:       true, // nothing runs after mgr.Start

@@ -54,6 +54,7 @@ type Options struct {
 	WebhookService               string
 	Namespace                    string
 	Namespaces                   namespaces.Set
+	APIs                         APIs
 	AlertWorkers                 int
 	APIQPS                       float64
 	AllowOutbound, DenyOutbound  string
@@ -92,6 +93,11 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.Func("namespaces", "Comma-separated namespaces of the objects that the operator serves, for an installation whose rights end there; of cluster-scoped kinds it serves none. It needs --webhook-cert-dir. Default: all namespaces and kinds.", func(list string) error {
 		o.Namespaces = strings.Split(list, ",")
 		return o.Namespaces.Validate()
+	})
+	o.APIs = allAPIs
+	fs.Func("apis", "Comma-separated API groups whose kinds the operator serves: pager (Alert, Receiver, ClusterReceiver, AlertSource), servicecatalog (brokers, ServiceInstance, ServiceBinding). It neither reads nor needs the kinds of the other. Default: pager,servicecatalog.", func(list string) (err error) {
+		o.APIs, err = parseAPIs(list)
+		return err
 	})
 	fs.IntVar(&o.AlertWorkers, "alert-workers", 128, "Number of Alerts that are reconciled at once.")
 	fs.Float64Var(&o.APIQPS, "kube-api-qps", -1, "Maximum number of requests per second to the API server; negative: no client-side limit, API priority and fairness decides.")
@@ -137,6 +143,9 @@ func (o *Options) Validate() error {
 	if o.Namespace == "" {
 		return errors.New("--operator-namespace is not set, and neither is POD_NAMESPACE: set it to the namespace of the Secrets of ClusterReceivers, such as bellhop-system")
 	}
+	if err := o.validateAPIs(); err != nil {
+		return err
+	}
 	if o.LeaseDuration < minLease {
 		return fmt.Errorf("--leader-elect-lease-duration is %s: it must be at least %s", o.LeaseDuration, minLease)
 	}
@@ -157,6 +166,19 @@ func (o *Options) Validate() error {
 	}
 	if len(o.Namespaces) > 0 && o.CertSecret != "" {
 		return errors.New("--namespaces and --webhook-cert-secret are both set: to write the certificate into the webhook configurations is a right in the whole cluster; have cert-manager issue it, and set --webhook-cert-dir")
+	}
+	return nil
+}
+
+// validateAPIs returns an error that names a flag of the pager where only services are served.
+func (o *Options) validateAPIs() error {
+	if o.APIs.Pager {
+		return nil
+	}
+	for flag, isSet := range map[string]bool{"page-by-label": o.PageByLabel, "ingest-bind-address": o.IngestAddress != endpoint.Off} {
+		if isSet {
+			return fmt.Errorf("--%s is set and --apis is %s: alerts need %s in --apis", flag, serviceCatalogAPI, pagerAPI)
+		}
 	}
 	return nil
 }

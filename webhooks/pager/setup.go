@@ -35,6 +35,8 @@ import (
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
 )
 
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=alerts.pager.k8s.co,verbs=list;watch;update
+
 // Options of the webhooks of the group.
 type Options struct {
 	// OperatorNamespace has the Secrets of ClusterReceivers.

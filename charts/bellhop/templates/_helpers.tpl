@@ -19,9 +19,29 @@
 {{- toYaml $ports }}
 {{- end }}
 
+{{/* The one API group that is enabled; empty: both are. The values of a former release have neither. */}}
+{{- define "bellhop.only" -}}
+{{- $pager := ne (toString (.Values.pager | default dict).enabled) "false" }}
+{{- $servicecatalog := ne (toString (.Values.servicecatalog | default dict).enabled) "false" }}
+{{- if not (or $pager $servicecatalog) }}
+{{- fail "pager.enabled and servicecatalog.enabled are both false: the operator has to serve one of them" }}
+{{- end }}
+{{- range $value, $isNeeded := dict "pageByLabel" (not $pager) "ingest" (not $pager) "injection" (not $servicecatalog) }}
+{{- if and $isNeeded (index $.Values $value | default dict).enabled }}
+{{- fail (printf "%s.enabled needs %s.enabled, which is false" $value (ternary "pager" "servicecatalog" (not $pager))) }}
+{{- end }}
+{{- end }}
+{{- if not $servicecatalog }}pager{{ else if not $pager }}servicecatalog{{ end }}
+{{- end }}
+
+{{/* Prefix of the names of the operator's objects: two releases with one API group each can be in one namespace. */}}
+{{- define "bellhop.prefix" -}}
+bellhop-{{ with include "bellhop.only" . }}{{ . }}-{{ end }}
+{{- end }}
+
 {{/* Labels that select the operator's Pods. */}}
 {{- define "bellhop.selectorLabels" -}}
-control-plane: controller-manager
+control-plane: {{ with include "bellhop.only" . }}{{ . }}-{{ end }}controller-manager
 app.kubernetes.io/name: bellhop
 {{- end }}
 
@@ -37,7 +57,7 @@ app.kubernetes.io/name: bellhop
 {{/* Annotations by which cert-manager puts its CA into an object. */}}
 {{- define "bellhop.caAnnotations" -}}
 {{- if .Values.certificates.certManager.enabled -}}
-cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/bellhop-serving-cert
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "bellhop.prefix" . }}serving-cert
 {{- end }}
 {{- end }}
 
@@ -51,7 +71,7 @@ cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/bellhop-serving-cert
 {{- define "bellhop.rulesWithoutCertificate" -}}
 {{- $rules := list }}
 {{- range .rules }}
-{{- if not (has "bellhop-webhook-server-cert" (.resourceNames | default list)) }}{{ $rules = append $rules . }}{{ end }}
+{{- if not (regexMatch "webhook-server-cert" (toString .resourceNames)) }}{{ $rules = append $rules . }}{{ end }}
 {{- end }}
 {{- toYaml $rules }}
 {{- end }}
@@ -59,7 +79,7 @@ cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/bellhop-serving-cert
 {{/* The rules of the operator's ClusterRole for kinds with a namespace. */}}
 {{- define "bellhop.namespacedRules" -}}
 {{- $rules := list }}
-{{- range (.Files.Get "files/rbac/role_clusterrole.yaml" | fromYaml).rules }}
+{{- range (.Files.Get (printf "files/operator/%s/role_clusterrole.yaml" (include "bellhop.only" . | default "both")) | fromYaml).rules }}
 {{- $resources := list }}
 {{- range .resources }}
 {{- if not (or (hasPrefix "cluster" .) (has . (list "namespaces" "subjectaccessreviews"))) }}{{ $resources = append $resources . }}{{ end }}

@@ -83,6 +83,8 @@ type Reconciler struct {
 	progressWrites *rate.Limiter
 }
 
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
+
 // Kind is what differs between the kinds of objects that the engine reconciles.
 type Kind interface {
 	// Name returns the kind, such as ServiceInstance.

@@ -43,6 +43,8 @@ var Serial = []any{ginkgo.Serial, ginkgo.Label("serial")}
 // parallel. The methods are for specs: they fail the spec instead of returning errors.
 type Suite struct {
 	Cluster *local.Cluster
+	// Overlay is the folder in config/ that Start installs. Default: default.
+	Overlay string
 	// Operator is the one that was started last. Binary is its program. Only the first process can stop it.
 	Operator *local.Operator
 	Binary   string
@@ -73,7 +75,7 @@ func (s *Suite) Start(ctx context.Context, args ...string) []byte {
 	s.auditLog, s.args = filepath.Join(dir, "audit.log"), args
 	gomega.Expect(s.Logs.create(filepath.Join(dir, "operator.log"))).To(gomega.Succeed())
 	// The cluster has to outlive this node's context.
-	s.Cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, AuditLog: s.auditLog, ControllerManager: true})
+	s.Cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, Overlay: s.Overlay, AuditLog: s.auditLog, ControllerManager: true})
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	ginkgo.DeferCleanup(s.Cluster.Stop)
 	s.Binary, err = local.BuildOperator(ctx, repo)

@@ -1,0 +1,186 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/utils/clock"
+)
+
+// reasonBlocked is the reason of the Event about a process that does not lead because another installation does.
+const reasonBlocked = "OtherInstallationLeads"
+
+// exclusiveLock is a lease that is not held beside those of other installations that serve some of the same kinds: one process with both API groups,
+// or two with one each. It looks at their leases whenever client-go looks at, acquires or renews its own.
+//
+// While another lease is live, Get returns the record of that one, so that client-go waits as it does for another replica. Two processes may acquire
+// their leases at the same time, each before it can see the other's: so each looks again once it has its own, and releases it if the other is
+// there. Neither has begun to reconcile then.
+type exclusiveLock struct {
+	resourcelock.Interface
+
+	others []*watchedLease
+	clock  clock.PassiveClock
+	// stop ends a process that leads although another one does, which may be of a release that does not look at this lease.
+	stop      context.CancelCauseFunc
+	isLeading bool
+
+	// lease is the one that the Events regard.
+	lease   *coordinationv1.Lease
+	events  record.EventRecorder
+	logger  logr.Logger
+	blocked *prometheus.GaugeVec
+}
+
+// watchedLease is the lease of another installation, with what was seen of it.
+type watchedLease struct {
+	resourcelock.Interface
+
+	name       string
+	record     resourcelock.LeaderElectionRecord
+	raw        string
+	changedAt  time.Time
+	isBlocking bool
+}
+
+// isLive reports whether the lease is held, and was renewed within its duration. Like client-go, it counts from when this process saw the last change:
+// the clocks of two machines differ.
+func (w *watchedLease) isLive(now time.Time) bool {
+	return w.record.HolderIdentity != "" && now.Before(w.changedAt.Add(time.Duration(w.record.LeaseDurationSeconds)*time.Second))
+}
+
+// newBlockedMetric returns the metric of leases that keep this process from leading.
+func newBlockedMetric() *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "bellhop_leader_election_blocked",
+		Help: "1 while this process does not lead because another installation that serves the same kinds does, by the lease of that one.",
+	}, []string{"lease"})
+}
+
+// Get returns the record of another installation that leads, else that of the own lease.
+func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	own, raw, err := l.Interface.Get(ctx)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, nil, err
+	}
+	other, otherErr := l.findLive(ctx)
+	if otherErr != nil {
+		return nil, nil, otherErr
+	}
+	if other != nil {
+		return new(other.record), []byte(other.raw), nil
+	}
+	return own, raw, err
+}
+
+// Create acquires the lease, which does not exist.
+func (l *exclusiveLock) Create(ctx context.Context, next resourcelock.LeaderElectionRecord) error {
+	if err := l.Interface.Create(ctx, next); err != nil {
+		return err
+	}
+	return l.keepIfAlone(ctx, next)
+}
+
+// Update acquires, renews or releases the lease.
+func (l *exclusiveLock) Update(ctx context.Context, next resourcelock.LeaderElectionRecord) error {
+	if next.HolderIdentity == "" {
+		l.isLeading = false
+		return l.Interface.Update(ctx, next)
+	}
+	if l.isLeading {
+		other, err := l.findLive(ctx)
+		if err != nil {
+			return err
+		}
+		if other != nil {
+			err := fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity)
+			l.stop(err)
+			return err
+		}
+	}
+	if err := l.Interface.Update(ctx, next); err != nil {
+		return err
+	}
+	if l.isLeading {
+		return nil
+	}
+	return l.keepIfAlone(ctx, next)
+}
+
+// keepIfAlone releases a lease that has just been acquired if another installation has acquired its own meanwhile.
+func (l *exclusiveLock) keepIfAlone(ctx context.Context, acquired resourcelock.LeaderElectionRecord) error {
+	other, err := l.findLive(ctx)
+	if err == nil && other == nil {
+		l.isLeading = true
+		return nil
+	}
+	acquired.HolderIdentity, acquired.LeaseDurationSeconds = "", 1
+	released := l.Interface.Update(ctx, acquired)
+	if err == nil {
+		err = fmt.Errorf("%s holds the lease %s", other.record.HolderIdentity, other.name)
+	}
+	return errors.Join(err, released)
+}
+
+// findLive looks at the other leases, says what changed, and returns one that is live; nil: none is.
+func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err error) {
+	for _, other := range l.others {
+		record, raw, err := other.Interface.Get(ctx)
+		switch {
+		case apierrors.IsNotFound(err), apierrors.IsForbidden(err): // the roles of a former release have no right to it, and its installation has no such lease
+			record, raw = &resourcelock.LeaderElectionRecord{}, nil
+		case err != nil:
+			return nil, fmt.Errorf("reading the lease %s: %w", other.name, err)
+		}
+		if string(raw) != other.raw {
+			other.record, other.raw, other.changedAt = *record, string(raw), l.clock.Now()
+		}
+		isLive := other.isLive(l.clock.Now())
+		if isLive != other.isBlocking {
+			other.isBlocking = isLive
+			l.report(other)
+		}
+		if isLive {
+			live = other
+		}
+	}
+	return live, nil
+}
+
+// report says that another installation has begun or ended to keep this process from leading.
+func (l *exclusiveLock) report(other *watchedLease) {
+	if !other.isBlocking {
+		l.blocked.DeleteLabelValues(other.name)
+		l.logger.Info("The other installation does not lead any more", "otherLease", other.name)
+		return
+	}
+	l.blocked.WithLabelValues(other.name).Set(1)
+	l.logger.Info("Not leading: another installation serves the same kinds, scale its Deployment to 0", "otherLease", other.name, "holder", other.record.HolderIdentity)
+	l.events.Eventf(l.lease, corev1.EventTypeWarning, reasonBlocked,
+		"%s does not lead: %s holds the lease %s and serves the same kinds. Scale its Deployment to 0.", l.Identity(), other.record.HolderIdentity, other.name)
+}
