@@ -148,7 +148,7 @@ func (p process) setup(ctx, stopping context.Context) error {
 		{"build information", true, func() error { return operator.RegisterBuildInfo(metrics.Registry) }},
 		{"panics", true, func() error { return panics.Register(metrics.Registry) }},
 		{"probes", true, func() error { return operator.AddProbes(ctx, stopping, p.mgr, p.servers, p.Options) }},
-		{"metrics", true, func() error { return operator.AddMetrics(ctx, p.mgr, p.servers, p.Options) }},
+		{"metrics", true, func() error { return operator.AddMetrics(ctx, p.mgr, p.servers, p.Options, p.serving) }},
 	} {
 		if !s.isUsed {
 			continue

@@ -213,8 +213,8 @@ func TestMake(t *testing.T) {
 	})
 }
 
-// The listener of AlertSources is turned on: the certificate gets its name, and the authority, which senders may trust already, stays. A replica
-// without the listener takes the new certificate over.
+// F-U26: The listener of AlertSources is turned on, or a release with another name is installed: the certificate gets the name, and the authority,
+// which others may trust already, stays. A replica without the name takes the new certificate over.
 func TestNameIsAdded(t *testing.T) {
 	c := newCluster(t)
 	without, with := c.replica(), c.replica()
@@ -232,7 +232,7 @@ func TestNameIsAdded(t *testing.T) {
 	secret := c.secret()
 	c.reconcile(without)
 	if !maps.EqualFunc(c.secret().Data, secret.Data, bytes.Equal) {
-		t.Error("the replica without the listener has replaced the certificate")
+		t.Error("the replica without the name has replaced the certificate")
 	}
 }
 

@@ -17,6 +17,7 @@ limitations under the License.
 package operator
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -75,10 +76,13 @@ func (o *Options) callers() []certificates.Target {
 	return callers
 }
 
-// dnsNames are the names of the certificate: that by which the API server calls the webhooks, and those by which senders of alerts reach the
-// listener.
+// dnsNames are the names of the certificate: that by which the API server calls the webhooks, and those by which Prometheus knows the metrics
+// endpoint and senders of alerts reach the listener.
 func (o *Options) dnsNames() []string {
 	names := []string{o.WebhookService + "." + o.Namespace + ".svc"}
+	if o.MetricsAddress != off {
+		names = append(names, o.MetricsService+"."+o.Namespace+".svc", o.MetricsService+"."+o.Namespace)
+	}
 	if o.IngestAddress != endpoint.Off && o.IngestCertDir == "" {
 		names = append(names, o.IngestService+"."+o.Namespace+".svc", o.IngestService+"."+o.Namespace)
 	}
@@ -88,24 +92,28 @@ func (o *Options) dnsNames() []string {
 // Ingest returns the options of the listener of AlertSources. It uses the certificate of its own directory, else that of the webhooks, whose TLS
 // settings KeepCertificates returned.
 func (o *Options) Ingest(mgr ctrl.Manager, servers *httpserver.Servers, serving []func(*tls.Config)) (ingest.Options, error) {
-	options := ingest.Options{Servers: servers, TLS: serving, Metrics: metrics.Registry}
+	options := ingest.Options{Servers: servers, Metrics: metrics.Registry}
 	if o.IngestAddress == endpoint.Off {
 		return options, nil
 	}
 	options.Address = o.IngestAddress
-	directory := o.IngestCertDir
-	if directory == "" && o.CertSecret == "" {
-		directory = o.WebhookCertDir
+	var err error
+	options.TLS, err = o.certificateOf(mgr, "--ingest-bind-address", o.IngestCertDir, serving)
+	return options, err
+}
+
+// certificateOf returns TLS settings for the address of a flag: with the certificate in a directory, else with that of the webhooks, whose TLS
+// settings KeepCertificates returned. A file is read again when it changes.
+func (o *Options) certificateOf(mgr ctrl.Manager, address, directory string, serving []func(*tls.Config)) ([]func(*tls.Config), error) {
+	if directory == "" && o.CertSecret != "" {
+		return serving, nil
 	}
-	if directory == "" {
-		return options, nil
-	}
+	directory = cmp.Or(directory, o.WebhookCertDir)
 	watcher, err := certwatcher.New(filepath.Join(directory, corev1.TLSCertKey), filepath.Join(directory, corev1.TLSPrivateKeyKey))
 	if err != nil {
-		return ingest.Options{}, fmt.Errorf("the certificate of --ingest-bind-address in %s: %w", directory, err)
+		return nil, fmt.Errorf("the certificate of %s in %s: %w", address, directory, err)
 	}
-	options.TLS = []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = watcher.GetCertificate }}
-	return options, mgr.Add(watcher)
+	return []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = watcher.GetCertificate }}, mgr.Add(watcher)
 }
 
 // onlyClientsOf returns TLS settings that refuse clients without a certificate of the authorities in a file.

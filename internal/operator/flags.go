@@ -56,7 +56,7 @@ func FlagGroups() []FlagGroup {
 			"webhook-cert-secret", "webhook-service", "webhook-cert-dir", "webhook-client-ca", "control-plane-cidrs", "webhook-host", "webhook-port", "shutdown-delay",
 		}},
 		{"Leader election", []string{"leader-elect", "leader-elect-identity", "leader-elect-lease-duration"}},
-		{"Metrics and probes", []string{"metrics-bind-address", "health-probe-bind-address", "pprof-bind-address"}},
+		{"Metrics and probes", []string{"metrics-bind-address", "metrics-service", "health-probe-bind-address", "pprof-bind-address"}},
 		{"Logging", []string{"zap-log-level", "zap-encoder", "zap-time-encoding", "zap-stacktrace-level", "zap-devel"}},
 		{"Information", []string{"help", "version"}},
 	}

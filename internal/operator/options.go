@@ -41,6 +41,7 @@ const minLease = 3 * time.Second
 // Options are the operator's flags.
 type Options struct {
 	MetricsAddress, ProbeAddress string
+	MetricsService               string
 	PprofAddress                 string
 	LeaderElect                  bool
 	LeaderElectIdentity          string
@@ -76,6 +77,7 @@ type Options struct {
 // Bind defines the flags.
 func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint, served over TLS to authorized clients; 0 disables it.")
+	fs.StringVar(&o.MetricsService, "metrics-service", "bellhop-controller-manager-metrics-service", "Service by which Prometheus knows the metrics endpoint: its names are in the certificate of --webhook-cert-secret, which the endpoint is served with.")
 	fs.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
 	fs.StringVar(&o.PprofAddress, "pprof-bind-address", "0", "Address of /debug/pprof, served without authorization, such as 127.0.0.1:6060; 0 disables it.")
 	fs.BoolVar(&o.LeaderElect, "leader-elect", false, "Elect a leader, so that one of several replicas reconciles and the others stand by.")

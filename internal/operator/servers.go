@@ -33,7 +33,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
-	certutil "k8s.io/client-go/util/cert"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -140,8 +139,9 @@ func listen(ctx context.Context, servers *httpserver.Servers, kind httpserver.Ki
 	return &manager.Server{Name: kind.Name, Server: server, Listener: listener, ShutdownTimeout: new(stopTimeout)}, nil
 }
 
-// AddMetrics serves the metrics of the process to clients that may read them.
-func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Servers, o Options) error {
+// AddMetrics serves the metrics of the process to clients that may read them, with the certificate of the webhooks, whose TLS settings
+// KeepCertificates returned: a client verifies it by the name of the Service, and sends its token to the operator only.
+func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Servers, o Options, serving []func(*tls.Config)) error {
 	if o.MetricsAddress == off {
 		return nil
 	}
@@ -150,16 +150,15 @@ func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Serve
 		return err
 	}
 	handler := serveReaders(tokens, rights, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
-	// As other components of Kubernetes: clients know the operator by its Service, and the certificate keeps tokens from being read on their way.
-	pem, key, err := certutil.GenerateSelfSignedCertKeyWithFixtures("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil, "")
+	settings, err := o.certificateOf(mgr, "--metrics-bind-address", "", serving)
 	if err != nil {
 		return err
 	}
-	certificate, err := tls.X509KeyPair(pem, key)
-	if err != nil {
-		return err
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	for _, set := range settings {
+		set(config)
 	}
-	server, err := listen(ctx, servers, httpserver.Metrics, o.MetricsAddress, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, handler)
+	server, err := listen(ctx, servers, httpserver.Metrics, o.MetricsAddress, config, handler)
 	if err != nil {
 		return err
 	}

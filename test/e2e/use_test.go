@@ -20,6 +20,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -74,8 +76,11 @@ func itServesMetrics() {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d/metrics", port), http.NoBody)
 		Expect(err).NotTo(HaveOccurred())
 		request.Header.Set("Authorization", "Bearer "+token)
-		//nolint:gosec // the certificate of metrics is self-signed
-		prometheus := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		ca, err := base64.StdEncoding.DecodeString(kubectl(ctx, "get secret/bellhop-webhook-server-cert --namespace "+system+" -o jsonpath={.data.ca\\.crt}"))
+		Expect(err).NotTo(HaveOccurred())
+		pool := x509.NewCertPool()
+		Expect(pool.AppendCertsFromPEM(ca)).To(BeTrue())
+		prometheus := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "bellhop-controller-manager-metrics-service." + system + ".svc"}}}
 		resp, err := prometheus.Do(request)
 		Expect(err).NotTo(HaveOccurred())
 		defer func() { _ = resp.Body.Close() }()

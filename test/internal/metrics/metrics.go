@@ -72,6 +72,11 @@ func ReaderBinding(namespace, name string) *rbacv1.ClusterRoleBinding {
 
 // Fetch returns the metrics at an address as text. Where the answer is not 200, the error is its status.
 func Fetch(ctx context.Context, address, token string) (string, error) {
+	return FetchWith(ctx, insecureClient, address, token)
+}
+
+// FetchWith is Fetch with a client, which may verify the certificate.
+func FetchWith(ctx context.Context, client *http.Client, address, token string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", err
@@ -79,7 +84,7 @@ func Fetch(ctx context.Context, address, token string) (string, error) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := insecureClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return "", err
 	}
