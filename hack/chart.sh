@@ -32,6 +32,7 @@ done
 for file in config/injection/*_policy.yaml; do
 	split_into "$files/injection" "$file"
 done
+split_into "$files/prometheus" config/prometheus/reader.yaml
 cp config/prometheus/{monitor.yaml,rules.yaml,dashboard.json} "$files/prometheus/"
 
 # The rights in a namespace of an operator that serves some only: the chart selects them from the ClusterRole.

@@ -23,6 +23,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,14 +33,17 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/yaml"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/metrics"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -121,6 +127,28 @@ func getWebhookObjects(ctx context.Context) (*admissionregistrationv1.MutatingWe
 	return mutating, validating, crd
 }
 
+// monitoredEndpoint is what a ServiceMonitor says about the connection to an endpoint.
+type monitoredEndpoint struct {
+	Authorization struct{ Credentials corev1.SecretKeySelector }
+	TLSConfig     struct {
+		CA         struct{ Secret corev1.SecretKeySelector }
+		ServerName string
+	}
+}
+
+// endpointOf reads the only endpoint of the ServiceMonitor in a file.
+func endpointOf(path string) monitoredEndpoint {
+	GinkgoHelper()
+	data, err := os.ReadFile(path)
+	Expect(err).NotTo(HaveOccurred())
+	var monitor struct {
+		Spec struct{ Endpoints []monitoredEndpoint }
+	}
+	Expect(yaml.Unmarshal(data, &monitor)).To(Succeed())
+	Expect(monitor.Spec.Endpoints).To(HaveLen(1))
+	return monitor.Spec.Endpoints[0]
+}
+
 func newSecretObject() *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: env.Cluster.Namespace, Name: secretName}}
 }
@@ -200,6 +228,38 @@ var _ = Describe("The certificate of the webhooks", Ordered, ContinueOnFailure, 
 			Expect(connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber).To(Equal(served.SerialNumber))
 			Expect(connection.Close()).To(Succeed())
 		}
+	})
+
+	It("F-U26: is served to Prometheus, which knows name, CA and token by the ServiceMonitor", func(ctx SpecContext) {
+		repo, err := local.FindRepo()
+		Expect(err).NotTo(HaveOccurred())
+		folder := filepath.Join(repo, "config", "prometheus")
+		out, err := env.Kubectl(ctx, "", "apply", "--filename="+filepath.Join(folder, "reader.yaml"))
+		Expect(err).NotTo(HaveOccurred(), out)
+		DeferCleanup(func(ctx SpecContext) {
+			out, err := env.Kubectl(ctx, "", "delete", "--filename="+filepath.Join(folder, "reader.yaml"))
+			Expect(err).NotTo(HaveOccurred(), out)
+		})
+		endpoint := endpointOf(filepath.Join(folder, "monitor.yaml"))
+		read := func(from corev1.SecretKeySelector) []byte {
+			secret := &corev1.Secret{}
+			Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: env.Cluster.Namespace, Name: from.Name}, secret)).To(Succeed())
+			return secret.Data[from.Key]
+		}
+		// No controller of this control plane fills Secrets with tokens.
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: env.Cluster.Namespace, Name: "bellhop-metrics-reader"}}
+		issued := &authenticationv1.TokenRequest{}
+		Expect(env.Client.SubResource("token").Create(ctx, account, issued)).To(Succeed())
+		token := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: env.Cluster.Namespace, Name: "bellhop-metrics-reader-token"}}
+		suite.Update(ctx, env, token, func(s *corev1.Secret) { s.Data = map[string][]byte{"token": []byte(issued.Status.Token)} })
+
+		pool := x509.NewCertPool()
+		Expect(pool.AppendCertsFromPEM(read(endpoint.TLSConfig.CA.Secret))).To(BeTrue())
+		prometheus := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: endpoint.TLSConfig.ServerName}}}
+		defer prometheus.CloseIdleConnections()
+		text, err := metrics.FetchWith(ctx, prometheus, env.Operator.MetricsURL, string(read(endpoint.Authorization.Credentials)))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(text).To(ContainSubstring("bellhop_build_info{"))
 	})
 
 	It("F-C1: is issued again when the Secret is deleted, and no call of a webhook fails meanwhile", func(ctx SpecContext) {

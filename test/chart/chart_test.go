@@ -551,6 +551,50 @@ func TestLabelsOfObjectsPrecedeCommonOnes(t *testing.T) {
 	}
 }
 
+// F-U26: the ServiceMonitor has no files of Prometheus, which OpenShift and hardened Prometheus operators refuse, and verifies the operator.
+func TestServiceMonitorReferencesSecrets(t *testing.T) {
+	const enabled = "prometheus: {serviceMonitor: {enabled: true"
+	serverName := "bellhop-controller-manager-metrics-service." + namespace + ".svc"
+	ownToken := map[string]any{"type": "Bearer", "credentials": map[string]any{"name": "bellhop-metrics-reader-token", "key": "token"}}
+	ownCA := map[string]any{"ca": map[string]any{"secret": map[string]any{"name": "bellhop-webhook-server-cert", "key": "ca.crt"}}, "serverName": serverName}
+	for _, test := range []struct {
+		name, values       string
+		authorization, tls map[string]any
+		reader             []string
+	}{
+		{"default", enabled + "}}", ownToken, ownCA, []string{"ClusterRoleBinding", "Secret", "ServiceAccount"}},
+		{"values of a former release", enabled + ", authorization: null, tlsConfig: null}}", ownToken, ownCA, []string{"ClusterRoleBinding", "Secret", "ServiceAccount"}},
+		{"a token and an authority", enabled + ", authorization: {credentials: {name: mine, key: bearer}}, tlsConfig: {ca: {configMap: {name: corporate, key: pem}}}}}",
+			map[string]any{"type": "Bearer", "credentials": map[string]any{"name": "mine", "key": "bearer"}},
+			map[string]any{"ca": map[string]any{"configMap": map[string]any{"name": "corporate", "key": "pem"}}, "serverName": serverName}, nil},
+		{"another name", enabled + ", tlsConfig: {serverName: bellhop.example.com}}}", ownToken, map[string]any{"serverName": "bellhop.example.com"}, []string{"ClusterRoleBinding", "Secret", "ServiceAccount"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			want := map[string]any{"path": "/metrics", "port": "metrics", "scheme": "https", "authorization": test.authorization, "tlsConfig": test.tls}
+			var names, reader []string
+			for _, o := range render(t, "certificates: {certManager: {enabled: true}}\n"+test.values) {
+				switch {
+				case o.GetKind() == "ServiceMonitor":
+					endpoints, _, _ := unstructured.NestedSlice(o.Object, "spec", "endpoints")
+					if diff := cmp.Diff([]any{want}, endpoints); diff != "" {
+						t.Errorf("want (-), got (+):\n%s", diff)
+					}
+				case o.GetKind() == "Certificate":
+					names, _, _ = unstructured.NestedStringSlice(o.Object, "spec", "dnsNames")
+				case strings.HasPrefix(o.GetName(), "bellhop-metrics-reader") && o.GetKind() != "ClusterRole":
+					reader = append(reader, o.GetKind())
+				}
+			}
+			if slices.Sort(reader); !slices.Equal(reader, test.reader) {
+				t.Errorf("for the account there are %v", reader)
+			}
+			if !slices.Contains(names, serverName) {
+				t.Errorf("cert-manager issues a certificate for %v", names)
+			}
+		})
+	}
+}
+
 func TestPortsDiffer(t *testing.T) {
 	if out, err := helm(t, "ports: {probes: 8443}", "template", "bellhop", filepath.Join(repo(t), "charts", "bellhop")); err == nil || !strings.Contains(out, "ports has the same port twice") {
 		t.Errorf("%v: %s", err, out)
