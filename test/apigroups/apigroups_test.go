@@ -1,0 +1,259 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package apigroups_test runs an operator with the pager alone, another one with services alone, and one with both, in one namespace and with the
+// rights of their manifests.
+package apigroups_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/suite"
+)
+
+var env = &suite.Suite{Overlay: "pager"}
+
+func TestAPIGroups(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(30 * time.Second)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	log.SetLogger(GinkgoLogr)
+	RunSpecs(t, "apigroups")
+}
+
+// election has leases that end soon.
+var election = []string{"--leader-elect", "--leader-elect-lease-duration=3s"}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	env.Join(env.Start(ctx, append(election, "--apis=pager")...), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
+})
+
+// installation is an operator beside the pager, in the same namespace.
+type installation struct {
+	*local.Cluster
+
+	args []string
+}
+
+// install installs the manifests of a folder in config/, and starts no operator. The caller has to stop it: later specs use it.
+func install(ctx context.Context, overlay string, args ...string) installation {
+	GinkgoHelper()
+	cluster, err := local.Start(context.WithoutCancel(ctx), local.Options{Existing: env.Cluster.Config, Overlay: overlay})
+	Expect(err).NotTo(HaveOccurred())
+	return installation{cluster, args}
+}
+
+func (i installation) start(ctx context.Context) *local.Operator {
+	GinkgoHelper()
+	operator, err := i.StartOperator(ctx, local.OperatorOptions{
+		Binary: env.Binary, Log: &env.Logs, Args: append(append([]string{"--allow-outbound=127.0.0.1"}, election...), i.args...),
+	})
+	Expect(err).NotTo(HaveOccurred())
+	return operator
+}
+
+func apply(ctx context.Context, manifest string) {
+	GinkgoHelper()
+	out, err := env.Kubectl(ctx, manifest, "apply", "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+}
+
+func wait(ctx context.Context, args string) {
+	GinkgoHelper()
+	out, err := env.Kubectl(ctx, "", strings.Fields("wait --timeout=30s "+args)...)
+	Expect(err).NotTo(HaveOccurred(), out)
+}
+
+// alert is a manifest of an Alert to the inbox.
+func alert(name string) string {
+	return `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: ` + name + `, namespace: default}, spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: inbox}]}}`
+}
+
+// holder returns who holds a lease.
+func holder(ctx context.Context, lease string) string {
+	GinkgoHelper()
+	out, err := env.Kubectl(ctx, "", "get", "lease", lease, "--namespace="+env.Cluster.Namespace, "--ignore-not-found", "--output=jsonpath={.spec.holderIdentity}")
+	Expect(err).NotTo(HaveOccurred(), out)
+	return out
+}
+
+// finish has the broker end the operation that was requested last, once it was.
+func finish(broker *osbtest.Broker, operation osb.Operation, calls int) {
+	GinkgoHelper()
+	Eventually(func() bool {
+		all := broker.Calls(operation)
+		return len(all) == calls && broker.Finish(all[calls-1].ID(), nil)
+	}).Should(BeTrue())
+}
+
+var _ = Describe("An operator with one API group", Ordered, func() {
+	var (
+		received       = inbox.New(inbox.Options{})
+		broker         *osbtest.Broker
+		services, both installation
+		ofServices     *local.Operator
+	)
+	sentOnce := func(name string) {
+		GinkgoHelper()
+		var of []inbox.Message
+		for _, m := range received.Messages() {
+			if m.Name == name {
+				of = append(of, m)
+			}
+		}
+		Expect(of).To(ConsistOf(HaveField("Attempts", 1)))
+	}
+
+	BeforeAll(func(ctx SpecContext) {
+		receiver := httptest.NewServer(received.Handler())
+		DeferCleanup(receiver.Close)
+		slow := osbtest.DefaultServices()[1]
+		slow.Plans[0].BindingRotatable = true
+		slow.Behavior = osbtest.Behavior{Async: true, AsyncBindings: true, Never: true, RetryAfter: "1"}
+		broker = osbtest.Start(GinkgoT(), osbtest.Options{Services: []osbtest.Service{osbtest.DefaultServices()[0], slow}})
+		apply(ctx, `
+{apiVersion: v1, kind: Secret, metadata: {name: inbox, namespace: default}, stringData: {url: "`+receiver.URL+`"}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: inbox, namespace: default}, spec: {secretRef: {name: inbox}, webhook: {}}}
+`)
+	})
+
+	AfterAll(func() {
+		for _, i := range []installation{both, services} {
+			if i.Cluster != nil {
+				Expect(i.Stop()).To(Succeed())
+			}
+		}
+	})
+
+	It("delivers alerts without the definitions of services, and without a right that it does not use", func(ctx SpecContext) {
+		mark := env.MarkAudit()
+		apply(ctx, alert("alone"))
+		wait(ctx, "--for=condition=Ready receiver/inbox alert/alone")
+		apply(ctx, "{apiVersion: pager.k8s.co/v1alpha1, kind: Alert, metadata: {name: old, namespace: default}, spec: {message: Converted}}")
+		Expect(holder(ctx, "bellhop.gophernetes.io-pager")).NotTo(BeEmpty())
+		for _, r := range env.RequestsSince(mark) {
+			Expect(r.IsForbidden()).To(BeFalse(), r.String())
+			Expect(r.ObjectRef.APIGroup).NotTo(Equal("servicecatalog.k8s.io"), r.String())
+			if r.ObjectRef.Resource == "secrets" {
+				Expect(r.Verb).To(BeElementOf("get", "list", "watch"), r.String())
+			}
+		}
+		Expect(env.Logs.Lines(`"level":"error"`)).To(BeEmpty())
+		out, err := env.Kubectl(ctx, "", "create", "clusterrolebinding", "prometheus", "--clusterrole=bellhop-pager-metrics-reader", "--serviceaccount=default:prometheus")
+		Expect(err).NotTo(HaveOccurred(), out)
+		exported, err := env.Scrape(ctx, env.CreateToken(ctx, "default", "prometheus"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(exported).NotTo(Or(ContainSubstring("bellhop_osb"), ContainSubstring("bellhop_servicecatalog")))
+	})
+
+	It("serves services as another operator in the same namespace", func(ctx SpecContext) {
+		services = install(ctx, "servicecatalog", "--apis=servicecatalog")
+		ofServices = services.start(ctx)
+		manifest := strings.NewReplacer("URL", broker.URL).Replace(`
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ClusterServiceBroker, metadata: {name: own}, spec: {url: "URL"}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: orders, namespace: default}, spec: {clusterServiceClassExternalName: database, clusterServicePlanExternalName: small}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: orders, namespace: default}, spec: {instanceRef: {name: orders}}}
+`)
+		apply(ctx, manifest)
+		wait(ctx, "--for=condition=Ready clusterservicebroker/own serviceinstance/orders servicebinding/orders")
+		apply(ctx, alert("beside"))
+		wait(ctx, "--for=condition=Ready alert/beside")
+		Expect(env.Logs.Lines(`"level":"error"`)).To(BeEmpty())
+	})
+
+	It("does not lead beside the other form, and hands over a page, a creation and a rotation in flight", func(ctx SpecContext) {
+		apply(ctx, `
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: slow, namespace: default}, spec: {clusterServiceClassExternalName: cluster, clusterServicePlanExternalName: three}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: slow, namespace: default}, spec: {instanceRef: {name: slow}}}
+`)
+		finish(broker, osb.ProvisionInstance, 2)
+		finish(broker, osb.Bind, 2)
+		wait(ctx, "--for=condition=Ready serviceinstance/slow servicebinding/slow")
+		By("starting the other form")
+		both = install(ctx, "default")
+		ofBoth := both.start(ctx)
+		Eventually(func() (string, error) {
+			return env.Kubectl(ctx, "", "get", "events", "--namespace="+env.Cluster.Namespace, "--output=jsonpath={range .items[*]}{.reason} {.message}{\"\\n\"}{end}")
+		}).Should(And(
+			MatchRegexp(`OtherInstallationLeads .* holds the lease bellhop\.gophernetes\.io-pager and serves the same kinds`),
+			MatchRegexp(`OtherInstallationLeads .* holds the lease bellhop\.gophernetes\.io-servicecatalog and serves the same kinds`),
+		))
+		Expect(env.Logs.Lines("Not leading: another installation serves the same kinds")).To(HaveLen(2))
+		Expect(holder(ctx, "bellhop.gophernetes.io")).To(BeEmpty())
+
+		By("beginning a page, a creation and a rotation")
+		release := make(chan struct{})
+		received.Respond(func(*http.Request) (int, http.Header, string) {
+			<-release
+			return http.StatusOK, nil, ""
+		})
+		apply(ctx, alert("in-flight"))
+		Eventually(received.InFlight).Should(Equal(1))
+		out, err := env.Kubectl(ctx, "", "annotate", "servicebinding/slow", v1beta1.RebindAnnotation+"=1")
+		Expect(err).NotTo(HaveOccurred(), out)
+		apply(ctx, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: other, namespace: default}, spec: {clusterServiceClassExternalName: cluster, clusterServicePlanExternalName: three}}`)
+		Eventually(broker.Counts).Should(And(HaveKeyWithValue(osb.Bind, 3), HaveKeyWithValue(osb.ProvisionInstance, 3)))
+
+		By("stopping both halves")
+		stopped := make(chan error, 2)
+		for _, operator := range []*local.Operator{env.Operator, ofServices} {
+			go func() { stopped <- operator.Stop() }()
+		}
+		close(release)
+		Eventually(stopped).Should(Receive(BeNil()))
+		Eventually(stopped).Should(Receive(BeNil()))
+		Eventually(holder).WithArguments(ctx, "bellhop.gophernetes.io").ShouldNot(BeEmpty())
+
+		wait(ctx, "--for=condition=Ready alert/in-flight")
+		sentOnce("in-flight")
+		finish(broker, osb.ProvisionInstance, 3)
+		finish(broker, osb.Bind, 3)
+		wait(ctx, "--for=condition=Ready serviceinstance/other")
+		wait(ctx, "--for=jsonpath={.status.rebind}=1 servicebinding/slow")
+		Expect(broker.Counts()).To(And(HaveKeyWithValue(osb.Bind, 3), HaveKeyWithValue(osb.ProvisionInstance, 3)))
+
+		By("splitting them again")
+		again := env.StartOperator(ctx)
+		Eventually(env.Logs.Lines).WithArguments("Not leading", `"otherLease":"bellhop.gophernetes.io"`).ShouldNot(BeEmpty())
+		Expect(ofBoth.Stop()).To(Succeed())
+		Eventually(holder).WithArguments(ctx, "bellhop.gophernetes.io-pager").ShouldNot(BeEmpty())
+		apply(ctx, alert("split"))
+		wait(ctx, "--for=condition=Ready alert/split")
+		for _, name := range []string{"alone", "beside", "in-flight", "split"} {
+			sentOnce(name)
+		}
+		Expect(again.Stop()).To(Succeed())
+	})
+})
