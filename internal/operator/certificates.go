@@ -79,9 +79,10 @@ func (o *Options) callers() []certificates.Target {
 // dnsNames are the names of the certificate: that by which the API server calls the webhooks, and those by which Prometheus knows the metrics
 // endpoint and senders of alerts reach the listener.
 func (o *Options) dnsNames() []string {
-	names := []string{o.WebhookService + "." + o.Namespace + ".svc"}
+	names := []string{cmp.Or(o.WebhookService, o.APIs.ObjectName("webhook-service")) + "." + o.Namespace + ".svc"}
 	if o.MetricsAddress != off {
-		names = append(names, o.MetricsService+"."+o.Namespace+".svc", o.MetricsService+"."+o.Namespace)
+		service := cmp.Or(o.MetricsService, o.APIs.ObjectName("controller-manager-metrics-service"))
+		names = append(names, service+"."+o.Namespace+".svc", service+"."+o.Namespace)
 	}
 	if o.IngestAddress != endpoint.Off && o.IngestCertDir == "" {
 		names = append(names, o.IngestService+"."+o.Namespace+".svc", o.IngestService+"."+o.Namespace)

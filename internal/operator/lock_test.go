@@ -184,8 +184,12 @@ func TestLeaseWithoutRightToTheOther(t *testing.T) {
 
 func TestLeasesAcquiredAtTheSameTime(t *testing.T) {
 	for name, acquire := range map[string]func(*election, context.Context, resourcelock.LeaderElectionRecord) error{
-		"create": func(e *election, ctx context.Context, r resourcelock.LeaderElectionRecord) error { return e.Create(ctx, r) },
-		"update": func(e *election, ctx context.Context, r resourcelock.LeaderElectionRecord) error { return e.Update(ctx, r) },
+		"create": func(e *election, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+			return e.Create(ctx, r)
+		},
+		"update": func(e *election, ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+			return e.Update(ctx, r)
+		},
 	} {
 		e := newElection()
 		_ = e.holder(t) // nobody

@@ -77,7 +77,7 @@ type Options struct {
 // Bind defines the flags.
 func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint, served over TLS to authorized clients; 0 disables it.")
-	fs.StringVar(&o.MetricsService, "metrics-service", "bellhop-controller-manager-metrics-service", "Service by which Prometheus knows the metrics endpoint: its names are in the certificate of --webhook-cert-secret, which the endpoint is served with.")
+	fs.StringVar(&o.MetricsService, "metrics-service", "", "Service by which Prometheus knows the metrics endpoint: its names are in the certificate of --webhook-cert-secret, which the endpoint is served with. Default: bellhop-controller-manager-metrics-service, or with one API group in --apis bellhop-pager-controller-manager-metrics-service and the like.")
 	fs.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
 	fs.StringVar(&o.PprofAddress, "pprof-bind-address", "0", "Address of /debug/pprof, served without authorization, such as 127.0.0.1:6060; 0 disables it.")
 	fs.BoolVar(&o.LeaderElect, "leader-elect", false, "Elect a leader, so that one of several replicas reconciles and the others stand by.")
@@ -90,7 +90,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.WebhookClientCA, "webhook-client-ca", "", "File with the authorities, in PEM form, of the client certificate that the API server presents to webhooks: requests without one are refused. The API server has to be configured for it. Default: anything that reaches the port is answered.")
 	fs.StringVar(&o.ControlPlaneCIDRs, "control-plane-cidrs", "", "Comma-separated addresses and CIDRs that API servers call the webhooks from, beside the endpoints of the Service kubernetes: half of what the webhook server can serve at once is theirs. Set it where connections of API servers arrive through a proxy, such as konnectivity, or with another source address.")
 	fs.StringVar(&o.CertSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the operator creates and rotates the webhook server's certificate; empty: something else, such as cert-manager, writes the files in --webhook-cert-dir.")
-	fs.StringVar(&o.WebhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; used with --webhook-cert-secret.")
+	fs.StringVar(&o.WebhookService, "webhook-service", "", "Service by which the API server calls the webhooks; used with --webhook-cert-secret. Default: bellhop-webhook-service, or with one API group in --apis bellhop-pager-webhook-service and the like.")
 	fs.StringVar(&o.Namespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, which has the Secrets of cluster-scoped objects. Default: the environment variable POD_NAMESPACE.")
 	fs.Func("namespaces", "Comma-separated namespaces of the objects that the operator serves, for an installation whose rights end there; of cluster-scoped kinds it serves none. It needs --webhook-cert-dir. Default: all namespaces and kinds.", func(list string) error {
 		o.Namespaces = strings.Split(list, ",")
