@@ -58,6 +58,15 @@ for dir in config/*/; do
 		"$kustomize" build "$dir" >/dev/null || problem "$dir does not build"
 done
 
+# Targets that nothing else runs.
+if make -C "$copy/after" help build-installer IMG=registry.example.com/bellhop:verify >"$copy/targets.log" 2>&1; then
+	grep -q 'image: registry.example.com/bellhop:verify$' "$copy/after/dist/install.yaml" || problem "make build-installer does not write the image"
+	make -C "$copy/after" clean >"$copy/targets.log" 2>&1 || problem "make clean: $(cat "$copy/targets.log")"
+	[ ! -e "$copy/after/dist" ] || problem "make clean leaves dist"
+else
+	problem "make help build-installer: $(tail -n 20 "$copy/targets.log")"
+fi
+
 # The commands of the Dockerfile run here, on the context that a container engine would have.
 if make docker-build CONTAINER_TOOL=hack/engine.sh IMG=localhost/bellhop:verify VERSION=v0.0.0 >"$copy/engine.log" 2>&1; then
 	tar -xOf bin/engine/localhost-bellhop-verify.tar --wildcards '*.tar.gz' | tar -xzO ./ko-app/bellhop >"$copy/bellhop"

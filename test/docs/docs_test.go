@@ -30,6 +30,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,8 @@ var (
 	k8s     client.Client
 	// plugin is the kubectl plugin's binary, receiverURL a receiver that accepts all messages, and brokerURL the broker of the samples.
 	plugin, receiverURL, brokerURL string
+	// home is the home directory of commands.
+	home string
 
 	createNamespace = env.CreateNamespace
 	kubectl         = env.Kubectl
@@ -81,7 +84,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	binary, err = local.BuildOperator(ctx, repo)
 	Expect(err).NotTo(HaveOccurred())
 	_, err = cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary, Args: []string{"--allow-outbound=127.0.0.1",
-		"--leader-elect", "--leader-elect-identity=" + leader, "--leader-elect-lease-duration=1h"}})
+		"--leader-elect", "--leader-elect-identity=" + leader, "--leader-elect-lease-duration=1h", "--ingest-bind-address=127.0.0.1:0"}})
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(cluster.Config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
@@ -91,7 +94,37 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(receiver.Close)
 	receiverURL = receiver.URL
 	registerBroker(ctx)
+	home = GinkgoT().TempDir()
+	Expect(os.MkdirAll(filepath.Join(home, ".local", "bin"), 0o755)).To(Succeed())
+	createNamespaces(ctx)
 })
+
+// createNamespaces creates the namespaces that commands name, and what the pages have created in them before.
+func createNamespaces(ctx context.Context) {
+	GinkgoHelper()
+	for _, name := range []string{"monitoring", "shop", "team-a"} {
+		Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+	}
+	out, err := kubectl(ctx, `apiVersion: v1
+kind: Secret
+metadata: {name: senders}
+stringData: {token: change-me-to-a-random-one}
+---
+apiVersion: pager.k8s.co/v1beta1
+kind: AlertSource
+metadata: {name: prometheus}
+spec: {secretRef: {name: senders}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: prometheus-posts-alerts}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: bellhop-alertsource-sender}
+subjects: [{kind: ServiceAccount, name: prometheus, namespace: monitoring}]
+`, "apply", "--namespace=shop", "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+	out, err = kubectl(ctx, "", "wait", "--namespace=shop", "--for=condition=Ready", "--timeout=30s", "alertsource/prometheus")
+	Expect(err).NotTo(HaveOccurred(), out)
+}
 
 // registerBroker creates a broker with the name and the services that the samples use.
 func registerBroker(ctx context.Context) {
@@ -315,7 +348,8 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 		cmd.Dir = repo
 		cmd.Stdin = strings.NewReader(strings.ReplaceAll(script, samplesBroker, brokerURL))
 		path := []string{filepath.Dir(plugin), filepath.Dir(cluster.KubectlPath), os.Getenv("PATH")}
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+os.TempDir(), "RECEIVER_URL="+receiverURL,
+		cmd.Env = append(os.Environ(), goCaches()...)
+		cmd.Env = append(cmd.Env, "KUBECONFIG="+kubeconfig, "HOME="+home, "RECEIVER_URL="+receiverURL,
 			"PATH="+strings.Join(path, string(os.PathListSeparator)))
 		out, err := cmd.CombinedOutput()
 		return string(out), err
@@ -325,6 +359,14 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 	out, err = run(commands)
 	return strings.NewReplacer(namespace, "default", brokerURL, samplesBroker, receiverURL, "https://hooks.example.com/bellhop").Replace(out), err
 }
+
+// goCaches returns the settings of Go that depend on the home directory.
+var goCaches = sync.OnceValue(func() []string {
+	out, err := exec.Command("go", "env", "GOCACHE", "GOPATH", "GOMODCACHE").Output()
+	Expect(err).NotTo(HaveOccurred())
+	values := strings.Split(string(out), "\n")
+	return []string{"GOCACHE=" + values[0], "GOPATH=" + values[1], "GOMODCACHE=" + values[2]}
+})
 
 // leader is the leader's identity on the pages.
 const leader = "bellhop-controller-manager-6f4d9c7b8d-x2x7k_3f0c7a52-6c0e-4a35-9f0e-2f6a3f0c9d11"
@@ -343,6 +385,7 @@ spec: {webhook: {url: "$RECEIVER_URL"}}
 END
 sed "s|https://hooks.example.com/bellhop|$RECEIVER_URL|" pager_v1beta1_receiver.yaml | kubectl apply -f -
 kubectl apply -f pager_v1beta1_alert.yaml
+kubectl create secret generic team-broker --from-literal=token=change-me
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
 kubectl wait --for=condition=Reconciling --timeout=30s alert/disk-full

@@ -36,6 +36,8 @@ type installer struct {
 	name                 string
 	install              func(context.Context)
 	uninstall, manifests func(context.Context) string
+	// removeCRDs removes the CRDs as the page of uninstalling says.
+	removeCRDs func(context.Context)
 	// reported is what uninstall prints of why the namespace stays.
 	reported []string
 	// left are the kinds of what is left, beside CRDs, once no object of a user is there.
@@ -47,11 +49,12 @@ const builtImage = "localhost/bellhop:built"
 
 var installers = []installer{
 	{
-		name:      "kustomize",
-		install:   func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy", "IMG="+builtImage) },
-		uninstall: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
-		reported:  []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
-		manifests: func(ctx context.Context) string { GinkgoHelper(); return output(ctx, "hack/config.sh", "all") },
+		name:       "kustomize",
+		install:    func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy", "IMG="+builtImage) },
+		uninstall:  func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
+		reported:   []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
+		manifests:  func(ctx context.Context) string { GinkgoHelper(); return output(ctx, "hack/config.sh", "all") },
+		removeCRDs: func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "uninstall") },
 	},
 	{
 		name: "Helm",
@@ -66,6 +69,10 @@ var installers = []installer{
 		manifests: func(ctx context.Context) string {
 			GinkgoHelper()
 			return output(ctx, "helm", append([]string{"template", "bellhop", "charts/bellhop"}, helmValues()...)...)
+		},
+		removeCRDs: func(ctx context.Context) {
+			GinkgoHelper()
+			kubectl(ctx, "delete crds --selector app.kubernetes.io/name=bellhop --timeout=60s")
 		},
 		left: []string{"namespace/" + system, "configmap/cluster-info"},
 	},
@@ -111,6 +118,36 @@ func itStartsQuietly() {
 	})
 }
 
+// itFollowsThePagesOfInstalling runs the commands of docs/install that look at a running operator.
+func itFollowsThePagesOfInstalling() {
+	It("has the version and the certificates that the pages of installing look at", func(ctx SpecContext) {
+		Expect(follow(ctx, "upgrade.md", "kubectl rollout status")).To(ContainSubstring("successfully rolled out"))
+		Expect(follow(ctx, "upgrade.md", "kubectl exec")).To(HavePrefix("bellhop "))
+		Expect(follow(ctx, "certificates.md", "kubectl get secret")).To(HavePrefix("notAfter="))
+		Expect(follow(ctx, "alertsources.md", "kubectl get secret")).To(HavePrefix("-----BEGIN CERTIFICATE-----"))
+	})
+}
+
+// itKeepsValues upgrades the release as the page of upgrading says, without any value.
+func itKeepsValues() {
+	It("keeps its values when it is upgraded without any", func(ctx SpecContext) {
+		before := output(ctx, "helm", "get", "values", "bellhop", "--namespace="+system)
+		run(ctx, "helm", "upgrade", "bellhop", "charts/bellhop", "--namespace="+system, "--wait", "--timeout=2m")
+		Expect(output(ctx, "helm", "get", "values", "bellhop", "--namespace="+system)).To(Equal(before))
+		Expect(follow(ctx, "upgrade.md", "kubectl rollout status")).To(ContainSubstring("successfully rolled out"))
+	})
+}
+
+// follow runs the line of a page of docs/install that begins with a command, and returns what it prints.
+func follow(ctx context.Context, page, beginning string) string {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join(repo, "docs", "install", page))
+	Expect(err).NotTo(HaveOccurred())
+	line := regexp.MustCompile(`(?m)^` + beginning + ` .*$`).FindString(string(text))
+	Expect(line).NotTo(BeEmpty(), "%s has no command %s", page, beginning)
+	return output(ctx, "bash", "-euo", "pipefail", "-c", line)
+}
+
 func itServesTheSeeds() {
 	It("sends the seed of an Alert, once, in both versions", func(ctx SpecContext) {
 		kubectl(ctx, "apply --namespace default -f "+sample("pager_v1alpha1_alert.yaml"))
@@ -150,6 +187,7 @@ func itFollowsThePageOfUninstalling() {
 		before := readBrokerLog(ctx)
 		page, err := os.ReadFile(filepath.Join(repo, "docs", "install", "uninstall.md"))
 		Expect(err).NotTo(HaveOccurred())
+		Expect(kubectl(ctx, "get serviceinstances --all-namespaces -o wide")).To(ContainSubstring(kubectl(ctx, "get serviceinstance example-mysql-instance --namespace default -o jsonpath={.spec.externalID}")))
 		commands := regexp.MustCompile(`(?m)^ *kubectl ((?:annotate|delete) .*--all\b.*)$`).FindAllStringSubmatch(string(page), -1)
 		Expect(len(commands)).To(BeNumerically(">=", 10))
 		for _, command := range commands {
@@ -221,6 +259,10 @@ var _ = Describe("Bellhop", Ordered, func() {
 			})
 			itIsValid(in)
 			itStartsQuietly()
+			itFollowsThePagesOfInstalling()
+			if in.name == "Helm" {
+				itKeepsValues()
+			}
 			It("connects to a receiver and a broker", connectOutside)
 			itServesMetrics()
 			itServesTheSeeds()
@@ -253,7 +295,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 				for line := range strings.Lines(installed(ctx)) {
 					Expect(strings.TrimSpace(line)).To(SatisfyAny(HavePrefix("customresourcedefinition.apiextensions.k8s.io/"), BeElementOf(in.left)))
 				}
-				run(ctx, "make", "uninstall")
+				in.removeCRDs(ctx)
 				if len(in.left) > 0 {
 					kubectl(ctx, "delete --timeout=60s namespace/"+system)
 				}

@@ -45,7 +45,7 @@ func itRotatesCertificates() {
 		serial := func() string { return kubectl(ctx, "get "+secret+" -o jsonpath={.data.tls\\.crt}") }
 		requests := load.Start(ctx, kube, 50)
 		for _, change := range []string{
-			"delete " + secret, // another authority
+			"delete secret --namespace bellhop-system bellhop-webhook-server-cert",                // another authority
 			"patch " + secret + " --type=merge -p {\"data\":{\"tls.crt\":null,\"tls.key\":null}}", // another certificate of the authority
 		} {
 			before := serial()

@@ -46,7 +46,7 @@ var _ = Describe("make plugin", func() {
 		}
 
 		t := newTranscript(ctx)
-		out, code := t.try(ctx, "cd "+here+" && tar xf "+archive+" && PATH=$PWD:$PATH && sha256sum --check checksums.txt && kubectl bellhop version && "+
+		out, code := t.try(ctx, "cd "+here+" && tar xzf "+archive+" && PATH=$PWD:$PATH && sha256sum --check checksums.txt && kubectl bellhop version && "+
 			"kubectl __complete bellhop ver && kubectl __complete bellhop version --namespace "+t.namespace[:len(t.namespace)-1])
 		Expect(code).To(BeZero(), out)
 		Expect(out).To(MatchRegexp(`(?m)^kubectl-bellhop v1\.2\.3 \(`))
