@@ -130,14 +130,10 @@ func checkRows(t *testing.T, rows []row, commands map[string][]command, known ru
 	for page, ofPage := range commands {
 		covering := -1
 		for i, c := range ofPage {
-			if i == 0 || ofPage[i-1].block != c.block {
+			if i == 0 || c.block == 0 || ofPage[i-1].block != c.block {
 				covering = -1
 			}
-			of := page
-			if c.block == 0 {
-				covering, of = -1, ""
-			}
-			if at := slices.IndexFunc(rows, func(r row) bool { return r.page == of && !(of != "" && used[slices.Index(rows, r)]) && r.names(c) }); at >= 0 {
+			if at := findRow(rows, used, page, c); at >= 0 {
 				covering = at
 			}
 			switch {
@@ -157,6 +153,18 @@ func checkRows(t *testing.T, rows []row, commands map[string][]command, known ru
 		}
 	}
 	return problems
+}
+
+// findRow returns the index of the row that names a command, or -1. A row of a block names one command, and a row of the text names all that are equal.
+func findRow(rows []row, used []bool, page string, c command) int {
+	for i, r := range rows {
+		isOfBlock := c.block > 0 && r.page == page && !used[i]
+		isOfText := c.block == 0 && r.page == ""
+		if (isOfBlock || isOfText) && r.names(c) {
+			return i
+		}
+	}
+	return -1
 }
 
 // names reports whether the row names a command, perhaps by its beginning.

@@ -98,7 +98,7 @@ func (r runs) addRun(t *testing.T, name, makefile string, words run) {
 	for _, rule := range target.FindAllStringSubmatch(makefile, -1) {
 		if slices.Contains(words[1:], rule[1]) {
 			prerequisites, _, _ := strings.Cut(rule[2], "##")
-			for _, prerequisite := range strings.Fields(prerequisites) {
+			for prerequisite := range strings.FieldsSeq(prerequisites) {
 				r.addRun(t, name, makefile, run{"make", prerequisite})
 			}
 			r.add(t, name, makefile, strings.ReplaceAll(rule[3], "\t", ""))
