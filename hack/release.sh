@@ -18,8 +18,10 @@ awk -v version="## ${VERSION#v}" '/^## / { inside = index($0, version) == 1 } in
 say "manifests"
 IMG=$IMAGE:$VERSION hack/config.sh all >"$out/install.yaml"
 for group in pager servicecatalog; do CONFIG=$group IMG=$IMAGE:$VERSION hack/config.sh all >"$out/install-$group.yaml"; done
-IMG=$IMAGE:$VERSION hack/config.sh page-by-label >"$out/install-page-by-label.yaml"
-IMG=$IMAGE:$VERSION hack/config.sh ingest >"$out/install-ingest.yaml"
+for component in page-by-label ingest; do
+	IMG=$IMAGE:$VERSION hack/config.sh $component >"$out/install-$component.yaml"
+	CONFIG=pager IMG=$IMAGE:$VERSION hack/config.sh $component >"$out/install-pager-$component.yaml"
+done
 (cat config/injection/mutating_policy.yaml && echo --- && cat config/injection/validating_policy.yaml) >"$out/injection.yaml"
 
 say "chart"

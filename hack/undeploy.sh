@@ -32,6 +32,12 @@ fi
 parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml config/ingress-policy/operator.yaml)
 $KUBECTL delete --ignore-not-found "${parts[@]/#/--filename=}" >&2
 
+other=$($KUBECTL get deployments --namespace "$namespace" --selector app.kubernetes.io/name=bellhop --ignore-not-found -o name)
+if [ -n "$other" ]; then
+	say "namespace $namespace and CRDs stay: they are also of $other"
+	exit
+fi
+
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for
 # the key of its digests, which goes with the namespace. It may also contain objects with finalizers, which would block its deletion, since no operator removes them.
 kinds=$($KUBECTL get --ignore-not-found -o name crd {alerts,alertsources,receivers}.pager.k8s.co \

@@ -230,6 +230,49 @@ func itRunsOutside() {
 	})
 }
 
+// itSplits replaces the operator by two with one API group each, as the page says, and those by one again.
+func itSplits(in installer) {
+	It("splits into two operators as the page says, joins them again, and sends nothing twice", func(ctx SpecContext) {
+		before := readBrokerLog(ctx)
+		files := GinkgoT().TempDir()
+		for _, group := range []string{"pager", "servicecatalog"} {
+			manifest := output(ctx, "env", "CONFIG="+group, "IMG="+builtImage, "hack/config.sh", "all")
+			Expect(os.WriteFile(filepath.Join(files, "install-"+group+".yaml"), []byte(manifest), 0o600)).To(Succeed())
+		}
+		text, err := os.ReadFile(filepath.Join(repo, "docs", "install", "one-api-group.md"))
+		Expect(err).NotTo(HaveOccurred())
+		blocks := regexp.MustCompile("(?ms)^```sh\n(kubectl (?:scale|delete mutating).*?)^```$").FindAllStringSubmatch(string(text), -1)
+		Expect(blocks).To(HaveLen(2))
+		do := func(block string) {
+			GinkgoHelper()
+			cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", block)
+			cmd.Dir = files
+			out, err := cmd.CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), string(out))
+		}
+		do(blocks[0][1])
+		for _, group := range []string{"pager", "servicecatalog"} {
+			kubectl(ctx, "rollout status --timeout=3m --namespace "+system+" deployment/bellhop-"+group+"-controller-manager")
+		}
+		do(blocks[1][1])
+		expectBothVersions(ctx)
+		kubectl(ctx, "annotate alert kubecon-alert --namespace default seen-by=half --overwrite")
+		logIn(ctx, "example-mysql-secret")
+		kubectl(ctx, "annotate servicebinding example-mysql-binding --namespace default bellhop.gophernetes.io/rebind=split")
+		kubectl(ctx, "wait --namespace default --for=jsonpath={.status.rebind}=split --timeout=60s servicebinding/example-mysql-binding")
+
+		for _, group := range []string{"pager", "servicecatalog"} {
+			run(ctx, "make", "undeploy", "CONFIG="+group)
+		}
+		in.install(ctx)
+		expectBothVersions(ctx)
+		after := readBrokerLog(ctx)
+		Expect(after.requests("provision")).To(Equal(before.requests("provision")))
+		Expect(after.requests("bind") - before.requests("bind")).To(Equal(1), "the rotation")
+		Expect(messagesAbout(ctx, "default")).To(ContainElement(SatisfyAll(HaveField("Name", "kubecon-alert"), HaveField("Event", "alert.fired"), HaveField("Attempts", 1))))
+	})
+}
+
 // itDeletesTheSeeds deletes what the seeds asked for.
 func itDeletesTheSeeds(before *brokerLog) {
 	It("removes what the seeds asked for when they are deleted", func(ctx SpecContext) {
@@ -278,6 +321,9 @@ var _ = Describe("Bellhop", Ordered, func() {
 				itInjectsCredentials()
 				itTakesPosts()
 				itSendsToANotifier()
+			}
+			if in.name == "kustomize" {
+				itSplits(in)
 			}
 			itKeepsObjects(in)
 			itDeletesTheSeeds(&before)

@@ -34,6 +34,30 @@ import (
 
 const serviceAccount = "bellhop-controller-manager"
 
+// expectRightsOfOneGroup checks the rights of an operator with one API group, and that it was denied nothing so far.
+func expectRightsOfOneGroup(ctx context.Context, group string) {
+	GinkgoHelper()
+	account := "bellhop-" + group + "-controller-manager"
+	rights := kubectl(ctx, "auth can-i --list --namespace default --as=system:serviceaccount:"+system+":"+account)
+	AddReportEntry("rights of "+account, rights, ReportEntryVisibilityAlways)
+	if group == "pager" {
+		Expect(rights).To(MatchRegexp(`(?m)^secrets +\[\] +\[\] +\[get list watch\]$`))
+	} else {
+		Expect(rights).NotTo(ContainSubstring("pager.k8s.co"))
+	}
+	log := os.Getenv("AUDIT_LOG")
+	if log == "" {
+		return
+	}
+	requests, err := audit.Read(log, 0, system, account)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(requests).NotTo(BeEmpty())
+	for _, r := range requests {
+		isLog := r.ObjectRef.Resource == "pods" && r.ObjectRef.Subresource == "log" // only where an administrator permits it
+		Expect(r.IsForbidden() && !isLog).To(BeFalse(), r.String())
+	}
+}
+
 // right is what a rule grants, or a request needs. The name is empty where it does not matter.
 type right struct{ group, resource, name, verb string }
 
@@ -108,7 +132,7 @@ func recordRemoval(ctx context.Context, uninstall func()) {
 	from := time.Now()
 	uninstall()
 	Eventually(func() string {
-		return kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o name")
+		return kubectl(ctx, "get pods --namespace "+system+" --selector app.kubernetes.io/name=bellhop -o name")
 	}).Should(BeEmpty())
 	removals = append(removals, struct{ from, to time.Time }{from, time.Now()})
 }

@@ -88,7 +88,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 // A panic ends one reconcile or request, which is repeated: a spec could pass in spite of it.
 var _ = AfterEach(func(ctx SpecContext) {
-	out, err := try(ctx, "", "kubectl", strings.Fields("logs --namespace "+system+" --selector control-plane=controller-manager --tail -1 --prefix --ignore-errors")...)
+	out, err := try(ctx, "", "kubectl", strings.Fields("logs --namespace "+system+" --selector app.kubernetes.io/name=bellhop --tail -1 --prefix --ignore-errors")...)
 	if err == nil { // otherwise a Pod has just ended, or there is none
 		Expect(panics.Lines(out, true)).To(BeEmpty(), "panics of the operator")
 	}
@@ -100,7 +100,7 @@ var _ = AfterEach(func(ctx SpecContext) {
 	}
 	for _, args := range []string{
 		"get pods,alerts,receivers,clusterreceivers,clusterservicebrokers,serviceinstances,servicebindings --all-namespaces -o wide",
-		"logs --namespace " + system + " --selector control-plane=controller-manager --tail 40 --prefix",
+		"logs --namespace " + system + " --selector app.kubernetes.io/name=bellhop --tail 40 --prefix",
 		"logs --namespace " + outside + " --selector app --tail 40 --prefix",
 	} {
 		out, _ := try(ctx, "", "kubectl", strings.Fields(args)...)

@@ -33,17 +33,22 @@ import (
 // withPrometheus is the tutorial that needs Prometheus on this machine.
 const withPrometheus = "docs/tutorials/from-a-rule-to-the-phone.md"
 
-// The tutorials install Bellhop, and remove it at the end of the last one. Their text is what runs; only the release is replaced by what
+// The tutorials install the pager and services as two operators, and remove both at the end of the last one. Their text is what runs; only the release is replaced by what
 // was built here.
 var _ = Describe("The tutorials", Ordered, func() {
 	var built string
 	BeforeAll(func(ctx SpecContext) {
 		release := GinkgoT().TempDir()
-		for file, build := range map[string]string{"install.yaml": "all", "install-page-by-label.yaml": "page-by-label", "install-ingest.yaml": "ingest"} {
-			Expect(os.WriteFile(filepath.Join(release, file), []byte(output(ctx, "hack/config.sh", build)), 0o600)).To(Succeed())
+		for file, args := range map[string][]string{
+			"install-pager.yaml":               {"CONFIG=pager", "hack/config.sh", "all"},
+			"install-pager-page-by-label.yaml": {"CONFIG=pager", "hack/config.sh", "page-by-label"},
+			"install-pager-ingest.yaml":        {"CONFIG=pager", "hack/config.sh", "ingest"},
+			"install-servicecatalog.yaml":      {"CONFIG=servicecatalog", "hack/config.sh", "all"},
+		} {
+			Expect(os.WriteFile(filepath.Join(release, file), []byte(output(ctx, "env", args...)), 0o600)).To(Succeed())
 		}
 		tag := strings.LastIndex(image, ":")
-		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", filepath.Join(release, "install.yaml"), image[:tag], image[tag+1:])
+		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", filepath.Join(release, "install-pager.yaml"), image[:tag], image[tag+1:])
 	})
 
 	for _, page := range []string{"docs/tutorials/first-alert.md", withPrometheus, "docs/tutorials/first-database.md"} {
@@ -67,6 +72,8 @@ var _ = Describe("The tutorials", Ordered, func() {
 					Expect(printed.Compare(step.Output, out)).To(Succeed(), where)
 				}
 				if strings.Contains(step.Commands, "kubectl delete --ignore-not-found -f ${MANIFEST") {
+					expectRightsOfOneGroup(ctx, "pager")
+					expectRightsOfOneGroup(ctx, "servicecatalog")
 					recordRemoval(ctx, follow)
 				} else {
 					follow()
