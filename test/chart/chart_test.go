@@ -183,6 +183,9 @@ func TestChartEqualsConfig(t *testing.T) {
 		{"AlertSources of some namespaces", "ingest: {enabled: true}\nnamespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}",
 			"resources: [../namespaced]\ncomponents: [../ingest, ../ingress-policy]"},
 		{"credentials in Pods", "injection: {enabled: true}", "resources: [../default]\ncomponents: [../injection]"},
+		{"the pager alone", "servicecatalog: {enabled: false}\npageByLabel: {enabled: true}\ningest: {enabled: true}",
+			"resources: [../pager]\ncomponents: [../page-by-label, ../ingest, ../ingress-policy]"},
+		{"services alone", "pager: {enabled: false}", "resources: [../servicecatalog]"},
 		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../default, ../prometheus, ../network-policy]"},
 	} {
@@ -633,6 +636,46 @@ func TestDependency(t *testing.T) {
 	}
 	if out, err := helm(t, "enabled: false", "template", "bellhop", "charts/bellhop"); err == nil || !strings.Contains(out, "dependency with a condition") {
 		t.Errorf("enabled: false without a dependency: %v\n%s", err, out)
+	}
+}
+
+// A platform team's chart has this one twice, with one API group each, and no object twice.
+func TestTwoReleasesInOneNamespace(t *testing.T) {
+	platform := t.TempDir()
+	if err := os.CopyFS(filepath.Join(platform, "charts", "bellhop"), os.DirFS(filepath.Join(repo(t), "charts", "bellhop"))); err != nil {
+		t.Fatal(err)
+	}
+	const chart = `{apiVersion: v2, name: platform, version: 1.0.0, dependencies: [
+  {name: bellhop, version: '>=0.0.0-0', alias: alerts}, {name: bellhop, version: '>=0.0.0-0', alias: services, condition: services.enabled}]}`
+	if err := os.WriteFile(filepath.Join(platform, "Chart.yaml"), []byte(chart), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const all = "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}, grafana: {dashboard: {enabled: true}}, networkPolicy: {enabled: true}"
+	out, err := helm(t, "alerts: {servicecatalog: {enabled: false}, ingest: {enabled: true}, pageByLabel: {enabled: true}, "+all+"}\nservices: {pager: {enabled: false}, "+all+"}",
+		"template", "platform", platform)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	both := normalize(t, render(t, ""))
+	for name := range normalize(t, decode(t, out)) { // each name once
+		isShared := strings.HasPrefix(name, "CustomResourceDefinition ") || strings.HasPrefix(name, "ClusterRole ") && !strings.HasSuffix(name, "manager-role")
+		if !isShared && both[name] != nil {
+			t.Errorf("%s is an object of a release with both groups, too", name)
+		}
+	}
+}
+
+// What a group alone has cannot be enabled without it.
+func TestValuesOfTheOtherGroup(t *testing.T) {
+	for values, want := range map[string]string{
+		"pager: {enabled: false}\ningest: {enabled: true}":             "ingest.enabled needs pager.enabled",
+		"pager: {enabled: false}\npageByLabel: {enabled: true}":        "pageByLabel.enabled needs pager.enabled",
+		"servicecatalog: {enabled: false}\ninjection: {enabled: true}": "injection.enabled needs servicecatalog.enabled",
+		"pager: {enabled: false}\nservicecatalog: {enabled: false}":    "are both false",
+	} {
+		if out, err := helm(t, values, "template", "bellhop", "charts/bellhop"); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v, want %q in\n%s", values, err, want, out)
+		}
 	}
 }
 
