@@ -1,0 +1,83 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package secrets
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// Metadata is how a process knows which Secrets exist, and in which version. It reads their metadata, and everything else from the cache.
+type Metadata interface {
+	// Reader shows of a Secret its name, UID and resource version. An error is ErrBusy while that is not known yet.
+	client.Reader
+	// Changes is a source of a controller. It reconciles the dependents of a Secret that was created, replaced, edited or deleted.
+	Changes(dependents handler.MapFunc) source.Source
+	// ReadSoon has the metadata read again if they were read before a time at which something failed that other credentials may mend.
+	ReadSoon(ctx context.Context, secret types.NamespacedName, failed time.Time)
+	// ReadNow is ReadSoon for a caller that waits. It reports whether the metadata were read since that time. An error is ErrBusy.
+	ReadNow(ctx context.Context, secret types.NamespacedName, failed time.Time) (isRead bool, err error)
+}
+
+var kind = corev1.SchemeGroupVersion.WithKind("Secret")
+
+func newMetadata() *metav1.PartialObjectMetadata {
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(kind)
+	return meta
+}
+
+// isMetadata reports whether an object is for the metadata of a Secret.
+func isMetadata(obj client.Object) bool {
+	meta, ok := obj.(*metav1.PartialObjectMetadata)
+	return ok && meta.GroupVersionKind() == kind
+}
+
+// Watched is the Metadata of a process that lists and watches Secrets: what it shows is up to date.
+type Watched struct{ cache.Cache }
+
+// Changes is the watch.
+func (w Watched) Changes(dependents handler.MapFunc) source.Source {
+	return source.Kind[client.Object](w.Cache, newMetadata(), handler.EnqueueRequestsFromMapFunc(dependents))
+}
+
+// ReadSoon does nothing: the watch shows each version.
+func (Watched) ReadSoon(context.Context, types.NamespacedName, time.Time) {}
+
+// ReadNow does nothing: the watch shows each version.
+func (Watched) ReadNow(context.Context, types.NamespacedName, time.Time) (bool, error) {
+	return false, nil
+}
+
+// Assumed is a cache for who neither watches Secrets nor waits for reads: in it each Secret exists.
+type Assumed struct{ client.Reader }
+
+// Get gets an object. The metadata of a Secret stay empty.
+func (a Assumed) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+	if isMetadata(obj) {
+		return nil
+	}
+	return a.Reader.Get(ctx, key, obj, options...)
+}

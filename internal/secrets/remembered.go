@@ -1,0 +1,130 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package secrets
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// refreshAfter is for how long the version of a Secret is remembered. Up to a tenth of it is taken off, so that Secrets that were first read
+	// together are not read together again.
+	refreshAfter = 10 * time.Minute
+	// firstRetry and lastRetry bound the time after which a Secret that does not exist is read again. It doubles each time, and after a read that has
+	// failed only up to lastRetryOfFailure: all that waits for the Secret waits for the API server.
+	firstRetry, lastRetry, lastRetryOfFailure = 2 * time.Second, time.Minute, 10 * time.Second
+	// minInterval is between two reads of a Secret, whatever fails meanwhile.
+	minInterval = 5 * time.Second
+	// forgetAfter is for how long a Secret is remembered that no one asks about.
+	forgetAfter = 30 * time.Minute
+)
+
+// known are the Secrets of a namespace that are remembered, by name.
+type known struct {
+	secrets map[string]*remembered
+	callers int // first reads that have not ended
+	repeats int // other reads that were begun since the last review
+}
+
+// remembered is what is known of a Secret.
+type remembered struct {
+	// isKnown: it was read. An error is that of a first read: nothing is known then.
+	isKnown bool
+	version version
+	err     error
+
+	asked   time.Time     // when it was last asked about
+	began   time.Time     // when the last read began
+	due     time.Time     // when it is read again
+	failed  time.Time     // a read that began before is followed by another
+	retries int           // reads in a row that did not find it
+	reading chan struct{} // closed at the end of the read in progress; nil: there is none
+}
+
+// version is that of a Secret; zero: it does not exist.
+type version struct {
+	uid      types.UID
+	resource string
+}
+
+// forgetOne forgets the Secret that was not asked about for the longest time.
+func (k *known) forgetOne() {
+	var oldest string
+	for name, s := range k.secrets {
+		if oldest == "" || s.asked.Before(k.secrets[oldest].asked) {
+			oldest = name
+		}
+	}
+	delete(k.secrets, oldest)
+}
+
+// update stores what a read has shown, and reports whether that differs from what callers were told before.
+func (s *remembered) update(found version, err error, now time.Time) (isChanged bool) {
+	isFirst := !s.isKnown && s.err == nil
+	s.reading = nil
+	switch {
+	case err == nil:
+		isChanged = !isFirst && (!s.isKnown || s.version != found)
+		s.isKnown, s.version, s.err = true, found, nil
+	case !s.isKnown:
+		s.err = err
+	}
+	switch {
+	case err != nil:
+		s.retry(now, lastRetryOfFailure)
+	case found == version{}:
+		s.retry(now, lastRetry)
+	default:
+		s.retries, s.due = 0, now.Add(refreshAfter-rand.N(refreshAfter/10))
+	}
+	if s.began.Before(s.failed) {
+		s.expire()
+	}
+	return isChanged
+}
+
+func (s *remembered) retry(now time.Time, last time.Duration) {
+	s.due = now.Add(min(firstRetry<<min(s.retries, 10), last))
+	s.retries++
+}
+
+// expire has the Secret read again as soon as it may be.
+func (s *remembered) expire() {
+	if again := s.began.Add(minInterval); again.Before(s.due) {
+		s.due = again
+	}
+}
+
+// due returns the names of those Secrets that are due for the longest time, or to be forgotten.
+func (k *known) due(now time.Time) (names []string) {
+	for name, s := range k.secrets {
+		if s.reading == nil && (s.isForgotten(now) || !now.Before(s.due)) {
+			names = append(names, name)
+		}
+	}
+	if len(names) <= maxRepeats {
+		return names
+	}
+	slices.SortFunc(names, func(x, y string) int { return k.secrets[x].due.Compare(k.secrets[y].due) })
+	return names[:maxRepeats]
+}
+
+func (s *remembered) isForgotten(now time.Time) bool { return now.Sub(s.asked) >= forgetAfter }
