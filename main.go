@@ -181,11 +181,12 @@ func (p process) setupPager(ctx context.Context) error {
 	err = pagercontrollers.Setup(ctx, p.mgr, pagercontrollers.Options{
 		Workers: p.AlertWorkers, OperatorNamespace: p.Namespace, Instance: instance, Policy: policy, Guard: p.guard, Recorder: p.recorder, Metrics: metrics.Registry,
 		PagedResources: paged, PageResolveAfter: p.PageResolveAfter, Namespaces: p.Namespaces, Ingest: posts, Lease: p.APIs.LeaseName(), ServerClock: p.serverClock,
+		UnwatchedSecrets: !p.WatchSecrets,
 	})
 	if err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
-	err = pagerwebhooks.Setup(p.mgr, pagerwebhooks.Options{OperatorNamespace: p.Namespace, Policy: policy, Guard: p.guard})
+	err = pagerwebhooks.Setup(p.mgr, pagerwebhooks.Options{OperatorNamespace: p.Namespace, Policy: policy, Guard: p.guard, UnwatchedSecrets: !p.WatchSecrets})
 	if err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}

@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/receivers/waiting"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // Options of the controllers of the group.
@@ -68,6 +69,8 @@ type Options struct {
 	Namespaces []string
 	// ServerClock is the clock of the API server.
 	ServerClock ingest.ServerClock
+	// UnwatchedSecrets: Secrets are got one by one, and not listed or watched.
+	UnwatchedSecrets bool
 }
 
 // Setup registers the controllers of the group.
@@ -85,22 +88,35 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	cache := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
 	cache.Policy = o.Policy
-	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
+	metadata, err := o.secrets(mgr)
+	if err != nil {
+		return err
+	}
+	resolver := receivers.Resolver{Cache: metadata, OperatorNamespace: o.OperatorNamespace}
 	endpointHealth := &endpoints.Health{}
-	o.Ingest.Recorder = o.Recorder
+	o.Ingest.Recorder, o.Ingest.Secrets = o.Recorder, metadata
 	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerClock)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		alertsource.Setup(mgr, alertsource.Options{Access: access, Times: times}),
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
-		receiver.Setup(mgr, resolver, cache, endpointHealth),
+		alertsource.Setup(mgr, alertsource.Options{Access: access, Secrets: metadata, Times: times}),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Secrets: metadata, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
+		receiver.Setup(mgr, resolver, metadata, cache, endpointHealth),
 		pagedhealth.Setup(ctx, mgr, pagedhealth.Options{
 			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter, Now: o.now,
 			Lease: types.NamespacedName{Namespace: o.OperatorNamespace, Name: o.Lease}, Recorder: o.Recorder, Metrics: o.Metrics,
 		}),
 	)
+}
+
+// secrets returns how this process knows which Secrets exist.
+func (o Options) secrets(mgr ctrl.Manager) (secrets.Metadata, error) {
+	if !o.UnwatchedSecrets {
+		return secrets.Watched{Cache: mgr.GetCache()}, nil
+	}
+	polled := secrets.NewPolled(mgr.GetCache(), mgr.GetAPIReader())
+	return polled, mgr.Add(polled)
 }
 
 // now returns the API server's time as it was known last, which goes on; before it was known, this machine's.

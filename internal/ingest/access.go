@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -44,8 +45,9 @@ import (
 // Access decides who may post to an AlertSource: whoever has the token of its Secret, and ServiceAccounts that may create the subresource
 // ingest of it.
 type Access struct {
-	// Cache has the metadata of Secrets, and Live their content.
-	Cache, Live client.Reader
+	// Secrets has the metadata of Secrets, and Live their content.
+	Secrets secrets.Metadata
+	Live    client.Reader
 
 	tokens     authenticator.Token
 	authorizer authorizer.Authorizer
@@ -54,13 +56,13 @@ type Access struct {
 
 // newAccess returns an Access that has the API server review tokens of ServiceAccounts. The operator has the right to that, which the metrics
 // endpoint needs as well.
-func newAccess(mgr ctrl.Manager) (*Access, error) {
+func newAccess(mgr ctrl.Manager, metadata secrets.Metadata) (*Access, error) {
 	tokens, rights, err := reviews.New(mgr.GetConfig(), mgr.GetHTTPClient(), endpoint.Audience)
 	if err != nil {
 		return nil, err
 	}
 	return &Access{
-		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedTokens](),
+		Secrets: metadata, Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedTokens](),
 		tokens: tokens, authorizer: rights,
 	}, nil
 }
@@ -87,8 +89,25 @@ type sharedTokens struct{ token, next sharedToken }
 // Close is for the cache.
 func (*sharedTokens) Close() {}
 
-// Check returns the answer to a request that is refused. A source that does not exist is nil; it is refused as one without a right to it.
+// Check returns the answer to a request that is refused. A source that does not exist is nil; it is refused as one without a right to it. Before a
+// refusal it makes sure that the token is not one that the Secret has since a moment ago.
 func (a *Access) Check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {
+	began := time.Now()
+	err := a.check(ctx, r, name, source)
+	if err == nil || isBusy(err) || credentialOf(r) == "" || source == nil || source.Spec.SecretRef == nil {
+		return err
+	}
+	isRead, busyErr := a.Secrets.ReadNow(ctx, types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}, began)
+	switch {
+	case busyErr != nil:
+		return busy("the Secret of the AlertSource is being read")
+	case isRead:
+		return a.check(ctx, r, name, source)
+	}
+	return err
+}
+
+func (a *Access) check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {
 	token := credentialOf(r)
 	if token == "" {
 		return answerf(http.StatusUnauthorized, "the header Authorization has no bearer token, and no password of basic authentication")
@@ -120,6 +139,8 @@ func (a *Access) Problem(ctx context.Context, source *v1beta1.AlertSource) (*Sec
 	switch {
 	case apierrors.IsNotFound(err):
 		return &SecretProblem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q does not exist in namespace %q", source.Spec.SecretRef.Name, source.Namespace)}, nil
+	case errors.Is(err, secrets.ErrBusy):
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %s", source.Spec.SecretRef.Name, apierrors.ReasonForError(err))
 	case expected != nil && !expected.token.isSet:
@@ -148,7 +169,7 @@ func (a *Access) tokensOf(ctx context.Context, source *v1beta1.AlertSource) (*sh
 	}
 	name := types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}
 	meta := apiserver.Metadata("Secret")
-	if err := a.Cache.Get(ctx, name, meta); err != nil {
+	if err := a.Secrets.Get(ctx, name, meta); err != nil {
 		return nil, err
 	}
 	return a.shared.Of(name, string(meta.UID)+"/"+meta.ResourceVersion, func(*sharedTokens) (*sharedTokens, error) {

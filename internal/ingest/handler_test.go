@@ -27,6 +27,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/reviews"
+	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
@@ -102,7 +104,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 		},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{endpoint.TokenKey: []byte("s3cret\n")}},
 	).Build()
-	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens]()}
+	access := &Access{Secrets: watched{Reader: api}, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens]()}
 	now := clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))
 	store := &Store{Cache: api, Live: api, Client: api, Times: Times{Server: serverClock{now: now.Now, last: now.Now}, Clock: now}, Recorder: &events.FakeRecorder{Events: make(chan string, 100)}}
 	m, err := newMetrics(prometheus.NewRegistry())
@@ -117,6 +119,12 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 		return s, nil
 	}
 	return &server{ctx: t.Context(), handler: newHandler(sources, access, store, m), api: api}
+}
+
+// watched are Secrets of which the API server shows the last version.
+type watched struct {
+	client.Reader
+	secrets.Watched
 }
 
 // reviewer knows the robot, who may post to shop/prometheus and shop/other, and a stranger, who may not.
@@ -226,6 +234,44 @@ func TestRightsAreReviewedOfSourcesThatExist(t *testing.T) {
 	if w := s.post(alertsPath, "Bearer "+stranger, oneAlert); w.Code != http.StatusForbidden || asked != 1 {
 		t.Errorf("%d %s, %d reviews", w.Code, w.Body, asked)
 	}
+}
+
+// Without a watch of Secrets, a token that replaced the former one is known at its first post, and the posts of strangers do not cause a read each.
+func TestATokenThatWasReplacedIsReadAtItsFirstPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		s := newServer(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			if _, isMetadata := o.(*metav1.PartialObjectMetadata); isMetadata {
+				reads++
+			}
+			return c.Get(ctx, key, o, options...)
+		}})
+		s.handler.access.Secrets = secrets.NewPolled(s.api, s.api)
+		post := func(token string, code int) {
+			t.Helper()
+			if w := s.post(alertsPath, "Bearer "+token, oneAlert); w.Code != code {
+				t.Errorf("%s: %d %s, want %d", token, w.Code, w.Body, code)
+			}
+		}
+		post("s3cret", http.StatusOK)
+		var secret corev1.Secret
+		if err := s.api.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "senders"}, &secret); err != nil {
+			t.Fatal(err)
+		}
+		secret.Data[endpoint.TokenKey] = []byte("new")
+		if err := s.api.Update(t.Context(), &secret); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		post("new", http.StatusOK)
+		post("s3cret", http.StatusUnauthorized)
+		for range 100 {
+			post("stranger", http.StatusUnauthorized)
+		}
+		if reads != 2 {
+			t.Errorf("%d reads, want 2", reads)
+		}
+	})
 }
 
 func TestWhatIsStored(t *testing.T) {

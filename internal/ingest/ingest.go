@@ -37,6 +37,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/httpserver"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // stopTimeout is for how long requests may take when the process stops.
@@ -52,13 +53,15 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Recorder emits events about AlertSources.
 	Recorder events.EventRecorder
+	// Secrets has the metadata of Secrets.
+	Secrets secrets.Metadata
 }
 
 // Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too. server is the clock of
 // the API server.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options, server ServerClock) (access *Access, times Times, err error) {
 	times = Times{Server: server, Clock: clock.RealClock{}}
-	if access, err = newAccess(mgr); err != nil || o.Address == "" {
+	if access, err = newAccess(mgr, o.Secrets); err != nil || o.Address == "" {
 		return access, times, err
 	}
 	m, err := newMetrics(o.Metrics)

@@ -44,7 +44,7 @@ type FlagGroup struct {
 func FlagGroups() []FlagGroup {
 	return []FlagGroup{
 		{"Controllers", []string{
-			"operator-namespace", "apis", "namespaces", "alert-workers", "instance-workers", "broker-workers", "kube-api-qps", "kubeconfig",
+			"operator-namespace", "apis", "namespaces", "watch-secrets", "alert-workers", "instance-workers", "broker-workers", "kube-api-qps", "kubeconfig",
 		}},
 		{"Alerts by label", []string{"page-by-label", "page-kinds", "page-resolve-after"}},
 		{"Alerts that are posted", []string{"ingest-bind-address", "ingest-cert-dir", "ingest-service"}},

@@ -56,6 +56,7 @@ type Options struct {
 	Namespace                    string
 	Namespaces                   namespaces.Set
 	APIs                         APIs
+	WatchSecrets                 bool
 	AlertWorkers                 int
 	APIQPS                       float64
 	AllowOutbound, DenyOutbound  string
@@ -101,6 +102,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 		o.APIs, err = parseAPIs(list)
 		return err
 	})
+	fs.BoolVar(&o.WatchSecrets, "watch-secrets", true, "List and watch the metadata of the Secrets of receivers and AlertSources. If false, the operator needs only the right to get these Secrets: it reads the metadata of each again after a failure, and every 10 minutes.")
 	fs.IntVar(&o.AlertWorkers, "alert-workers", 128, "Number of Alerts that are reconciled at once.")
 	fs.Float64Var(&o.APIQPS, "kube-api-qps", -1, "Maximum number of requests per second to the API server; negative: no client-side limit, API priority and fairness decides.")
 	fs.StringVar(&o.AllowOutbound, "allow-outbound", "", "Comma-separated addresses and CIDRs that requests may be sent to although they are loopback, link-local, metadata or API server addresses.")
@@ -172,8 +174,11 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// validateAPIs returns an error that names a flag of the pager where only services are served.
+// validateAPIs returns an error that names a flag of the pager where only services are served, or one that services do not permit.
 func (o *Options) validateAPIs() error {
+	if !o.WatchSecrets && o.APIs.ServiceCatalog {
+		return fmt.Errorf("--watch-secrets is false and --apis has %s, which watches Secrets: set --apis=%s, or leave out --watch-secrets", serviceCatalogAPI, pagerAPI)
+	}
 	if o.APIs.Pager {
 		return nil
 	}

@@ -228,6 +228,9 @@ func (r Resolver) secretVersion(ctx context.Context, receiver v1beta1.ReceiverOb
 	}
 	secret := apiserver.Metadata("Secret")
 	err = r.Cache.Get(ctx, client.ObjectKey{Namespace: r.SecretNamespace(receiver), Name: ref.Name}, secret)
+	if apierrors.IsForbidden(err) { // the read of its content fails as well, and what needs that says so
+		return "forbidden", false, nil
+	}
 	if err != nil {
 		return "", apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	}

@@ -17,10 +17,14 @@ limitations under the License.
 package receivers
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
@@ -41,5 +45,22 @@ func TestOfTwoDefaultsTheNewestWins(t *testing.T) {
 	}
 	if got := newest(nil, meta); got != nil {
 		t.Errorf("%s wins where there is none", got.Name)
+	}
+}
+
+// forbidding is a reader without rights.
+type forbidding struct{ client.Reader }
+
+func (forbidding) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, key.Name, nil)
+}
+
+// A Role may name the Secrets that the operator may get: a receiver with another one fails with a reason, and not without a status.
+func TestASecretThatMayNotBeReadIsNotMissing(t *testing.T) {
+	receiver := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "hook"}}
+	receiver.Spec.SecretRef = &v1beta1.SecretReference{Name: "login"}
+	target, err := Resolver{Cache: forbidding{}}.Of(t.Context(), receiver)
+	if err != nil || target.Problem != nil {
+		t.Errorf("%v, %v", target.Problem, err)
 	}
 }

@@ -23,14 +23,12 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
-	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 )
 
@@ -68,9 +66,9 @@ func (v alertSourceValidator) warnings(ctx context.Context, s *v1beta1.AlertSour
 	alert := &v1beta1.Alert{Spec: v1beta1.AlertSpec{ReceiverRefs: s.Spec.ReceiverRefs}} // as the source makes them
 	alert.Namespace = s.Namespace
 	warnings := append(alertValidator(v).receiverWarnings(ctx, alert), kindWarnings(s)...)
-	if s.Spec.SecretRef != nil && v.synced(ctx, apiserver.Metadata("Secret")) {
+	if s.Spec.SecretRef != nil {
 		key := client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.SecretRef.Name}
-		if apierrors.IsNotFound(v.cache.Get(ctx, key, apiserver.Metadata("Secret"))) {
+		if v.lacksSecret(ctx, key) {
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: senders with its token are refused until it does", key.Name, key.Namespace))
 		}
 	}

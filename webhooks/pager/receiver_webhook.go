@@ -22,7 +22,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -32,7 +31,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
-	"github.com/gophernetes/bellhop/internal/apiserver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -204,9 +202,9 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.W
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")
 	}
-	if spec.SecretRef != nil && v.synced(ctx, apiserver.Metadata("Secret")) {
+	if spec.SecretRef != nil {
 		key := client.ObjectKey{Namespace: v.resolver.SecretNamespace(r), Name: spec.SecretRef.Name}
-		if apierrors.IsNotFound(v.cache.Get(ctx, key, apiserver.Metadata("Secret"))) {
+		if v.lacksSecret(ctx, key) {
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: Alerts wait until it does", key.Name, key.Namespace))
 		}
 	}

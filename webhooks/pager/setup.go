@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
 )
 
@@ -45,14 +47,13 @@ type Options struct {
 	Policy receivers.Policy
 	// Guard refuses addresses.
 	Guard *outbound.Guard
+	// UnwatchedSecrets: no cache has the metadata of Secrets.
+	UnwatchedSecrets bool
 }
 
 // Setup registers every webhook of the group.
 func Setup(mgr ctrl.Manager, o Options) error {
-	known := knowledge{
-		cache:    mgr.GetCache(),
-		resolver: receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
-	}
+	known := newKnowledge(mgr.GetCache(), o)
 	access := admission.NewReviewer(mgr.GetClient())
 	return errors.Join(
 		admission.RegisterDefaulter(mgr, &v1beta1.Alert{}, alertDefaulter{}),
@@ -69,6 +70,20 @@ func Setup(mgr ctrl.Manager, o Options) error {
 type knowledge struct {
 	cache    cache.Cache
 	resolver receivers.Resolver
+	// secrets are looked up in the resolver's cache once that has synced the kinds of watched.
+	watched []client.Object
+}
+
+// newKnowledge returns the knowledge of a cache. Where Secrets are not watched, each is taken to exist: the right to list them is missing, and
+// admission of another object must not wait for a read of a Secret. What refers to a missing one has no warning then, and shows it in its status.
+func newKnowledge(c cache.Cache, o Options) knowledge {
+	known := knowledge{cache: c, resolver: receivers.Resolver{Cache: c, OperatorNamespace: o.OperatorNamespace}}
+	if o.UnwatchedSecrets {
+		known.resolver.Cache = secrets.Assumed{Reader: c}
+	} else {
+		known.watched = []client.Object{apiserver.Metadata("Secret")}
+	}
+	return known
 }
 
 // synced reports whether the caches have all objects of the kinds of objs.
@@ -78,5 +93,10 @@ func (k knowledge) synced(ctx context.Context, objs ...client.Object) bool {
 
 // knowsReceivers reports whether the caches are synced with all that a Resolver looks up.
 func (k knowledge) knowsReceivers(ctx context.Context) bool {
-	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, apiserver.Metadata("Secret"), apiserver.Metadata("Namespace"))
+	return k.synced(ctx, append(k.watched, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, apiserver.Metadata("Namespace"))...)
+}
+
+// lacksSecret reports whether a Secret is known not to exist.
+func (k knowledge) lacksSecret(ctx context.Context, name client.ObjectKey) bool {
+	return k.synced(ctx, k.watched...) && apierrors.IsNotFound(k.resolver.Cache.Get(ctx, name, apiserver.Metadata("Secret")))
 }

@@ -20,7 +20,6 @@ package alert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -133,7 +132,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil { // the Alert asks for its slots later
 		r.postpone(s.alert)
 	}
-	if errors.Is(err, endpoints.ErrBusy) {
+	if endpoints.IsBusy(err) {
 		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
 	}
 	if err != nil {

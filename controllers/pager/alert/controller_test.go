@@ -53,6 +53,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // TestAResultIsNotDropped: what was sent is not sent again because it could not
@@ -685,7 +686,7 @@ func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
 		return c.Get(ctx, key, o, opts...)
 	}}, alert, target, secret)
 	r := newReconciler(t, c)
-	statuses := receiver.NewReconciler(c, v1beta1.KindReceiver, r.resolver, r.endpoints, r.health, r.clock)
+	statuses := receiver.NewReconciler(c, v1beta1.KindReceiver, r.resolver, secrets.Watched{}, r.endpoints, r.health, r.clock)
 	key := endpoints.KeyOf(target.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: target.Name})
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || r.health.Of(key).Delivered.IsZero() {
 		t.Fatalf("the Alert was not sent: %+v, %v", r.health.Of(key), err)

@@ -42,6 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // service is a receiver of type webhook, with a clock and a reconciler that nothing but the test moves.
@@ -336,7 +337,7 @@ func TestF_P7_OnlyTheContentOfASecretIsAnotherVersion(t *testing.T) {
 		t.Helper()
 		probed := make(chan struct{}, 1)
 		health := &endpoints.Health{OnChange: func(endpoints.Key) { probed <- struct{}{} }}
-		r := receiver.NewReconciler(s.client, v1beta1.KindReceiver, s.resolver, s.endpoints, health, s.now)
+		r := receiver.NewReconciler(s.client, v1beta1.KindReceiver, s.resolver, secrets.Watched{}, s.endpoints, health, s.now)
 		if _, err := r.Reconcile(s.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(s.receiver)}); err != nil {
 			t.Fatal(err)
 		}

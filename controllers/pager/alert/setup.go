@@ -42,6 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/receivers/waiting"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // Options are the options of the controller of Alerts.
@@ -49,6 +50,7 @@ type Options struct {
 	// Workers is the number of concurrent reconciles.
 	Workers   int
 	Resolver  receivers.Resolver
+	Secrets   secrets.Metadata
 	Endpoints *endpoints.Cache
 	Health    *endpoints.Health
 	Recorder  events.EventRecorder
@@ -78,10 +80,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r.reposts = r.newReposts()
 	o.Endpoints.Limiters.OnRecovery = func(key endpoints.Key) { r.wakeWaiting(ctx, key) }
 	lead := func(context.Context) error { r.lead(); return nil }
-	return errors.Join(r.watch(mgr, o.Workers), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(lead)), mgr.Add(manager.RunnableFunc(r.drain)))
+	return errors.Join(r.watch(mgr, o), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(lead)), mgr.Add(manager.RunnableFunc(r.drain)))
 }
 
-func (r *Reconciler) watch(mgr ctrl.Manager, workers int) error {
+func (r *Reconciler) watch(mgr ctrl.Manager, o Options) error {
 	list := waiting.Dependents{Resolver: r.resolver}
 	// The changes of a receiver that matter to waiting Alerts; those of its status do not.
 	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
@@ -90,10 +92,10 @@ func (r *Reconciler) watch(mgr ctrl.Manager, workers int) error {
 		For(&v1beta1.Alert{}).
 		Watches(&v1beta1.Receiver{}, handler.EnqueueRequestsFromMapFunc(list.OfReceiver), edited).
 		Watches(&v1beta1.ClusterReceiver{}, handler.EnqueueRequestsFromMapFunc(list.OfReceiver), edited).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.OfSecret)).
+		WatchesRawSource(o.Secrets.Changes(list.OfSecret)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.Or(predicate.LabelChangedPredicate{}, enqueue.DeletionBegan))).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(enqueue.ControllerOptions(workers)).
+		WithOptions(enqueue.ControllerOptions(o.Workers)).
 		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} })))
 }
 

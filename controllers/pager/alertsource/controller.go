@@ -20,6 +20,7 @@ package alertsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // Reconciler reviews the Alerts of AlertSources, and keeps the status.
@@ -77,7 +79,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.write(ctx, next.Writes); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.record(ctx, s, alerts, now); err != nil {
+	err = r.record(ctx, s, alerts, now)
+	if errors.Is(err, secrets.ErrBusy) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	return enqueue.Requeue(next.Wake, now), nil

@@ -19,16 +19,15 @@ package alertsource
 import (
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/panics/status"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // workers is the number of concurrent reconciles.
@@ -39,8 +38,9 @@ const reviewAfter = time.Second
 
 // Options are the options of the controller.
 type Options struct {
-	Access *ingest.Access
-	Times  ingest.Times
+	Access  *ingest.Access
+	Secrets secrets.Metadata
+	Times   ingest.Times
 }
 
 // Setup registers the controller.
@@ -50,7 +50,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Named("alertsource").
 		For(&v1beta1.AlertSource{}).
 		Watches(&v1beta1.Alert{}, enqueue.Later(reviewAfter, sourceOf)).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
+		WatchesRawSource(o.Secrets.Changes(r.withSecret)).
 		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.AlertSource{} })))
 }

@@ -20,7 +20,6 @@ package receiver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,6 +43,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/receivers/waiting"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 const (
@@ -64,6 +64,7 @@ type Reconciler struct {
 	client    client.Client
 	kind      v1beta1.ReceiverKind
 	resolver  receivers.Resolver
+	secrets   secrets.Metadata
 	endpoints *endpoints.Cache
 	health    *endpoints.Health
 	probes    *limiter.Pool
@@ -87,11 +88,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return r.dropUnusedSender(ctx, key)
 	}
 	target, err := r.resolver.Of(ctx, receiver)
+	if endpoints.IsBusy(err) {
+		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
 	hasVersion, err := r.endpoints.SetVersion(ctx, req.Namespace, key.Ref, &target)
-	if errors.Is(err, endpoints.ErrBusy) { // another worker reads the Secret
+	if endpoints.IsBusy(err) { // another worker reads the Secret
 		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
 	}
 	if err != nil {
@@ -108,6 +112,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // reconcileStatus evaluates a receiver, and probes it or writes its status.
 func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target lifecycle.Target, hasVersion bool) (ctrl.Result, error) {
 	seen, now := r.health.Of(key), r.clock.Now()
+	if ref := target.Spec.SecretRef; ref != nil && !seen.Failed.IsZero() { // perhaps there are other credentials
+		r.secrets.ReadSoon(ctx, types.NamespacedName{Namespace: target.SecretNamespace, Name: ref.Name}, seen.Failed)
+	}
 	endpoint := r.endpoints.Limiters.Of(key, now)
 	if hasVersion {
 		endpoint.Reset(target.Version, now)

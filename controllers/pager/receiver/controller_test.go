@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.
@@ -175,5 +176,5 @@ func TestF_P67_ASenderIsKeptForItsAlerts(t *testing.T) {
 func newStatusReconciler(t *testing.T, c client.Client) *Reconciler {
 	t.Helper()
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
-	return NewReconciler(c, v1beta1.KindReceiver, receivers.Resolver{Cache: c}, endpoints.NewCache(c, providers.Factory{Guard: guard}), &endpoints.Health{}, clock.RealClock{})
+	return NewReconciler(c, v1beta1.KindReceiver, receivers.Resolver{Cache: c}, secrets.Watched{}, endpoints.NewCache(c, providers.Factory{Guard: guard}), &endpoints.Health{}, clock.RealClock{})
 }

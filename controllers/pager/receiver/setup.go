@@ -19,12 +19,10 @@ package receiver
 import (
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -35,19 +33,20 @@ import (
 	"github.com/gophernetes/bellhop/internal/panics/status"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // receiverWorkers is the number of concurrent reconciles of receivers of a kind.
 const receiverWorkers = 4
 
 // Setup registers the controllers of receivers of both kinds.
-func Setup(mgr ctrl.Manager, resolver receivers.Resolver, cache *endpoints.Cache, health *endpoints.Health) error {
+func Setup(mgr ctrl.Manager, resolver receivers.Resolver, metadata secrets.Metadata, cache *endpoints.Cache, health *endpoints.Health) error {
 	byKind := map[v1beta1.ReceiverKind]*Reconciler{}
 	health.OnChange = func(key endpoints.Key) {
 		byKind[key.Ref.Kind].wake.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Ref.Name})
 	}
 	for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
-		byKind[kind] = NewReconciler(mgr.GetClient(), kind, resolver, cache, health, clock.RealClock{})
+		byKind[kind] = NewReconciler(mgr.GetClient(), kind, resolver, metadata, cache, health, clock.RealClock{})
 		if err := byKind[kind].watch(mgr); err != nil {
 			return err
 		}
@@ -56,13 +55,13 @@ func Setup(mgr ctrl.Manager, resolver receivers.Resolver, cache *endpoints.Cache
 }
 
 // NewReconciler returns the reconciler of the receivers of a kind.
-func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, resolver receivers.Resolver, cache *endpoints.Cache, health *endpoints.Health, now clock.PassiveClock) *Reconciler {
+func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, resolver receivers.Resolver, metadata secrets.Metadata, cache *endpoints.Cache, health *endpoints.Health, now clock.PassiveClock) *Reconciler {
 	perNamespace := maxProbesPerNamespace
 	if kind == v1beta1.KindClusterReceiver {
 		perNamespace = maxProbes
 	}
 	probes := &limiter.Pool{Total: maxProbes, PerTenant: perNamespace}
-	return &Reconciler{client: c, kind: kind, resolver: resolver, endpoints: cache, health: health, probes: probes, clock: now}
+	return &Reconciler{client: c, kind: kind, resolver: resolver, secrets: metadata, endpoints: cache, health: health, probes: probes, clock: now}
 }
 
 func (r *Reconciler) watch(mgr ctrl.Manager) error {
@@ -70,7 +69,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		Named(strings.ToLower(string(r.kind))).
 		For(receivers.NewOf(r.kind)). // also changes of the status: a former leader's write may come late
 		Watches(&v1beta1.Alert{}, enqueue.Later(countAfter, r.receiversOf)).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
+		WatchesRawSource(r.secrets.Changes(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
 		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return receivers.NewOf(r.kind) })))

@@ -50,6 +50,9 @@ import (
 // ErrBusy is returned where a receiver's Secret is being read, which may take long. The caller asks again after BusyDelay.
 var ErrBusy = versioned.ErrBusy
 
+// IsBusy reports whether an error is that a receiver's Secret, or its metadata, are being read. The caller asks again after BusyDelay.
+func IsBusy(err error) bool { return errors.Is(err, ErrBusy) || errors.Is(err, secrets.ErrBusy) }
+
 // BusyDelay is the delay after ErrBusy.
 const BusyDelay = time.Second
 
