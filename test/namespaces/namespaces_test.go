@@ -19,8 +19,11 @@ package namespaces_test
 
 import (
 	"context"
+	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +39,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/suite"
@@ -72,12 +76,20 @@ var (
 // replaceRights replaces the operator's rights by those that the chart has for an installation of two namespaces.
 func replaceRights(ctx context.Context) {
 	GinkgoHelper()
-	repo, err := local.FindRepo()
-	Expect(err).NotTo(HaveOccurred())
 	for _, bindings := range []string{"clusterrolebindings", "rolebindings --namespace=" + env.Cluster.Namespace} {
 		out, err := env.Kubectl(ctx, "", strings.Fields("delete "+bindings+" --selector=app.kubernetes.io/name=bellhop")...)
 		Expect(err).NotTo(HaveOccurred(), out)
 	}
+	for _, o := range rightsOfChart(ctx) {
+		applyObject(ctx, o)
+	}
+}
+
+// rightsOfChart returns the roles and bindings that the chart has for an installation of two namespaces.
+func rightsOfChart(ctx context.Context) (rights []unstructured.Unstructured) {
+	GinkgoHelper()
+	repo, err := local.FindRepo()
+	Expect(err).NotTo(HaveOccurred())
 	cmd := exec.CommandContext(ctx, suite.Helm(ctx), "template", "bellhop", "charts/bellhop",
 		"--namespace="+env.Cluster.Namespace, "--set=namespaces={team-a,team-b}", "--set=certificates.certManager.enabled=true", "--set=pageByLabel.enabled=true")
 	cmd.Dir = repo
@@ -87,9 +99,37 @@ func replaceRights(ctx context.Context) {
 		var o unstructured.Unstructured
 		Expect(yaml.Unmarshal([]byte(document), &o.Object)).To(Succeed())
 		if strings.HasPrefix(o.GetAPIVersion(), "rbac.authorization.k8s.io/") {
-			apply(ctx, document)
+			rights = append(rights, o)
 		}
 	}
+	return rights
+}
+
+// leaveOnlyGetOfSecrets takes the right to list and watch Secrets, and to write them, out of the operator's roles.
+func leaveOnlyGetOfSecrets(ctx context.Context) {
+	GinkgoHelper()
+	for _, role := range rightsOfChart(ctx) {
+		rules, _, err := unstructured.NestedSlice(role.Object, "rules")
+		Expect(err).NotTo(HaveOccurred())
+		for _, rule := range rules {
+			rule := rule.(map[string]any)
+			if resources, _ := rule["resources"].([]any); slices.Contains(resources, any("secrets")) {
+				Expect(resources).To(HaveLen(1))
+				rule["verbs"] = []any{"get"}
+			}
+		}
+		if len(rules) > 0 && role.GetNamespace() != "team-a" { // which is deleted
+			Expect(unstructured.SetNestedSlice(role.Object, rules, "rules")).To(Succeed())
+			applyObject(ctx, role)
+		}
+	}
+}
+
+func applyObject(ctx context.Context, o unstructured.Unstructured) {
+	GinkgoHelper()
+	manifest, err := yaml.Marshal(o.Object)
+	Expect(err).NotTo(HaveOccurred())
+	apply(ctx, string(manifest))
 }
 
 func apply(ctx context.Context, manifest string) {
@@ -213,5 +253,49 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 		for _, r := range env.RequestsSince(mark) {
 			Expect(r.IsForbidden()).To(BeFalse(), r.String())
 		}
+	})
+
+	It("delivers with the right to get Secrets alone, and notices new ones", func(ctx SpecContext) {
+		Expect(env.Operator.Stop()).To(Succeed())
+		leaveOnlyGetOfSecrets(ctx)
+		mark := env.MarkAudit()
+		env.StartOperator(ctx, "--namespaces=team-b", "--apis=pager", "--watch-secrets=false")
+
+		var token atomic.Value
+		token.Store("first")
+		receiver := notifytest.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+token.Load().(string) {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		}))
+		DeferCleanup(receiver.Close)
+		setToken := func(value string) {
+			apply(ctx, `{apiVersion: v1, kind: Secret, metadata: {name: hook, namespace: team-b}, stringData: {token: `+value+`}}`)
+		}
+		apply(ctx, strings.ReplaceAll(`
+{apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: hook, namespace: team-b}, spec: {secretRef: {name: hook}, webhook: {url: "URL"}}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: early, namespace: team-b}, spec: {content: Early, receiverRefs: [{kind: Receiver, name: hook}]}}
+`, "URL", receiver.URL))
+		wait(ctx, "--for=condition=Ready=False --namespace=team-b receiver/hook")
+		setToken("first")
+		wait(ctx, "--for=condition=Ready --namespace=team-b alert/early receiver/hook")
+
+		token.Store("second")
+		setToken("second")
+		apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: rotated, namespace: team-b}, spec: {content: Rotated, receiverRefs: [{kind: Receiver, name: hook}]}}`)
+		wait(ctx, "--for=condition=Ready --namespace=team-b alert/rotated")
+		var alert pagerv1beta1.Alert
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: "team-b", Name: "rotated"}, &alert)).To(Succeed())
+		Expect(alert.Status.Deliveries).To(ConsistOf(HaveField("Attempts", BeNumerically(">", 1))), "the credentials that were replaced were used first")
+
+		verbs := map[string]bool{}
+		for _, r := range env.RequestsSince(mark) {
+			Expect(r.IsForbidden()).To(BeFalse(), r.String())
+			if r.ObjectRef.Resource == "secrets" {
+				verbs[r.Verb] = true
+			}
+		}
+		Expect(verbs).To(Equal(map[string]bool{"get": true}))
 	})
 })
