@@ -185,6 +185,7 @@ func TestChartEqualsConfig(t *testing.T) {
 		{"credentials in Pods", "injection: {enabled: true}", "resources: [../default]\ncomponents: [../injection]"},
 		{"the pager alone", "servicecatalog: {enabled: false}\npageByLabel: {enabled: true}\ningest: {enabled: true}",
 			"resources: [../pager]\ncomponents: [../page-by-label, ../ingest, ../ingress-policy]"},
+		{"the right to get Secrets", "servicecatalog: {enabled: false}\npager: {watchSecrets: false}", "resources: [../pager]\ncomponents: [../unwatched-secrets]"},
 		{"services alone", "pager: {enabled: false}", "resources: [../servicecatalog]"},
 		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../default, ../prometheus, ../network-policy]"},
@@ -672,6 +673,7 @@ func TestValuesOfTheOtherGroup(t *testing.T) {
 		"pager: {enabled: false}\npageByLabel: {enabled: true}":        "pageByLabel.enabled needs pager.enabled",
 		"servicecatalog: {enabled: false}\ninjection: {enabled: true}": "injection.enabled needs servicecatalog.enabled",
 		"pager: {enabled: false}\nservicecatalog: {enabled: false}":    "are both false",
+		"pager: {watchSecrets: false}":                                 "set servicecatalog.enabled to false as well",
 	} {
 		if out, err := helm(t, values, "template", "bellhop", "charts/bellhop"); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v, want %q in\n%s", values, err, want, out)

@@ -34,6 +34,27 @@
 {{- if not $servicecatalog }}pager{{ else if not $pager }}servicecatalog{{ end }}
 {{- end }}
 
+{{/* Whether the operator may only get Secrets: not empty then. */}}
+{{- define "bellhop.unwatched" -}}
+{{- if eq (toString (.Values.pager | default dict).watchSecrets) "false" }}
+{{- if ne (include "bellhop.only" .) "pager" }}
+{{- fail "pager.watchSecrets is false: set servicecatalog.enabled to false as well, because services need the right to watch Secrets" }}
+{{- end }}yes{{ end }}
+{{- end }}
+
+{{/* The rules of the operator's ClusterRole, with the right to get Secrets only. */}}
+{{- define "bellhop.rulesWithoutSecretWatch" -}}
+{{- $rules := list }}
+{{- range .rules }}
+{{- if and (has "secrets" .resources) (not .resourceNames) }}
+{{- $rules = append $rules (dict "apiGroups" .apiGroups "resources" (without .resources "secrets") "verbs" .verbs) }}
+{{- else }}
+{{- $rules = append $rules . }}
+{{- end }}
+{{- end }}
+{{- append $rules (dict "apiGroups" (list "") "resources" (list "secrets") "verbs" (list "get")) | toYaml }}
+{{- end }}
+
 {{/* Prefix of the names of the operator's objects: two releases with one API group each can be in one namespace. */}}
 {{- define "bellhop.prefix" -}}
 bellhop-{{ with include "bellhop.only" . }}{{ . }}-{{ end }}
@@ -79,7 +100,11 @@ cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "bellhop.pre
 {{/* The rules of the operator's ClusterRole for kinds with a namespace. */}}
 {{- define "bellhop.namespacedRules" -}}
 {{- $rules := list }}
-{{- range (.Files.Get (printf "files/operator/%s/role_clusterrole.yaml" (include "bellhop.only" . | default "both")) | fromYaml).rules }}
+{{- $role := .Files.Get (printf "files/operator/%s/role_clusterrole.yaml" (include "bellhop.only" . | default "both")) | fromYaml }}
+{{- if include "bellhop.unwatched" . }}
+{{- $_ := set $role "rules" (include "bellhop.rulesWithoutSecretWatch" $role | fromYamlArray) }}
+{{- end }}
+{{- range $role.rules }}
 {{- $resources := list }}
 {{- range .resources }}
 {{- if not (or (hasPrefix "cluster" .) (has . (list "namespaces" "subjectaccessreviews"))) }}{{ $resources = append $resources . }}{{ end }}
