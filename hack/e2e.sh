@@ -31,7 +31,7 @@ if [ -z "${KUBECONFIG:-}" ]; then
 	export BELLHOP_CLUSTER_DIR=${BELLHOP_CLUSTER_DIR:-${TMPDIR:-/tmp}/bellhop-cluster}
 	# Copy the programs that hack/controlplane built for other tests; hack/cluster/go.mod pins the version of both.
 	if [ ! -e "$BELLHOP_CLUSTER_DIR" ]; then
-		assets=$(env -u KUBEBUILDER_ASSETS go -C hack/controlplane run . -controller-manager)
+		assets=$(env -u KUBEBUILDER_ASSETS -u K8S_VERSION go -C hack/controlplane run . -controller-manager)
 		mkdir -p "$BELLHOP_CLUSTER_DIR/bin"
 		touch "$BELLHOP_CLUSTER_DIR/.bellhop-cluster"
 		for program in etcd kube-apiserver kubectl kube-controller-manager; do

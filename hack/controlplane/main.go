@@ -19,6 +19,9 @@ limitations under the License.
 //
 //	export KUBEBUILDER_ASSETS=$(go -C hack/controlplane run .)
 //
+// The version of Kubernetes is that of hack/cluster/go.mod, or another one with -version or the environment variable K8S_VERSION. Each
+// version has its own folder.
+//
 // It uses programs that exist, downloads what it can, and builds the others; sources.go has the places where it looks. It prints
 // progress to standard error, and only the folder to standard output.
 package main
@@ -31,6 +34,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -47,12 +51,18 @@ const advice = `What you can do:
 
 func main() {
 	withControllerManager := flag.Bool("controller-manager", false, "the folder also has to have "+controllerManager)
+	version := flag.String("version", os.Getenv("K8S_VERSION"), "the version of Kubernetes, as 1.33 or 1.33.6; default: K8S_VERSION, or the one that hack/cluster/go.mod pins")
+	listVersions := flag.Bool("versions", false, "print the other versions that are tested, the oldest first, and end")
 	repo := flag.String("repo", filepath.Join("..", ".."), "where bellhop's repository is")
 	flag.Parse()
+	if *listVersions {
+		fmt.Println(strings.Join(otherVersions(), "\n"))
+		return
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	dir, err := run(ctx, *repo, *withControllerManager)
+	dir, err := run(ctx, *repo, *version, *withControllerManager)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "controlplane: %v\n", err)
 		os.Exit(1) //nolint:gocritic // the process ends: stop would change nothing
@@ -60,18 +70,25 @@ func main() {
 	fmt.Println(dir)
 }
 
-func run(ctx context.Context, repo string, withControllerManager bool) (string, error) {
+func run(ctx context.Context, repo, requested string, withControllerManager bool) (string, error) {
 	repo, err := filepath.Abs(repo)
 	if err != nil {
 		return "", err
 	}
-	version, err := pinnedVersion(filepath.Join(repo, "hack", "cluster", "go.mod"))
+	pinned, err := pinnedVersion(filepath.Join(repo, "hack", "cluster", "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	version, err := selectVersion(requested, pinned, otherVersions())
 	if err != nil {
 		return "", err
 	}
 	f := &finder{
-		repo: repo, version: version, assets: os.Getenv("KUBEBUILDER_ASSETS"),
+		repo: repo, version: version, pinned: version == pinned,
 		goCommand: "go", log: os.Stderr, progressInterval: 10 * time.Second, answerTimeout: 10 * time.Second,
+	}
+	if requested == "" {
+		f.assets = os.Getenv("KUBEBUILDER_ASSETS") // of some version
 	}
 	// without a home there is no cache, but KUBEBUILDER_ASSETS may have all programs
 	if caches, err := os.UserCacheDir(); err == nil {

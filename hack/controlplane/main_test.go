@@ -33,6 +33,9 @@ here=$(dirname "$0")
 case $1 in
 tool)
 	echo "$here/setup-envtest" ;;
+mod)
+	[ -e "$here/fail-module" ] && { echo '{"Error": "not served"}'; exit 1; }
+	echo "{\"Dir\": \"$here/kubernetes\"}" ;;
 build)
 	for last; do :; done # the package
 	while [ "$1" != -o ]; do shift; done
@@ -80,7 +83,7 @@ func newFixture(t *testing.T, files ...string) *fixture {
 	repo := t.TempDir()
 	write(t, filepath.Join(repo, "hack", "cluster", "go.mod"), "module x\n")
 	return &fixture{t: t, fake: fake, log: log, finder: &finder{
-		repo: repo, version: "v1.36.3", cache: filepath.Join(t.TempDir(), "v1.36.3"),
+		repo: repo, version: "v1.36.3", pinned: true, cache: filepath.Join(t.TempDir(), "v1.36.3"),
 		goCommand: filepath.Join(fake, "go"), log: log, progressInterval: 20 * time.Millisecond, answerTimeout: 5 * time.Second,
 	}}
 }
@@ -238,6 +241,44 @@ func TestTwoAtOnceBuildOnce(t *testing.T) {
 	both.Wait()
 	if builds := strings.Count(fx.recordedCalls(), "build "); builds != len(corePrograms)+1 {
 		t.Errorf("%d builds: %s", builds, fx.recordedCalls())
+	}
+}
+
+// F-U17
+func TestAnotherVersionIsBuiltWithItsOwnDependencies(t *testing.T) {
+	fx := newFixture(t, "fail-list", "fail-module")
+	fx.version, fx.pinned = "v1.31.13", false
+	write(t, filepath.Join(fx.fake, "kubernetes", "go.mod"), "module k8s.io/kubernetes\n\nrequire k8s.io/api v0.0.0\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n)\n")
+	write(t, filepath.Join(fx.fake, "kubernetes", "go.sum"), "sums\n")
+	if _, err := fx.find(t.Context(), true); err == nil || !strings.Contains(err.Error(), "not served") {
+		t.Errorf("the error does not say why there is no module: %v", err)
+	}
+	if err := os.Remove(filepath.Join(fx.fake, "fail-module")); err != nil {
+		t.Fatal(err)
+	}
+	fx.mustFind(true, fx.cache)
+	for _, want := range []string{"build etcd in cluster CGO_ENABLED=0 GOFLAGS=-mod=readonly", "build kube-apiserver in module CGO_ENABLED=0 GOFLAGS=-mod=mod"} {
+		if !strings.Contains(fx.recordedCalls(), want) {
+			t.Errorf("no %q in the calls:\n%s", want, fx.recordedCalls())
+		}
+	}
+	want := "module bellhop.local/kubernetes\n\nrequire k8s.io/kubernetes v1.31.13\n\nrequire k8s.io/api v0.0.0\n\nreplace (\n\tk8s.io/api => k8s.io/api v0.31.13\n)\n"
+	if got, err := os.ReadFile(filepath.Join(fx.cache, "module", "go.mod")); string(got) != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+	if got, err := os.ReadFile(filepath.Join(fx.cache, "module", "go.sum")); string(got) != "sums\n" {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestSelectVersion(t *testing.T) {
+	others := []string{"v1.31.13", "v1.37.2"}
+	for requested, want := range map[string]string{
+		"": "v1.36.3", "1.36": "v1.36.3", "1.31": "v1.31.13", "v1.37": "v1.37.2", "1.33.6": "v1.33.6", "v1.33.6": "v1.33.6", "1.30": "", "1": "", "latest": "",
+	} {
+		if got, err := selectVersion(requested, "v1.36.3", others); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", requested, got, err)
+		}
 	}
 }
 

@@ -17,10 +17,10 @@ limitations under the License.
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +35,7 @@ import (
 type finder struct {
 	repo    string // bellhop's repository
 	version string // of Kubernetes, as v1.36.3
+	pinned  bool   // hack/cluster/go.mod requires this version
 	assets  string // the value of KUBEBUILDER_ASSETS
 	cache   string // folder for this version
 
@@ -90,7 +91,7 @@ func (f *finder) download(ctx context.Context) (string, error) {
 		return "", err
 	}
 	// the releases of the download skip some patch versions of Kubernetes
-	release := strings.TrimPrefix(f.version[:strings.LastIndex(f.version, ".")], "v") + ".x"
+	release := strings.TrimPrefix(minorVersion(f.version), "v") + ".x"
 
 	asked, cancel := context.WithTimeout(ctx, f.answerTimeout)
 	defer cancel()
@@ -138,7 +139,7 @@ func (f *finder) buildCore(ctx context.Context) (string, error) {
 	return f.cache, f.build(ctx, corePrograms...)
 }
 
-// build builds the programs that the cache lacks, from the module that also pins their versions for the one-node cluster.
+// build builds the programs that the cache lacks.
 func (f *finder) build(ctx context.Context, programs ...string) error {
 	for _, program := range programs {
 		if checkPrograms(f.cache, []string{program}) == nil {
@@ -155,14 +156,23 @@ func (f *finder) buildOne(ctx context.Context, program string) error {
 	temp := filepath.Join(f.cache, "."+program+".new")
 	defer os.Remove(temp)
 
-	module := "k8s.io/kubernetes/cmd/" + program
-	if program == "etcd" {
-		module = "go.etcd.io/etcd/server/v3"
+	// This module pins the versions for the one-node cluster, too. Its etcd serves all versions of Kubernetes.
+	module, mode := filepath.Join(f.repo, "hack", "cluster"), "-mod=readonly"
+	name := "k8s.io/kubernetes/cmd/" + program
+	switch {
+	case program == "etcd":
+		name = "go.etcd.io/etcd/server/v3"
+	case !f.pinned:
+		var err error
+		if module, err = f.moduleOfVersion(ctx); err != nil {
+			return err
+		}
+		mode = "-mod=mod" // adds checksums, which Go compares with those of its checksum database
 	}
-	build := f.command(ctx, f.goCommand, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(f.version), "-o", temp, module)
-	build.Dir = filepath.Join(f.repo, "hack", "cluster")
+	build := f.command(ctx, f.goCommand, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(f.version), "-o", temp, name)
+	build.Dir = module
 	// The result must not depend on the environment of this machine.
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "GOOS=", "GOARCH=")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="+mode, "GOOS=", "GOARCH=")
 
 	began := time.Now()
 	f.logf("building %s %s from Go modules: once, it is kept in %s", program, f.version, f.cache)
@@ -174,6 +184,25 @@ func (f *finder) buildOne(ctx context.Context, program string) error {
 	}
 	f.logf("built %s in %s", program, formatSeconds(began))
 	return nil
+}
+
+// moduleOfVersion returns the folder of a module, in the cache, that requires Kubernetes of this version.
+func (f *finder) moduleOfVersion(ctx context.Context) (string, error) {
+	dir := filepath.Join(f.cache, "module")
+	if _, err := os.Stat(filepath.Join(dir, "go.sum")); err == nil {
+		return dir, nil
+	}
+	download := f.command(ctx, f.goCommand, "mod", "download", "-json", "k8s.io/kubernetes@"+f.version)
+	download.Dir = f.cache              // outside of a module, whose other dependencies would count
+	answer, failed := download.Output() // where it fails, the answer says why
+	var module struct{ Dir, Error string }
+	if err := json.Unmarshal(answer, &module); err != nil {
+		return "", errors.Join(failed, err)
+	}
+	if module.Error != "" {
+		return "", errors.New(module.Error)
+	}
+	return dir, writeModule(dir, module.Dir, f.version)
 }
 
 // runWithProgress runs the command, and calls progress at each interval until the command ends.
@@ -229,23 +258,6 @@ func (f *finder) linkPrograms(dir string) (string, error) {
 		}
 	}
 	return joined, os.Rename(temp, joined)
-}
-
-// pinnedVersion reads the version of Kubernetes from the go.mod file that pins the programs.
-func pinnedVersion(gomod string) (string, error) {
-	file, err := os.Open(gomod)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		words := strings.Fields(strings.TrimPrefix(lines.Text(), "require "))
-		if len(words) >= 2 && words[0] == "k8s.io/kubernetes" && strings.Count(words[1], ".") >= 2 {
-			return words[1], nil
-		}
-	}
-	return "", errors.Join(fmt.Errorf("%s requires no k8s.io/kubernetes", gomod), lines.Err())
 }
 
 // command returns a command that is interrupted, and soon killed, when its context ends.
