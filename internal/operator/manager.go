@@ -100,5 +100,8 @@ func NewManager(stopping context.Context, stop context.CancelCauseFunc, cfg *res
 	if err != nil {
 		return nil, err
 	}
+	if err := reportOldServer(stopping, cfg, mgr.GetHTTPClient()); err != nil {
+		return nil, err
+	}
 	return o.Namespaces.Manager(mgr), nil
 }

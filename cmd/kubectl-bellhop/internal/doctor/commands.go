@@ -37,14 +37,14 @@ func Commands(e *cli.Environment) []*cobra.Command {
 		Short: "Find what is wrong with Bellhop, and say how to correct it",
 		Long: `Find what is wrong with Bellhop, and say how to correct it.
 
-It checks the CustomResourceDefinitions, the webhooks with their certificates,
-the operator and its leader, your rights, and the objects of the namespace.
-It reports brokers, receivers and sources of alerts that are not ready,
-instances, bindings and alerts that wait for a person, deletions that do not
-end, and Secrets of bindings that are missing. Of sources it reports those that
-nothing posts to, and those whose alerts fire past their end as nothing is
-posted. Of objects that are watched for failures it reports those about which no
-alert is sent. Of Pods with the label
+It checks the version of Kubernetes, the CustomResourceDefinitions, the webhooks
+with their certificates, the operator and its leader, your rights, and the
+objects of the namespace. It reports brokers, receivers and sources of alerts
+that are not ready, instances, bindings and alerts that wait for a person,
+deletions that do not end, and Secrets of bindings that are missing. Of sources
+it reports those that nothing posts to, and those whose alerts fire past their
+end as nothing is posted. Of objects that are watched for failures it reports
+those about which no alert is sent. Of Pods with the label
 bellhop.gophernetes.io/inject=true it reports those that get no credentials, and
 those that started before their credentials were replaced.
 

@@ -28,8 +28,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/crds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/helmrelease"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+	"github.com/gophernetes/bellhop/docs"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 const (
@@ -40,6 +43,32 @@ const (
 )
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// checkAPI looks at the version of the API server, and at the kinds that it serves.
+func checkAPI(ctx context.Context, i *inspector) (result, error) {
+	r, err := checkDefinitions(ctx, i)
+	if err != nil {
+		return r, err
+	}
+	client, err := i.Connection.ToDiscoveryClient()
+	if err != nil {
+		return r, err
+	}
+	if server, err := client.ServerVersion(); err == nil {
+		r.findings = append(r.findings, evaluateServer(server.GitVersion)...)
+	}
+	return r, nil
+}
+
+// evaluateServer returns what is wrong with the version of the API server.
+func evaluateServer(server string) []Finding {
+	if !version.IsTooOld(server) {
+		return nil
+	}
+	return []Finding{{ID: "kubernetes-too-old", Severity: Warning, Object: "Kubernetes/" + server,
+		Message: "it is older than " + version.OldestKubernetes + ", the oldest version that is supported",
+		Fix:     "upgrade the cluster, see " + docs.URL("install/upgrade.md#supported-versions")}}
+}
 
 // checkDefinitions looks at the CustomResourceDefinitions. A user who may not read them gets what discovery says.
 func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
@@ -84,7 +113,7 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 		add("crd-terminating", "release or delete its objects, and install it again, see docs/install/uninstall.md#delete-the-objects",
 			"it is being deleted since %s, and all objects of the kind with it", cli.Stamp(at.Time))
 	}
-	served, stored := versionsOf(crd)
+	served, stored := crds.Versions(crd)
 	expected := []string{storedVersion}
 	if strings.HasPrefix(crd.GetName(), "alerts.") {
 		expected = append(expected, oldVersion)
@@ -97,9 +126,8 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 	if stored != storedVersion {
 		add("crd-version", fixInstall, "it stores version %q and not %s", stored, storedVersion)
 	}
-	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
 	for _, kind := range []string{"NamesAccepted", "Established"} {
-		if status, message := conditionOf(conditions, kind); status != "True" {
+		if status, message := crds.Condition(crd, kind); status != "True" {
 			fix := "wait; if it stays, look at the condition's message"
 			if kind == "NamesAccepted" {
 				fix = "another CustomResourceDefinition has one of its names: remove that one, or use full names such as alerts.pager.k8s.co"
@@ -108,33 +136,6 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 		}
 	}
 	return findings
-}
-
-// versionsOf returns the versions that are served, and the one that is stored.
-func versionsOf(crd *unstructured.Unstructured) (served []string, stored string) {
-	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	for _, v := range versions {
-		version, _ := v.(map[string]any)
-		name, _, _ := unstructured.NestedString(version, "name")
-		if is, _, _ := unstructured.NestedBool(version, "served"); is {
-			served = append(served, name)
-		}
-		if is, _, _ := unstructured.NestedBool(version, "storage"); is {
-			stored = name
-		}
-	}
-	return served, stored
-}
-
-func conditionOf(conditions []any, kind string) (status, message string) {
-	for _, c := range conditions {
-		condition, _ := c.(map[string]any)
-		if condition["type"] == kind {
-			status, _, _ = unstructured.NestedString(condition, "status")
-			message, _, _ = unstructured.NestedString(condition, "message")
-		}
-	}
-	return status, message
 }
 
 // discoverDefinitions looks for the kinds in what the API server says that it serves, which everybody may read.

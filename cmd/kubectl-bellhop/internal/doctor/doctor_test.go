@@ -117,6 +117,16 @@ func TestEvaluateDefinition(t *testing.T) {
 	}
 }
 
+// F-U17
+func TestEvaluateServer(t *testing.T) {
+	if findings := evaluateServer("v1.36.3"); findings != nil {
+		t.Error(findings)
+	}
+	if findings := evaluateServer("v1.30.4-eks-2d5f260"); len(findings) != 1 || findings[0].Severity != Warning || findings[0].Object != "Kubernetes/v1.30.4-eks-2d5f260" {
+		t.Error(findings)
+	}
+}
+
 func TestEvaluateDeployment(t *testing.T) {
 	for _, test := range []struct {
 		desired, ready int32

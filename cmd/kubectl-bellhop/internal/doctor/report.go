@@ -89,7 +89,7 @@ type check struct {
 
 // checks are in the order in which one fault causes those below it.
 var checks = []check{
-	{"crds", checkDefinitions},
+	{"crds", checkAPI},
 	{"webhooks", checkWebhooks},
 	{"certificates", checkCertificates},
 	{"operator", checkOperator},

@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operator
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/gophernetes/bellhop/internal/version"
+)
+
+// serverVersionTimeout bounds the request for the API server's version, which the start waits for.
+const serverVersionTimeout = 10 * time.Second
+
+// reportOldServer logs that the API server is older than what is supported. The operator works as well as it can there, so that an upgrade of
+// it does not stop alerts. A version that cannot be read is no reason to say or stop anything.
+func reportOldServer(ctx context.Context, cfg *rest.Config, connection *http.Client) error {
+	clients, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, connection)
+	if err != nil {
+		return err
+	}
+	log := ctrl.LoggerFrom(ctx)
+	ctx, cancel := context.WithTimeout(ctx, serverVersionTimeout)
+	defer cancel()
+	server, err := clients.ServerVersionWithContext(ctx)
+	if err != nil {
+		log.V(1).Info("The version of Kubernetes could not be read", "error", err.Error())
+		return nil
+	}
+	if version.IsTooOld(server.GitVersion) {
+		log.Info("Kubernetes is older than the oldest supported version", "version", server.GitVersion, "oldest", version.OldestKubernetes)
+	}
+	return nil
+}
