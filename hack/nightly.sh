@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in 140 minutes on two cores, or 160 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in 140 minutes on two cores, or 170 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day. SLOW=2 gives each step twice its time, on a machine that needs it.
 set -euo pipefail
@@ -11,8 +11,11 @@ build_race() { CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-ra
 
 # Builds what takes long with cold caches, so that no other step's limit has to allow for it.
 build() {
-	local package
+	local package version
 	go -C hack/controlplane run . -controller-manager
+	for version in $(kubernetes_versions); do
+		go -C hack/controlplane run . -controller-manager -version="$version"
+	done
 	build_race
 	go -C test build -tags grpcnotrace ./...
 	go -C test test -tags grpcnotrace,bench -vet=off -c -o /dev/null ./bench
@@ -26,6 +29,13 @@ build() {
 	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
 	done
+}
+
+# Prints the oldest version of Kubernetes that is supported, and another one: each day the next. The gate has that of hack/cluster/go.mod.
+kubernetes_versions() {
+	local all
+	all=($(go -C hack/controlplane run . -versions))
+	echo "${all[0]} ${all[1 + SEED % (${#all[@]} - 1)]}"
 }
 
 # A fault of two of the six classes on each scenario. The seed is the date, so that each day selects other faults, and the next class.
@@ -53,6 +63,17 @@ sender() {
 		wait "$job" || failed=1
 	done
 	(cd test/sender && ../../bin/sender.test -test.run '^TestVariants$' -test.timeout=2h -variants) || failed=1
+	return $failed
+}
+
+# The suites with all webhooks, rules of the CRDs, statuses, and the objects of the chart, with other versions of Kubernetes. The other suites
+# use the API server in the same ways.
+versions() {
+	local version failed=0
+	for version in $(kubernetes_versions); do
+		echo "--- Kubernetes $version"
+		K8S_VERSION=$version MODULES="test/" SUITES="pager servicecatalog admission" hack/test.sh || failed=1
+	done
 	return $failed
 }
 
@@ -124,11 +145,12 @@ e2e() {
 
 limit() { # in minutes
 	case $1 in
-	build) echo 20 ;;
+	build) echo 30 ;;
 	sweep) echo 11 ;;
 	skew) echo 14 ;;
 	variants) echo 20 ;;
 	sender) echo 22 ;;
+	versions) echo 18 ;;
 	race) echo 14 ;;
 	soak) echo 14 ;;
 	mutations) echo 5 ;;
@@ -149,7 +171,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants sender race soak mutations bench hostile fuzz sources rules notifiers e2e}; do
+for name in ${@:-build sweep skew variants sender versions race soak mutations bench hostile fuzz sources rules notifiers e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	minutes=$((minutes * SLOW))
 	echo "=== $name, at most $minutes minutes, seed $SEED"

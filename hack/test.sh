@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of every module, with a real control plane where they need one, and prints how long each suite took. MODULES selects
-# modules, as MODULES="./ test/", and SUITES selects suites of test/, as SUITES="pager docs". The output of suites is in bin/test.
+# modules, as MODULES="./ test/", and SUITES selects suites of test/, as SUITES="pager docs". K8S_VERSION=1.31 selects another version of
+# Kubernetes, of those in hack/controlplane/versions.txt. The output of suites is in bin/test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 logs=$PWD/bin/test

@@ -21,8 +21,8 @@ import (
 	"strings"
 )
 
-// OldestKubernetes is the oldest version of Kubernetes that is supported: the oldest one that the nightly run tests. Before 1.31, no field
-// of a custom resource can be selected, and the operator selects classes and plans by fields.
+// OldestKubernetes is the oldest version of Kubernetes that is supported: the oldest one that the nightly run tests. Before 1.31, an API
+// server refuses field selectors such as spec.externalName, by which users and programs find classes and plans.
 const OldestKubernetes = "1.31"
 
 // IsTooOld reports whether an API server, by the version that it says it has, as v1.30.4-eks-2d5f260, is older than OldestKubernetes. One

@@ -38,6 +38,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 const (
@@ -45,6 +46,20 @@ const (
 	// kubeVersion is given since Helm 3 that is built without the flags of its Makefile assumes Kubernetes 1.20, which the chart refuses.
 	kubeVersion = "1.36.0"
 )
+
+// F-U17: the chart has the same objects for the oldest version of Kubernetes that is supported, and refuses older ones.
+func TestVersionsOfKubernetes(t *testing.T) {
+	newest, err := helm(t, "", "template", "bellhop", "charts/bellhop")
+	if err != nil {
+		t.Fatal(newest)
+	}
+	if oldest, err := helm(t, "", "template", "bellhop", "charts/bellhop", "--kube-version="+version.OldestKubernetes+".0"); err != nil || oldest != newest {
+		t.Errorf("%v\n%s", err, oldest)
+	}
+	if out, err := helm(t, "", "template", "bellhop", "charts/bellhop", "--kube-version=1.30.14"); err == nil || !strings.Contains(out, ">=1.31.0-0") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
 
 // repo returns the repository's path.
 func repo(t *testing.T) string {

@@ -19,6 +19,10 @@ package servicecatalog_test
 import (
 	"context"
 	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -26,8 +30,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/version"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
 // instanceAndBinding returns a manifest of an instance of a service, and of a binding to it.
@@ -84,6 +91,24 @@ spec: {url: %q}
 		Expect(time.Since(begun)).To(BeNumerically("<", time.Minute))
 		Expect(out).To(SatisfyAll(ContainSubstring("ServiceInstance/%s/db not ready. status: Failed", s.namespace), ContainSubstring("no such size"),
 			ContainSubstring("ServiceBinding/%s/app not ready. status: Failed", s.namespace)))
+	})
+})
+
+// F-U17: no field of an object in the chart is unknown to this version of Kubernetes, and it selects custom resources by fields.
+var _ = Describe("The API server", func() {
+	It("accepts all objects of Bellhop's chart", func(ctx SpecContext) {
+		namespace := env.CreateNamespace(ctx)
+		repo, err := local.FindRepo()
+		Expect(err).NotTo(HaveOccurred())
+		objects, err := exec.CommandContext(ctx, suite.Helm(ctx), "template", "bellhop", filepath.Join(repo, "charts", "bellhop"), "--namespace="+namespace,
+			"--kube-version="+version.OldestKubernetes+".0", "--set=ingest.enabled=true,pageByLabel.enabled=true,networkPolicy.enabled=true").Output()
+		Expect(err).NotTo(HaveOccurred())
+		// The suite has installed those that call the operator with a URL, which a Service may not be added to.
+		others := slices.DeleteFunc(strings.Split(string(objects), "\n---\n"), func(object string) bool { return strings.Contains(object, "clientConfig:") })
+		out, err := env.Kubectl(ctx, strings.Join(others, "\n---\n"), "apply", "--dry-run=server", "--server-side", "--force-conflicts", "--validate=strict", "--filename=-")
+		Expect(err).NotTo(HaveOccurred(), out)
+		Expect(out).To(ContainSubstring("deployment.apps/bellhop-controller-manager serverside-applied"))
+		Expect(env.Kubectl(ctx, "", "get", "clusterserviceplans", "--field-selector=spec.externalName=none", "--output=name")).To(BeEmpty())
 	})
 })
 

@@ -165,6 +165,9 @@ func (s *Suite) WaitForControllers(ctx context.Context, manifest string) {
 func (s *Suite) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := s.Cluster.Kubectl(ctx, args...)
 	cmd.Env = append(cmd.Env, "HOME="+os.TempDir())
+	if strings.HasPrefix(stdin, "{") {
+		stdin = "---\n" + stdin // kubectl 1.31 reads what begins with a brace as JSON only
+	}
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

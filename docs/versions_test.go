@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/internal/version"
+)
+
+// F-U17: what is said about versions of Kubernetes is what is tested. The first of hack/controlplane/versions.txt is the oldest.
+func TestSupportedVersions(t *testing.T) {
+	read := func(path string) string {
+		text, err := os.ReadFile(filepath.Join("..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	tested := strings.Fields(read("hack/controlplane/versions.txt"))
+	if oldest := "v" + version.OldestKubernetes + "."; !strings.HasPrefix(tested[0], oldest) {
+		t.Errorf("the oldest version that is tested is %s, and the operator supports %s", tested[0], version.OldestKubernetes)
+	}
+	for path, want := range map[string]string{
+		"charts/bellhop/Chart.yaml":     `kubeVersion: ">=` + version.OldestKubernetes + `.0-0"`,
+		"docs/install/README.md":        "- Kubernetes " + version.OldestKubernetes + " or newer.",
+		"docs/tutorials/first-alert.md": "Kubernetes " + version.OldestKubernetes + " or newer",
+	} {
+		if !strings.Contains(read(path), want) {
+			t.Errorf("%s has no %q", path, want)
+		}
+	}
+
+	pinned := regexp.MustCompile(`k8s\.io/kubernetes (v\S+)`).FindStringSubmatch(read("hack/cluster/go.mod"))
+	tested = append(tested, pinned[1])
+	var documented []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([0-9.]+) \|.*\| (v\S+) passed \|$`).FindAllStringSubmatch(read("docs/install/upgrade.md"), -1) {
+		documented = append(documented, row[2])
+		if !strings.HasPrefix(row[2], "v"+row[1]+".") {
+			t.Errorf("the row of %s has %s", row[1], row[2])
+		}
+	}
+	slices.Sort(tested)
+	slices.Sort(documented)
+	if !slices.Equal(tested, documented) {
+		t.Errorf("docs/install/upgrade.md has the versions %v, and these are tested: %v", documented, tested)
+	}
+}
