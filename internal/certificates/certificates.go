@@ -86,6 +86,7 @@ type Keeper struct {
 	once    sync.Once
 
 	// Of Reconcile, of which one runs at a time.
+	labels, annotations map[string]string // of the Secret as it was seen last: by them Helm knows its own
 	inUse    []*x509.Certificate // authorities of what this replica serves, and of what another may serve already
 	coming   *x509.Certificate   // what is served next
 	switchAt time.Time           // when
@@ -176,6 +177,9 @@ func (k *Keeper) keepSecret(ctx context.Context) (content, error) {
 	write := k.update
 	if err != nil {
 		write = k.create
+		secret.Labels, secret.Annotations = k.labels, k.annotations
+	} else {
+		k.labels, k.annotations = secret.Labels, secret.Annotations
 	}
 	c, reason, err := parse(secret.Data, k.options.DNSNames, k.now()).renew(k.inUse, k.options.DNSNames, k.now())
 	if err != nil || reason == "" {

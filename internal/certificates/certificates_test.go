@@ -372,6 +372,26 @@ func TestDeletedAgain(t *testing.T) {
 	c.served(late)
 }
 
+// Helm deletes the Secret before the Pods where an upgrade has other objects, and does not take over one without its labels later.
+func TestDeletedSecretKeepsItsLabels(t *testing.T) {
+	c := newCluster(t)
+	a := c.replica()
+	c.reconcile(a)
+	secret := c.secret()
+	secret.Labels, secret.Annotations = map[string]string{"app.kubernetes.io/managed-by": "Helm"}, map[string]string{"meta.helm.sh/release-name": "bellhop"}
+	if err := c.client.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	c.reconcile(a)
+	if err := c.client.Delete(t.Context(), c.secret()); err != nil {
+		t.Fatal(err)
+	}
+	c.reconcile(a)
+	if made := c.secret(); !maps.Equal(made.Labels, secret.Labels) || !maps.Equal(made.Annotations, secret.Annotations) {
+		t.Errorf("the Secret that is made again has %v and %v", made.Labels, made.Annotations)
+	}
+}
+
 // A replica goes on with the certificate that is trusted until the next one is, and the other can be as late as a day.
 func TestDeleted(t *testing.T) {
 	c := newCluster(t)

@@ -57,6 +57,10 @@ type exclusiveLock struct {
 	blocked *prometheus.GaugeVec
 }
 
+// forgottenAfter is for how long a lease was not renewed that does not block a process which sees it for the first time: its holder has ended without
+// releasing it, as where its role was deleted before it. The clocks of two machines differ by less.
+const forgottenAfter = 10 * time.Minute
+
 // watchedLease is the lease of another installation, with what was seen of it.
 type watchedLease struct {
 	resourcelock.Interface
@@ -72,6 +76,18 @@ type watchedLease struct {
 // the clocks of two machines differ.
 func (w *watchedLease) isLive(now time.Time) bool {
 	return w.record.HolderIdentity != "" && now.Before(w.changedAt.Add(time.Duration(w.record.LeaseDurationSeconds)*time.Second))
+}
+
+// see remembers when the lease was changed.
+func (w *watchedLease) see(record resourcelock.LeaderElectionRecord, raw string, now time.Time) {
+	if raw == w.raw {
+		return
+	}
+	isFirst := w.raw == ""
+	w.record, w.raw, w.changedAt = record, raw, now
+	if isFirst && now.Sub(record.RenewTime.Time) > forgottenAfter {
+		w.changedAt = time.Time{}
+	}
 }
 
 // newBlockedMetric returns the metric of leases that keep this process from leading.
@@ -150,16 +166,14 @@ func (l *exclusiveLock) keepIfAlone(ctx context.Context, acquired resourcelock.L
 // findLive looks at the other leases, says what changed, and returns one that is live; nil: none is.
 func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err error) {
 	for _, other := range l.others {
-		record, raw, err := other.Interface.Get(ctx)
+		record, raw, err := other.Get(ctx)
 		switch {
 		case apierrors.IsNotFound(err), apierrors.IsForbidden(err): // the roles of a former release have no right to it, and its installation has no such lease
 			record, raw = &resourcelock.LeaderElectionRecord{}, nil
 		case err != nil:
 			return nil, fmt.Errorf("reading the lease %s: %w", other.name, err)
 		}
-		if string(raw) != other.raw {
-			other.record, other.raw, other.changedAt = *record, string(raw), l.clock.Now()
-		}
+		other.see(*record, string(raw), l.clock.Now())
 		isLive := other.isLive(l.clock.Now())
 		if isLive != other.isBlocking {
 			other.isBlocking = isLive

@@ -156,6 +156,20 @@ func TestLeaseWaitsForTheOther(t *testing.T) {
 	}
 }
 
+func TestForgottenLeaseDoesNotBlock(t *testing.T) {
+	e := newElection()
+	e.hold(e.other, "another")
+	e.clock.SetTime(e.clock.Now().Add(11 * time.Minute))
+	if got := e.holder(t); got != "" {
+		t.Errorf("held by %q, which has not renewed it for 11 minutes", got)
+	}
+	e.other.record.RenewTime.Time = e.clock.Now().Add(-11 * time.Minute) // its clock is wrong
+	e.other.record.LeaderTransitions++
+	if got := e.holder(t); got != "another" {
+		t.Errorf("held by %q after the other lease was renewed", got)
+	}
+}
+
 func TestReleasedLeaseDoesNotBlock(t *testing.T) {
 	e := newElection()
 	e.hold(e.other, "")

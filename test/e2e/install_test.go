@@ -93,6 +93,11 @@ func itIsValid(in installer) {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(strings.ToLower(out)).NotTo(ContainSubstring("warning"))
 	})
+
+	It("differs in nothing from its manifests once the API server has set defaults", func(ctx SpecContext) {
+		_, err := try(ctx, in.manifests(ctx), "kubectl", "diff", "--server-side", "--force-conflicts", "--field-manager=difference", "-f", "-")
+		Expect(err).NotTo(HaveOccurred())
+	})
 }
 
 // installed returns the objects of an installation that are in the cluster.
