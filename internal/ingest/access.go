@@ -100,7 +100,8 @@ func (a *Access) Check(ctx context.Context, r *http.Request, name types.Namespac
 	isRead, busyErr := a.Secrets.ReadNow(ctx, types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}, began)
 	switch {
 	case busyErr != nil:
-		return busy("the Secret of the AlertSource is being read")
+		return &answer{code: http.StatusServiceUnavailable, isStranger: true,
+			text: "the token is not in the Secret of the AlertSource as it was a moment ago, and the Secret cannot be read again yet; post again"}
 	case isRead:
 		return a.check(ctx, r, name, source)
 	}
@@ -113,10 +114,14 @@ func (a *Access) check(ctx context.Context, r *http.Request, name types.Namespac
 		return answerf(http.StatusUnauthorized, "the header Authorization has no bearer token, and no password of basic authentication")
 	}
 	isShared, err := a.isShared(ctx, token, source)
-	if isShared || err != nil {
-		return err
-	}
-	if strings.Count(token, ".") != 2 { // not a JSON Web Token, which those of ServiceAccounts are
+	isServiceAccounts := strings.Count(token, ".") == 2 // a JSON Web Token
+	switch {
+	case isShared:
+		return nil
+	case apierrors.IsForbidden(err) && isServiceAccounts: // it needs no Secret
+	case err != nil:
+		return busy("the Secret of the AlertSource cannot be read")
+	case !isServiceAccounts:
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount")
 	}
 	return a.review(ctx, token, name, source)
@@ -141,6 +146,8 @@ func (a *Access) Problem(ctx context.Context, source *v1beta1.AlertSource) (*Sec
 		return &SecretProblem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q does not exist in namespace %q", source.Spec.SecretRef.Name, source.Namespace)}, nil
 	case errors.Is(err, secrets.ErrBusy):
 		return nil, err
+	case apierrors.IsForbidden(err):
+		return &SecretProblem{v1beta1.ReasonSecretNotRead, fmt.Sprintf("the operator may not read Secret %q in namespace %q", source.Spec.SecretRef.Name, source.Namespace)}, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %s", source.Spec.SecretRef.Name, apierrors.ReasonForError(err))
 	case expected != nil && !expected.token.isSet:
@@ -156,7 +163,7 @@ func (a *Access) isShared(ctx context.Context, token string, source *v1beta1.Ale
 		return false, nil // the token may be of a ServiceAccount
 	}
 	if err != nil {
-		return false, busy("the Secret of the AlertSource cannot be read")
+		return false, err
 	}
 	digest := sha256.Sum256([]byte(token))
 	return expected.token.is(digest) || expected.next.is(digest), nil

@@ -59,6 +59,8 @@ type answer struct {
 	text string
 	// isStored: what could be stored of the post is stored.
 	isStored bool
+	// isStranger: nothing shows that the client may post.
+	isStranger bool
 }
 
 func (a *answer) Error() string { return a.text }
@@ -202,7 +204,7 @@ func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.Al
 			if refused != nil && err != nil && !isStored(err) {
 				err = h.refuse(ctx, w, source, err, refused)
 			}
-		case refused != nil && source != nil && isBusy(err): // perhaps the sender may post: a client that is not known has nothing written
+		case refused != nil && source != nil && isBusy(err) && !isStranger(err): // perhaps the sender may post: a client that is not known has nothing written
 			h.store.keepRefusal(source)
 		}
 		h.metrics.observe(what, write(w, err), h.store.Times.Clock.Since(start))
@@ -222,6 +224,12 @@ func isStored(err error) bool {
 func isBusy(err error) bool {
 	a, isAnswer := errors.AsType[*answer](err)
 	return isAnswer && a.code == http.StatusServiceUnavailable
+}
+
+// isStranger reports whether the answer is to a client whose token is not that of the Secret as it was a moment ago.
+func isStranger(err error) bool {
+	a, isAnswer := errors.AsType[*answer](err)
+	return isAnswer && a.isStranger
 }
 
 // admit returns the AlertSource of a request, if there is one, and the answer to a sender that may not post to it.

@@ -271,7 +271,41 @@ func TestATokenThatWasReplacedIsReadAtItsFirstPost(t *testing.T) {
 		if reads != 2 {
 			t.Errorf("%d reads, want 2", reads)
 		}
+		time.Sleep(time.Second)
+		post("stranger", http.StatusServiceUnavailable) // the Secret was read a moment ago, and may have another token by now
+		time.Sleep(time.Minute)
+		post("new", http.StatusOK)
+		var source v1beta1.AlertSource
+		if err := s.api.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "prometheus"}, &source); err != nil {
+			t.Fatal(err)
+		}
+		if source.Status.ReceivingBrokenTime != nil {
+			t.Error("the post of a stranger was refused like one of a sender")
+		}
 	})
+}
+
+func TestASecretThatMayNotBeRead(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+		if _, ok := o.(*corev1.Secret); ok {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, key.Name, nil)
+		}
+		return c.Get(ctx, key, o, options...)
+	}})
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a shared token: %d %s", w.Code, w.Body)
+	}
+	if w := s.post(alertsPath, "Bearer "+robot, oneAlert); w.Code != http.StatusOK {
+		t.Errorf("a token of a ServiceAccount: %d %s", w.Code, w.Body)
+	}
+	var source v1beta1.AlertSource
+	if err := s.api.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "prometheus"}, &source); err != nil {
+		t.Fatal(err)
+	}
+	problem, err := s.handler.access.Problem(t.Context(), &source)
+	if err != nil || problem == nil || problem.Reason != v1beta1.ReasonSecretNotRead {
+		t.Errorf("%v, %v", problem, err)
+	}
 }
 
 func TestWhatIsStored(t *testing.T) {

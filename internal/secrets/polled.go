@@ -28,6 +28,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -39,16 +40,19 @@ const (
 	maxWait = time.Second
 	// maxKnown bounds the Secrets of a namespace that are remembered, maxCallers the first reads of them that callers wait for.
 	maxKnown, maxCallers = 1000, 32
-	// interval is between two reviews of what is due, and maxRepeats the reads of the Secrets of a namespace in that time, without first ones.
-	interval, maxRepeats = time.Second, 5
+	// interval is between two reviews of what is due. In that time maxRepeats Secrets of a namespace are read again after failures, and maxRoutine
+	// because time has passed.
+	interval, maxRepeats, maxRoutine = time.Second, 5, 3
+	// maxEvicted bounds the Secrets of a namespace that were forgotten for others, and whose dependents are not told yet.
+	maxEvicted = 10 * maxKnown
 )
 
 // Polled is the Metadata of a process that may get Secrets, and not list or watch them. It gets the metadata of a Secret that is asked about,
 // and remembers the version. It gets them again after a time, or when something has failed, and tells controllers when the version is
 // another one.
 //
-// What a namespace takes is bounded. Of more Secrets than can be remembered those are forgotten that were not asked about for the longest time: they
-// are read when they are asked about again, and not before.
+// What a namespace takes is bounded. Of more Secrets than can be remembered those are forgotten that were not asked about for the longest time. What
+// depends on them is told, a few in a second, and asks again.
 type Polled struct {
 	client.Reader // the cache
 
@@ -113,7 +117,7 @@ func (p *Polled) ask(ctx context.Context, name types.NamespacedName) (*remembere
 			return nil, ErrBusy
 		}
 		if len(of.secrets) == maxKnown {
-			of.forgetOne()
+			of.evictOne()
 		}
 		s = &remembered{}
 		of.secrets[name.Name] = s
@@ -154,6 +158,9 @@ func (p *Polled) begin(ctx context.Context, name types.NamespacedName, s *rememb
 		isChanged := false
 		p.locked(func() {
 			isChanged = s.update(found, err, time.Now())
+			if isChanged && apierrors.IsForbidden(err) {
+				log.FromContext(ctx).Info("A Secret may not be read any more", "namespace", name.Namespace, "name", name.Name)
+			}
 			if ended != nil {
 				ended()
 			}
@@ -189,7 +196,7 @@ func (p *Polled) ReadSoon(ctx context.Context, secret types.NamespacedName, fail
 	p.readSince(ctx, secret, failed)
 }
 
-// ReadNow reads the metadata of a Secret again, unless they were read since it has failed, or in the last seconds.
+// ReadNow reads the metadata of a Secret again, unless they were read since it has failed. It returns ErrBusy if they were read in the last seconds.
 func (p *Polled) ReadNow(ctx context.Context, secret types.NamespacedName, failed time.Time) (isRead bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,10 +208,10 @@ func (p *Polled) ReadNow(ctx context.Context, secret types.NamespacedName, faile
 		return false, err
 	}
 	isRead = !s.began.Before(failed)
-	if !isRead && !time.Now().Before(s.due) {
-		return false, ErrBusy // with those of other Secrets of the namespace
+	if !isRead {
+		return false, ErrBusy // it was read a moment ago, or those of other Secrets of the namespace are
 	}
-	return isRead, nil
+	return true, nil
 }
 
 // readSince begins to read a Secret that was last read before a time, now or when it may be read again. nil: it is not remembered.
@@ -282,6 +289,11 @@ func (p *Polled) review(ctx context.Context) (forgotten []types.NamespacedName) 
 	now := time.Now()
 	for namespace, of := range p.namespaces {
 		of.repeats = 0
+		for _, name := range of.takeEvicted() {
+			if of.secrets[name] == nil { // otherwise it was asked about again
+				forgotten = append(forgotten, types.NamespacedName{Namespace: namespace, Name: name})
+			}
+		}
 		for _, name := range of.due(now) {
 			full, s := types.NamespacedName{Namespace: namespace, Name: name}, of.secrets[name]
 			if s.isForgotten(now) {
@@ -292,7 +304,7 @@ func (p *Polled) review(ctx context.Context) (forgotten []types.NamespacedName) 
 			of.repeats++
 			p.begin(ctx, full, s, nil)
 		}
-		if len(of.secrets) == 0 && of.callers == 0 {
+		if len(of.secrets) == 0 && len(of.evicted) == 0 && of.callers == 0 {
 			delete(p.namespaces, namespace)
 		}
 	}

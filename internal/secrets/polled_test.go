@@ -255,7 +255,7 @@ func TestAReadThatBeganBeforeAFailureIsRepeated(t *testing.T) {
 		began := time.Now()
 		go b.shows(login)
 		time.Sleep(100 * time.Millisecond)
-		if isRead, err := b.ReadNow(b.Context(), login, time.Now()); isRead || err != nil {
+		if isRead, err := b.ReadNow(b.Context(), login, time.Now()); isRead || !errors.Is(err, ErrBusy) {
 			b.Errorf("the read that began before counts: %t, %v", isRead, err)
 		}
 		b.want("time of the wait", time.Since(began), 500*time.Millisecond)
@@ -278,8 +278,8 @@ func TestAnUnknownTokenHasASecretReadNow(t *testing.T) {
 		reads := b.api.count(login)
 		time.Sleep(time.Millisecond)
 		for range 1000 {
-			if isRead, err := b.ReadNow(b.Context(), login, time.Now()); isRead || err != nil {
-				b.Fatalf("read again at once: %t, %v", isRead, err)
+			if isRead, err := b.ReadNow(b.Context(), login, time.Now()); isRead || !errors.Is(err, ErrBusy) {
+				b.Fatalf("read again at once, or known to be up to date: %t, %v", isRead, err)
 			}
 		}
 		b.want("reads for 1000 others", b.api.count(login)-reads, 0)
@@ -380,9 +380,73 @@ func TestOfSeveralThatAreDueTheFirstAreRead(t *testing.T) {
 	for n := range 2 * maxRepeats {
 		k.secrets[fmt.Sprint(n)] = &remembered{asked: now, due: now.Add(-time.Duration(n) * time.Second)}
 	}
-	if got := k.due(now); len(got) != maxRepeats || !slices.Contains(got, fmt.Sprint(2*maxRepeats-1)) || slices.Contains(got, "0") {
+	if got := k.due(now); len(got) != maxRoutine || !slices.Contains(got, fmt.Sprint(2*maxRepeats-1)) || slices.Contains(got, "0") {
 		t.Errorf("due are %v", got)
 	}
+	k.secrets["failed"] = &remembered{asked: now, due: now, failed: now}
+	if got := k.due(now); len(got) != 1+maxRoutine || got[0] != "failed" {
+		t.Errorf("due after a failure are %v", got)
+	}
+}
+
+// A Secret that was forgotten for others is told, so that what waits for it asks again.
+func TestAnEvictedSecretIsTold(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.want("at first", b.shows(login), "none")
+		time.Sleep(time.Millisecond)
+		for n := range maxKnown {
+			b.shows(types.NamespacedName{Namespace: login.Namespace, Name: fmt.Sprint(n)})
+		}
+		wait(2 * interval)
+		if !slices.Contains(b.queue.added(), login) {
+			b.Error("what depends on it is not told")
+		}
+		b.api.set("1")
+		b.want("asked about again", b.shows(login), "1")
+	})
+}
+
+// Many Secrets that are missing delay no credentials that were replaced.
+func TestMissingSecretsDelayNoReplacedOnes(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.api.set("1")
+		b.shows(login)
+		for n := range 900 {
+			b.shows(types.NamespacedName{Namespace: login.Namespace, Name: fmt.Sprint(n)})
+		}
+		wait(lastRetry)
+		b.api.set("2")
+		began := time.Now()
+		for {
+			if isRead, err := b.ReadNow(b.Context(), login, began); err == nil && isRead {
+				break
+			}
+			time.Sleep(interval)
+		}
+		if took := time.Since(began); took > minInterval {
+			b.Errorf("it was read after %s", took)
+		}
+	})
+}
+
+func TestAWithdrawnRightIsNoticed(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.api.set("1")
+		b.shows(login)
+		b.api.change(func() { b.api.err = apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "login", nil) })
+		wait(refreshAfter)
+		if shown := b.shows(login); shown == "1" || len(b.queue.added()) == 0 {
+			b.Errorf("shown is %s, told were %v", shown, b.queue.added())
+		}
+		reads := b.api.count()
+		wait(refreshAfter)
+		if n := b.api.count() - reads; n > int(refreshAfter/lastRetry)+1 {
+			b.Errorf("%d reads in %s", n, refreshAfter)
+		}
+		b.api.change(func() { b.api.err = nil })
+		wait(lastRetry)
+		b.want("permitted again", b.shows(login), "1")
+	})
 }
 
 // cached is a cache that has everything but Secrets.

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -40,8 +41,9 @@ const (
 // known are the Secrets of a namespace that are remembered, by name.
 type known struct {
 	secrets map[string]*remembered
-	callers int // first reads that have not ended
-	repeats int // other reads that were begun since the last review
+	callers int                 // first reads that have not ended
+	repeats int                 // other reads that were begun since the last review
+	evicted map[string]struct{} // forgotten for others, and their dependents are not told yet
 }
 
 // remembered is what is known of a Secret.
@@ -65,8 +67,8 @@ type version struct {
 	resource string
 }
 
-// forgetOne forgets the Secret that was not asked about for the longest time.
-func (k *known) forgetOne() {
+// evictOne forgets the Secret that was not asked about for the longest time. What depends on it is told later, and asks again.
+func (k *known) evictOne() {
 	var oldest string
 	for name, s := range k.secrets {
 		if oldest == "" || s.asked.Before(k.secrets[oldest].asked) {
@@ -74,6 +76,26 @@ func (k *known) forgetOne() {
 		}
 	}
 	delete(k.secrets, oldest)
+	if k.evicted == nil {
+		k.evicted = map[string]struct{}{}
+	}
+	if len(k.evicted) < maxEvicted {
+		k.evicted[oldest] = struct{}{}
+	}
+}
+
+// takeEvicted returns a few names of Secrets that were evicted, once each.
+func (k *known) takeEvicted() (names []string) {
+	for name := range k.evicted {
+		if len(names) == maxRoutine {
+			break
+		}
+		names = append(names, name)
+	}
+	for _, name := range names {
+		delete(k.evicted, name)
+	}
+	return names
 }
 
 // update stores what a read has shown, and reports whether that differs from what callers were told before.
@@ -86,8 +108,13 @@ func (s *remembered) update(found version, err error, now time.Time) (isChanged 
 		s.isKnown, s.version, s.err = true, found, nil
 	case !s.isKnown:
 		s.err = err
+	case apierrors.IsForbidden(err): // the right was withdrawn, and the former version proves nothing any more
+		isChanged = true
+		s.isKnown, s.version, s.err = false, version{}, err
 	}
 	switch {
+	case apierrors.IsForbidden(err):
+		s.retry(now, lastRetry)
 	case err != nil:
 		s.retry(now, lastRetryOfFailure)
 	case found == version{}:
@@ -113,18 +140,29 @@ func (s *remembered) expire() {
 	}
 }
 
-// due returns the names of those Secrets that are due for the longest time, or to be forgotten.
-func (k *known) due(now time.Time) (names []string) {
+// due returns the names of Secrets that are due, or to be forgotten: first those of failures, and of the others a few, so that many missing Secrets
+// delay no credentials that were replaced.
+func (k *known) due(now time.Time) []string {
+	var failed, routine []string
 	for name, s := range k.secrets {
-		if s.reading == nil && (s.isForgotten(now) || !now.Before(s.due)) {
-			names = append(names, name)
+		switch {
+		case s.reading != nil || !s.isForgotten(now) && now.Before(s.due):
+		case s.began.Before(s.failed):
+			failed = append(failed, name)
+		default:
+			routine = append(routine, name)
 		}
 	}
-	if len(names) <= maxRepeats {
-		return names
+	return append(k.longestDue(failed, maxRepeats), k.longestDue(routine, maxRoutine)...)
+}
+
+// longestDue returns so many names of Secrets that are due for the longest time.
+func (k *known) longestDue(names []string, limit int) []string {
+	if len(names) > limit {
+		slices.SortFunc(names, func(x, y string) int { return k.secrets[x].due.Compare(k.secrets[y].due) })
+		names = names[:limit]
 	}
-	slices.SortFunc(names, func(x, y string) int { return k.secrets[x].due.Compare(k.secrets[y].due) })
-	return names[:maxRepeats]
+	return names
 }
 
 func (s *remembered) isForgotten(now time.Time) bool { return now.Sub(s.asked) >= forgetAfter }

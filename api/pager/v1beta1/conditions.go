@@ -105,7 +105,7 @@ const (
 	ReasonRecipientRefused = "RecipientRefused"
 )
 
-// Reasons of an AlertSource's conditions, beside SecretNotFound.
+// Reasons of an AlertSource's conditions, beside SecretNotFound and SecretNotRead.
 const (
 	// ReasonListening: senders can post. Ready.
 	ReasonListening = "Listening"

@@ -79,14 +79,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.write(ctx, next.Writes); err != nil {
 		return ctrl.Result{}, err
 	}
-	err = r.record(ctx, s, alerts, now)
+	isReadable, err := r.record(ctx, s, alerts, now)
 	if errors.Is(err, secrets.ErrBusy) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return enqueue.Requeue(next.Wake, now), nil
+	result := enqueue.Requeue(next.Wake, now)
+	if !isReadable && (result.RequeueAfter == 0 || result.RequeueAfter > retryUnreadable) {
+		result.RequeueAfter = retryUnreadable
+	}
+	return result, nil
 }
 
 // review decides what time changes. It does not where the listener is off: nothing can be heard from the source.
@@ -120,18 +124,19 @@ func (r *Reconciler) write(ctx context.Context, writes []source.Write) error {
 	return nil
 }
 
-// record writes the status, but for the time of the last post, which the listeners write.
-func (r *Reconciler) record(ctx context.Context, s *v1beta1.AlertSource, alerts []v1beta1.Alert, now time.Time) error {
+// record writes the status, but for the time of the last post, which the listeners write. It reports whether the operator may read the Secret.
+func (r *Reconciler) record(ctx context.Context, s *v1beta1.AlertSource, alerts []v1beta1.Alert, now time.Time) (isReadable bool, err error) {
 	problem, err := r.access.Problem(ctx, s)
 	if err != nil {
-		return err
+		return false, err
 	}
+	isReadable = problem == nil || problem.Reason != v1beta1.ReasonSecretNotRead
 	after := s.DeepCopy()
 	after.Status = evaluate(s, observation{isOff: r.times.IsOff(), secretProblem: problem, firing: source.CountFiring(s, alerts)}, now)
 	if equality.Semantic.DeepEqual(s.Status, after.Status) {
-		return nil
+		return isReadable, nil
 	}
-	return r.client.Status().Patch(ctx, after, client.MergeFrom(s))
+	return isReadable, r.client.Status().Patch(ctx, after, client.MergeFrom(s))
 }
 
 // sourceOf returns the AlertSource of an Alert.

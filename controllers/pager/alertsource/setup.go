@@ -36,6 +36,9 @@ const workers = 4
 // reviewAfter is the delay between a change of an Alert and the review of its AlertSource: a post may change hundreds.
 const reviewAfter = time.Second
 
+// retryUnreadable is the delay after which a Secret that the operator may not read is read again: no event shows that it may.
+const retryUnreadable = time.Minute
+
 // Options are the options of the controller.
 type Options struct {
 	Access  *ingest.Access
