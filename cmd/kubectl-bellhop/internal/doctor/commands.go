@@ -27,6 +27,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/takeover"
 )
 
 // Commands returns the command of this package.
@@ -108,7 +109,7 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	if o.takesOver {
-		return p.takeOver(ctx)
+		return p.takeOver().Run(ctx)
 	}
 	r := &Report{Checks: []Check{}, Findings: []Finding{}}
 	progress := o.Progress()
@@ -131,6 +132,13 @@ func (o *options) run(ctx context.Context) error {
 		return &cli.ExitStatus{Code: cli.ExitStalled}
 	}
 	return nil
+}
+
+// takeOver is what --take-over runs.
+func (i *inspector) takeOver() *takeover.Recorder {
+	return &takeover.Recorder{
+		Out: i.Out, Core: i.core, Services: i.clients.Services, OperatorNamespace: i.operatorNamespace, ClusterID: i.clusterID, DryRun: i.dryRun, Now: i.now,
+	}
 }
 
 func (o *options) print(r *Report) error {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package doctor
+package takeover
 
 import (
 	"bytes"
@@ -24,13 +24,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes/fake"
 
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	servicesfake "github.com/gophernetes/bellhop/client/clientset/versioned/fake"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 func clusterInfo(namespace string, data map[string]string) *corev1.ConfigMap {
@@ -71,9 +68,9 @@ func TestTakeOver(t *testing.T) {
 				}
 			}
 			var out bytes.Buffer
-			p := &inspector{options: &options{Environment: &cli.Environment{IOStreams: genericiooptions.IOStreams{Out: &out}}, operatorNamespace: system, dryRun: test.dryRun, clusterID: test.asked},
-				core: core, clients: &kinds.Clients{Services: servicesfake.NewSimpleClientset(original, own, binding).ServicecatalogV1beta1()}, now: func() time.Time { return now }}
-			if err := p.takeOver(t.Context()); err != nil {
+			r := &Recorder{Out: &out, Core: core, Services: servicesfake.NewSimpleClientset(original, own, binding).ServicecatalogV1beta1(),
+				OperatorNamespace: system, DryRun: test.dryRun, ClusterID: test.asked, Now: func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) }}
+			if err := r.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			config, err := core.ConfigMaps(system).Get(t.Context(), clusterIDName, metav1.GetOptions{})

@@ -14,12 +14,14 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package doctor
+// Package takeover records that Bellhop takes over the objects that the original service-catalog created in a cluster.
+package takeover
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -29,7 +31,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	servicecatalogclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
@@ -52,45 +56,60 @@ type takeover struct {
 	unread bool
 }
 
-// takeOver records that Bellhop takes over the objects of the original service-catalog, and says first what that is. A dry run records
+// Recorder records a takeover.
+type Recorder struct {
+	// Out is where it says what it does.
+	Out      io.Writer
+	Core     coreclient.CoreV1Interface
+	Services servicecatalogclient.ServicecatalogV1beta1Interface
+	// OperatorNamespace is where the operator's ConfigMap is.
+	OperatorNamespace string
+	// ClusterID is the id by which brokers know this cluster; empty: that of the original's ConfigMap.
+	ClusterID string
+	// DryRun says what would be taken over, and records nothing.
+	DryRun bool
+	Now    func() time.Time
+}
+
+// Run records that Bellhop takes over the objects of the original service-catalog, and says first what that is. A dry run records
 // nothing.
-func (i *inspector) takeOver(ctx context.Context) error {
-	t, err := i.findTakeover(ctx)
+func (r *Recorder) Run(ctx context.Context) error {
+	t, err := r.find(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(i.Out, "Of the original service-catalog: %s, %s\n", cli.Count(t.instances, "ServiceInstance"), cli.Count(t.bindings, "ServiceBinding"))
+	fmt.Fprintf(r.Out, "Of the original service-catalog: %s, %s\n", cli.Count(t.instances, "ServiceInstance"), cli.Count(t.bindings, "ServiceBinding"))
 	if t.config != nil && t.config.Data[takeoverKey] != "" {
-		fmt.Fprintf(i.Out, "The takeover was recorded at %s already: nothing is changed\n", t.config.Data[takeoverKey])
+		fmt.Fprintf(r.Out, "The takeover was recorded at %s already: nothing is changed\n", t.config.Data[takeoverKey])
 		return nil
 	}
-	id, from, err := t.clusterID(i.clusterID)
+	id, from, err := t.clusterID(r.ClusterID)
 	if err != nil {
 		return err
 	}
 	if id != "" {
-		fmt.Fprintf(i.Out, "Brokers know this cluster by the id %q, of %s, which the operator adopts\n", id, from)
+		fmt.Fprintf(r.Out, "Brokers know this cluster by the id %q, of %s, which the operator adopts\n", id, from)
 	}
 	if t.unread {
-		fmt.Fprintf(i.Out, "You may not list ConfigMaps of all namespaces: if the original's %s has another id than the operator's, give it with --cluster-id\n", clusterIDName)
+		fmt.Fprintf(r.Out, "You may not list ConfigMaps of all namespaces: if the original's %s has another id than the operator's, give it with --cluster-id\n", clusterIDName)
 	}
-	fmt.Fprintln(i.Out, "From then on Bellhop sends their requests, and removes at its broker what is deleted here. The original service-catalog must not run any more")
-	if i.dryRun {
-		fmt.Fprintln(i.Out, "Nothing is recorded (dry run)")
+	fmt.Fprintln(r.Out, "From then on Bellhop sends their requests, and removes at its broker what is deleted here. The original service-catalog must not run any more")
+	if r.DryRun {
+		fmt.Fprintln(r.Out, "Nothing is recorded (dry run)")
 		return nil
 	}
-	at := i.now().UTC().Format(time.RFC3339)
-	if err := i.recordTakeover(ctx, t.config, at, id); err != nil {
-		return fmt.Errorf("recording the takeover in ConfigMap %s of namespace %s: %w", clusterIDName, i.operatorNamespace, err)
+	at := r.Now().UTC().Format(time.RFC3339)
+	if err := r.record(ctx, t.config, at, id); err != nil {
+		return fmt.Errorf("recording the takeover in ConfigMap %s of namespace %s: %w", clusterIDName, r.OperatorNamespace, err)
 	}
-	fmt.Fprintf(i.Out, "The takeover is recorded at %s, for objects that are older. The operator goes on with them within a minute\n", at)
+	fmt.Fprintf(r.Out, "The takeover is recorded at %s, for objects that are older. The operator goes on with them within a minute\n", at)
 	return nil
 }
 
-// findTakeover reads what a takeover is about.
-func (i *inspector) findTakeover(ctx context.Context) (*takeover, error) {
+// find reads what a takeover is about.
+func (r *Recorder) find(ctx context.Context) (*takeover, error) {
 	t := &takeover{ids: map[string]string{}}
-	instances, err := i.clients.Services.ServiceInstances("").List(ctx, metav1.ListOptions{})
+	instances, err := r.Services.ServiceInstances("").List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +118,7 @@ func (i *inspector) findTakeover(ctx context.Context) (*takeover, error) {
 			t.instances++
 		}
 	}
-	bindings, err := i.clients.Services.ServiceBindings("").List(ctx, metav1.ListOptions{})
+	bindings, err := r.Services.ServiceBindings("").List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -108,22 +127,22 @@ func (i *inspector) findTakeover(ctx context.Context) (*takeover, error) {
 			t.bindings++
 		}
 	}
-	if t.config, err = i.core.ConfigMaps(i.operatorNamespace).Get(ctx, clusterIDName, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+	if t.config, err = r.Core.ConfigMaps(r.OperatorNamespace).Get(ctx, clusterIDName, metav1.GetOptions{}); apierrors.IsNotFound(err) {
 		t.config, err = nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := i.core.ConfigMaps("").List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + clusterIDName})
+	all, err := r.Core.ConfigMaps("").List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + clusterIDName})
 	switch {
-	case isForbidden(err):
+	case apierrors.IsForbidden(err):
 		t.unread = true
 		return t, nil
 	case err != nil:
 		return nil, err
 	}
 	for _, config := range all.Items {
-		if id := config.Data[clusterIDKey]; id != "" && config.Namespace != i.operatorNamespace {
+		if id := config.Data[clusterIDKey]; id != "" && config.Namespace != r.OperatorNamespace {
 			t.ids[config.Namespace+"/"+config.Name] = id
 		}
 	}
@@ -145,21 +164,21 @@ func (t *takeover) clusterID(asked string) (id, from string, err error) {
 	return ids[0], "ConfigMap " + slices.Sorted(maps.Keys(t.ids))[0], nil
 }
 
-// recordTakeover writes the time, and the cluster's id unless it is empty, into the operator's ConfigMap.
-func (i *inspector) recordTakeover(ctx context.Context, config *corev1.ConfigMap, at, id string) error {
+// record writes the time, and the cluster's id unless it is empty, into the operator's ConfigMap.
+func (r *Recorder) record(ctx context.Context, config *corev1.ConfigMap, at, id string) error {
 	data := map[string]string{takeoverKey: at}
 	if id != "" {
 		data[clusterIDKey] = id
 	}
 	if config == nil {
-		config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: i.operatorNamespace, Name: clusterIDName}, Data: data}
-		_, err := i.core.ConfigMaps(i.operatorNamespace).Create(ctx, config, metav1.CreateOptions{FieldManager: cli.FieldManager})
+		config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.OperatorNamespace, Name: clusterIDName}, Data: data}
+		_, err := r.Core.ConfigMaps(r.OperatorNamespace).Create(ctx, config, metav1.CreateOptions{FieldManager: cli.FieldManager})
 		return err
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]string{"resourceVersion": config.ResourceVersion}, "data": data})
 	if err != nil {
 		return err
 	}
-	_, err = i.core.ConfigMaps(i.operatorNamespace).Patch(ctx, clusterIDName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cli.FieldManager})
+	_, err = r.Core.ConfigMaps(r.OperatorNamespace).Patch(ctx, clusterIDName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cli.FieldManager})
 	return err
 }
