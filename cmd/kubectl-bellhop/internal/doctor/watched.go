@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/pagebylabel"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/rights"
 	"github.com/gophernetes/bellhop/docs"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
@@ -231,7 +232,7 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 	}
 	var findings []Finding
 	for _, needed := range rightsOfWatching(w.operator) {
-		missing, err := w.operator.MissingVerbs(ctx, i.authorization, needed.verbs, authorizationv1.ResourceAttributes{Group: needed.group, Resource: needed.resource})
+		missing, err := w.operator.MissingVerbs(ctx, i.authorization, needed.Verbs, authorizationv1.ResourceAttributes{Group: needed.Group, Resource: needed.Resource})
 		if isForbidden(err) {
 			w.unchecked = append(w.unchecked, "the rights of the operator")
 			return nil, nil
@@ -251,15 +252,15 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 }
 
 // rightsOfWatching are what the operator needs: those of config/page-by-label, and reads of the resources in its flags.
-func rightsOfWatching(operator *pagebylabel.Operator) []right {
-	rights := []right{
-		of(kinds.Alert, "create"),
-		{resource: "events", verbs: []string{"list"}},
-		{resource: "pods", verbs: []string{"list"}},
-		{group: "storage.k8s.io", resource: "storageclasses", verbs: []string{"get"}},
+func rightsOfWatching(operator *pagebylabel.Operator) []rights.Right {
+	needed := []rights.Right{
+		rights.Of(kinds.Alert, "create"),
+		{Resource: "events", Verbs: []string{"list"}},
+		{Resource: "pods", Verbs: []string{"list"}},
+		{Group: "storage.k8s.io", Resource: "storageclasses", Verbs: []string{"get"}},
 	}
 	for _, resource := range operator.Watched {
-		rights = append(rights, right{group: resource.Group, resource: resource.Resource, verbs: []string{"list", "watch"}})
+		needed = append(needed, rights.Right{Group: resource.Group, Resource: resource.Resource, Verbs: []string{"list", "watch"}})
 	}
-	return rights
+	return needed
 }

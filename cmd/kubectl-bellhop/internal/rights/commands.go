@@ -1,0 +1,75 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package rights
+
+import "github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+
+// commandRights are the rights that commands of the plugin need.
+type commandRights struct {
+	// role is the ClusterRole that gives the rights, and commands those that need them.
+	role     string
+	commands string
+	rights   []Right
+	// administrative commands are not for every user: that they are not allowed is no finding.
+	administrative bool
+}
+
+const (
+	pagerView   = "bellhop-pager-view"
+	pagerEdit   = "bellhop-pager-edit"
+	catalogView = "bellhop-servicecatalog-view"
+	catalogEdit = "bellhop-servicecatalog-edit"
+	// clusterEdit is Kubernetes' own role. Where roles of Bellhop are aggregated to it, it has their rights, too.
+	clusterEdit = "edit"
+)
+
+var (
+	readSecrets = Right{Resource: "secrets", Verbs: []string{"get"}}
+	// rightsOfCommands has a row for each group of commands, and each role that they need.
+	rightsOfCommands = []commandRights{
+		{role: pagerView, commands: "alerts", rights: []Right{Of(kinds.Alert, "get", "list")}},
+		{role: pagerView, commands: "page --wait", rights: []Right{Of(kinds.Alert, "list", "watch")}},
+		{role: pagerEdit, commands: "page", rights: []Right{Of(kinds.Alert, "create")}},
+		{role: pagerEdit, commands: "test", rights: []Right{Of(kinds.Alert, "create", "list", "watch", "delete")}},
+		{role: pagerEdit, commands: "resolve", rights: []Right{Of(kinds.Alert, "get", "patch")}},
+		{role: pagerEdit, commands: "resend", rights: []Right{Of(kinds.Alert, "get", "patch")}},
+		{role: pagerView, commands: "source", rights: []Right{Of(kinds.AlertSource, "get")}},
+		{role: clusterEdit, commands: "watch (Deployments)", rights: []Right{{Group: "apps", Resource: "deployments", Verbs: []string{"get", "patch"}}}},
+		{role: "bellhop-servicecatalog-clusterserviceclass-viewer-role", commands: "marketplace (classes of the cluster)",
+			rights: []Right{Of(kinds.ClusterServiceClass, "get", "list")}},
+		{role: "bellhop-servicecatalog-clusterserviceplan-viewer-role", commands: "marketplace (plans of the cluster)",
+			rights: []Right{Of(kinds.ClusterServicePlan, "get", "list")}},
+		{role: catalogView, commands: "marketplace (this namespace)", rights: []Right{Of(kinds.ServiceClass, "get", "list"), Of(kinds.ServicePlan, "get", "list")}},
+		{role: catalogView, commands: "provision --wait", rights: []Right{Of(kinds.ServiceInstance, "list", "watch")}},
+		{role: catalogView, commands: "bind --wait", rights: []Right{Of(kinds.ServiceBinding, "list", "watch")}},
+		{role: catalogView, commands: "creds, exec and connect (bindings)", rights: []Right{Of(kinds.ServiceBinding, "get")}},
+		{role: catalogEdit, commands: "provision", rights: []Right{Of(kinds.ServiceInstance, "create")}},
+		{role: catalogEdit, commands: "update", rights: []Right{Of(kinds.ServiceInstance, "get", "patch")}},
+		{role: catalogEdit, commands: "deprovision", rights: []Right{Of(kinds.ServiceInstance, "get", "delete")}},
+		{role: catalogEdit, commands: "bind", rights: []Right{Of(kinds.ServiceBinding, "create")}},
+		{role: clusterEdit, commands: "bind --inject (Deployments)", rights: []Right{{Group: "apps", Resource: "deployments", Verbs: []string{"get", "patch"}}}},
+		{role: catalogEdit, commands: "rotate", rights: []Right{Of(kinds.ServiceBinding, "get", "patch")}},
+		{role: catalogEdit, commands: "unbind", rights: []Right{Of(kinds.ServiceBinding, "get", "delete")}},
+		{role: clusterEdit, commands: "creds and exec (Secrets)", rights: []Right{readSecrets}},
+		{role: clusterEdit, commands: "connect (Services and Pods)", rights: []Right{
+			readSecrets, {Resource: "services", Verbs: []string{"get"}}, {Resource: "pods", Verbs: []string{"list"}},
+			{Resource: "pods", Subresource: "portforward", Verbs: []string{"create"}},
+		}},
+		{commands: "register (this namespace)", administrative: true, rights: []Right{Of(kinds.ServiceBroker, "create", "get", "patch", "delete")}},
+		{commands: "register (cluster)", administrative: true, rights: []Right{Of(kinds.ClusterServiceBroker, "create", "get", "patch", "delete")}},
+	}
+)

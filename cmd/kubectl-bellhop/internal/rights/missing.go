@@ -1,0 +1,126 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package rights
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// Missing are the commands that a user may not use for want of a role.
+type Missing struct {
+	Role          string
+	ClusterScoped bool
+	Commands      []string
+	// resources are in the order in which they were added, with the verbs of each.
+	resources []string
+	verbs     map[string][]string
+}
+
+// Review is what the user may do.
+type Review struct {
+	// Allowed and Denied are commands.
+	Allowed, Denied []string
+	// ByRole are the rights that the user lacks, without those of commands that are not for every user.
+	ByRole []*Missing
+}
+
+// Commands asks the API server which commands the user may use.
+func (r *Reviewer) Commands(ctx context.Context) (*Review, error) {
+	r.answers = map[authorizationv1.ResourceAttributes]bool{}
+	review := &Review{}
+	for _, row := range rightsOfCommands {
+		missing, err := r.missing(ctx, row.rights)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(missing) == 0:
+			review.Allowed = append(review.Allowed, row.commands)
+			continue
+		}
+		review.Denied = append(review.Denied, row.commands)
+		if !row.administrative {
+			review.ByRole = addMissing(review.ByRole, row, missing)
+		}
+	}
+	return review, nil
+}
+
+// addMissing adds commands and rights to those that the same role gives.
+func addMissing(byRole []*Missing, row commandRights, missing []Right) []*Missing {
+	at := slices.IndexFunc(byRole, func(m *Missing) bool { return m.Role == row.role })
+	if at < 0 {
+		at, byRole = len(byRole), append(byRole, &Missing{Role: row.role, ClusterScoped: row.rights[0].ClusterScoped, verbs: map[string][]string{}})
+	}
+	m := byRole[at]
+	m.Commands = append(m.Commands, row.commands)
+	for _, right := range missing {
+		resource := right.String()
+		if _, ok := m.verbs[resource]; !ok {
+			m.resources = append(m.resources, resource)
+		}
+		if verb := right.Verbs[0]; !slices.Contains(m.verbs[resource], verb) {
+			m.verbs[resource] = append(m.verbs[resource], verb)
+		}
+	}
+	return byRole
+}
+
+// String lists the rights as "VERB, VERB RESOURCE; VERB RESOURCE".
+func (m *Missing) String() string {
+	var parts []string
+	for _, resource := range m.resources {
+		parts = append(parts, strings.Join(m.verbs[resource], ", ")+" "+resource)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// missing returns those of some rights that the user does not have, each with one verb.
+func (r *Reviewer) missing(ctx context.Context, rights []Right) ([]Right, error) {
+	var missing []Right
+	for _, right := range rights {
+		for _, verb := range right.Verbs {
+			may, err := r.may(ctx, r.attributes(right, verb))
+			if err != nil {
+				return nil, err
+			}
+			if !may {
+				one := right
+				one.Verbs = []string{verb}
+				missing = append(missing, one)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// HowToAllow is the command that gives a user the role, in a namespace or, if that is empty, in all.
+func (m *Missing) HowToAllow(user, inNamespace string) string {
+	name := strings.NewReplacer("/", "-", "%", "-").Replace(m.Role + "-" + user) // these may not be in the name of a binding
+	binding, namespace := "rolebinding", " --namespace="+inNamespace
+	if inNamespace == "" || m.ClusterScoped {
+		binding, namespace = "clusterrolebinding", ""
+	}
+	return fmt.Sprintf("an administrator can allow it: kubectl create %s %s --clusterrole=%s --user=%s%s",
+		binding, cli.ShellArgument(name), m.Role, cli.ShellArgument(user), namespace)
+}
