@@ -39,8 +39,8 @@ func TestAPIs(t *testing.T) {
 			args = []string{"--apis=" + list}
 		}
 		o := parseFlags(t, args...)
-		if o.APIs.LeaseName() != want.lease || o.APIs.ObjectName("webhook-service") != want.object || !slices.Equal(o.APIs.otherLeases(), want.others) {
-			t.Errorf("%q: %s, %s, %v; want %+v", list, o.APIs.LeaseName(), o.APIs.ObjectName("webhook-service"), o.APIs.otherLeases(), want)
+		if o.APIs.LeaseName() != want.lease || o.APIs.ObjectName("webhook-service") != want.object || !slices.Equal(o.APIs.OtherLeases(), want.others) {
+			t.Errorf("%q: %s, %s, %v; want %+v", list, o.APIs.LeaseName(), o.APIs.ObjectName("webhook-service"), o.APIs.OtherLeases(), want)
 		}
 	}
 }

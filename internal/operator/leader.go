@@ -71,7 +71,7 @@ func newLock(cfg *rest.Config, o Options, stop context.CancelCauseFunc) (resourc
 		Interface: own, clock: clock.RealClock{}, stop: stop, blocked: newBlockedMetric(), logger: ctrl.Log.WithName("leaderelection"), events: events,
 		lease: &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.APIs.LeaseName()}},
 	}
-	for _, name := range o.APIs.otherLeases() {
+	for _, name := range o.APIs.OtherLeases() {
 		other, err := leaseOf(name)
 		if err != nil {
 			return nil, err

@@ -28,6 +28,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/gophernetes/bellhop/internal/apigroups"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 	"github.com/gophernetes/bellhop/internal/namespaces"
@@ -55,7 +56,7 @@ type Options struct {
 	WebhookService               string
 	Namespace                    string
 	Namespaces                   namespaces.Set
-	APIs                         APIs
+	APIs                         apigroups.Set
 	WatchSecrets                 bool
 	AlertWorkers                 int
 	APIQPS                       float64
@@ -97,9 +98,9 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 		o.Namespaces = strings.Split(list, ",")
 		return o.Namespaces.Validate()
 	})
-	o.APIs = allAPIs
+	o.APIs = apigroups.All
 	fs.Func("apis", "Comma-separated API groups whose kinds the operator serves: pager (Alert, Receiver, ClusterReceiver, AlertSource), servicecatalog (brokers, ServiceInstance, ServiceBinding). It neither reads nor needs the kinds of the other. Default: pager,servicecatalog.", func(list string) (err error) {
-		o.APIs, err = parseAPIs(list)
+		o.APIs, err = apigroups.Parse(list)
 		return err
 	})
 	fs.BoolVar(&o.WatchSecrets, "watch-secrets", true, "List and watch the metadata of the Secrets of receivers and AlertSources. If false, the operator needs only the right to get these Secrets: it reads the metadata of each again after a failure, and every 10 minutes.")
@@ -177,14 +178,14 @@ func (o *Options) Validate() error {
 // validateAPIs returns an error that names a flag of the pager where only services are served, or one that services do not permit.
 func (o *Options) validateAPIs() error {
 	if !o.WatchSecrets && o.APIs.ServiceCatalog {
-		return fmt.Errorf("--watch-secrets is false and --apis has %s, which watches Secrets: set --apis=%s, or leave out --watch-secrets", serviceCatalogAPI, pagerAPI)
+		return fmt.Errorf("--watch-secrets is false and --apis has %s, which watches Secrets: set --apis=%s, or leave out --watch-secrets", apigroups.ServiceCatalog, apigroups.Pager)
 	}
 	if o.APIs.Pager {
 		return nil
 	}
 	for flag, isSet := range map[string]bool{"page-by-label": o.PageByLabel, "ingest-bind-address": o.IngestAddress != endpoint.Off} {
 		if isSet {
-			return fmt.Errorf("--%s is set and --apis is %s: alerts need %s in --apis", flag, serviceCatalogAPI, pagerAPI)
+			return fmt.Errorf("--%s is set and --apis is %s: alerts need %s in --apis", flag, apigroups.ServiceCatalog, apigroups.Pager)
 		}
 	}
 	return nil

@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package operator
+// Package apigroups names the objects of an installation of the operator by the API groups that it serves.
+package apigroups
 
 import (
 	"fmt"
@@ -23,39 +24,42 @@ import (
 
 // The API groups that --apis names.
 const (
-	pagerAPI          = "pager"
-	serviceCatalogAPI = "servicecatalog"
+	Pager          = "pager"
+	ServiceCatalog = "servicecatalog"
 )
 
-// APIs are the API groups that a process serves: one or both.
-type APIs struct{ Pager, ServiceCatalog bool }
+// Set is the API groups that a process serves: one or both.
+type Set struct{ Pager, ServiceCatalog bool }
 
-// allAPIs are served by default.
-var allAPIs = APIs{Pager: true, ServiceCatalog: true}
+// All are served by default.
+var All = Set{Pager: true, ServiceCatalog: true}
 
-// parseAPIs parses a comma-separated list.
-func parseAPIs(list string) (APIs, error) {
-	var a APIs
+// Forms are the sets that an installation can serve. Each has names of its own.
+var Forms = []Set{All, {Pager: true}, {ServiceCatalog: true}}
+
+// Parse parses a comma-separated list.
+func Parse(list string) (Set, error) {
+	var a Set
 	for name := range strings.SplitSeq(list, ",") {
 		switch name {
-		case pagerAPI:
+		case Pager:
 			a.Pager = true
-		case serviceCatalogAPI:
+		case ServiceCatalog:
 			a.ServiceCatalog = true
 		default:
-			return APIs{}, fmt.Errorf("%q is no API group of Bellhop: it has to be %s or %s, or both with a comma between", name, pagerAPI, serviceCatalogAPI)
+			return Set{}, fmt.Errorf("%q is no API group of Bellhop: it has to be %s or %s, or both with a comma between", name, Pager, ServiceCatalog)
 		}
 	}
 	return a, nil
 }
 
 // only returns the name of the one group that is served, or "" if both are.
-func (a APIs) only() string {
+func (a Set) only() string {
 	switch a {
-	case APIs{Pager: true}:
-		return pagerAPI
-	case APIs{ServiceCatalog: true}:
-		return serviceCatalogAPI
+	case Set{Pager: true}:
+		return Pager
+	case Set{ServiceCatalog: true}:
+		return ServiceCatalog
 	default:
 		return ""
 	}
@@ -63,7 +67,7 @@ func (a APIs) only() string {
 
 // ObjectName returns the name of an object of an installation that serves these groups, such as bellhop-webhook-service. That of an
 // installation of one group has its name in it, such as bellhop-pager-webhook-service, so that two can be in one namespace.
-func (a APIs) ObjectName(name string) string {
+func (a Set) ObjectName(name string) string {
 	if group := a.only(); group != "" {
 		name = group + "-" + name
 	}
@@ -74,17 +78,17 @@ func (a APIs) ObjectName(name string) string {
 const leaseName = "bellhop.gophernetes.io"
 
 // LeaseName returns the name of the lease of the leader, in the operator's namespace.
-func (a APIs) LeaseName() string {
+func (a Set) LeaseName() string {
 	if group := a.only(); group != "" {
 		return leaseName + "-" + group
 	}
 	return leaseName
 }
 
-// otherLeases returns the names of the leases of installations that serve some of the same kinds, and are installed in another form.
-func (a APIs) otherLeases() []string {
+// OtherLeases returns the names of the leases of installations that serve some of the same kinds, and are installed in another form.
+func (a Set) OtherLeases() []string {
 	if a.only() != "" {
 		return []string{leaseName}
 	}
-	return []string{APIs{Pager: true}.LeaseName(), APIs{ServiceCatalog: true}.LeaseName()}
+	return []string{Set{Pager: true}.LeaseName(), Set{ServiceCatalog: true}.LeaseName()}
 }
