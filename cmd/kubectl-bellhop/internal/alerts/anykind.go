@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
@@ -61,7 +62,7 @@ func findAny(ctx context.Context, e *cli.Environment, args []string) ([]anyTarge
 		kind, name, _ := strings.Cut(arg, "/")
 		mapping, client, err := e.AnyKind(kind, namespace)
 		if err != nil {
-			return nil, err
+			return nil, kinds.WithMissingGroup(ctx, e, err, kind)
 		}
 		object, err := cli.Get(ctx, client, name)
 		if err != nil {
@@ -83,9 +84,9 @@ func watchedKinds() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var kinds []string
+	var names []string
 	for _, resource := range resources {
-		kinds = append(kinds, strings.TrimSuffix(resource.Resource, "s")+"/")
+		names = append(names, strings.TrimSuffix(resource.Resource, "s")+"/")
 	}
-	return kinds, nil
+	return names, nil
 }

@@ -203,7 +203,17 @@ func (w *watchCommand) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return errors.Join(w.noteConsent(ctx, targets[0].object.GetNamespace()), w.noteOperator(ctx, targets))
+	return errors.Join(w.noteGroup(ctx), w.noteConsent(ctx, targets[0].object.GetNamespace()), w.noteOperator(ctx, targets))
+}
+
+// noteGroup prints that the cluster has no Alerts, where it has none.
+func (w *watchCommand) noteGroup(ctx context.Context) error {
+	has, err := w.e.HasGroup(ctx, cli.PagerGroup)
+	if err == nil && !has {
+		missing := cli.GroupNotInstalled(cli.PagerGroup)
+		fmt.Fprintf(w.e.ErrOut, "note: no Alert is sent: %s; %s\n", missing, cli.HintOf(missing))
+	}
+	return err
 }
 
 // receivers finds the receivers of --to.

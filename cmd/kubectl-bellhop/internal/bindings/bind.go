@@ -178,7 +178,7 @@ func (b *bind) offerOf(ctx context.Context, binding *v1beta1.ServiceBinding) (v1
 	client := cli.Client[*v1beta1.ServiceInstance, *v1beta1.ServiceInstanceList](services.ServiceInstances(binding.Namespace))
 	instance, err := cli.Get(ctx, client, binding.Spec.InstanceRef.Name)
 	switch {
-	case apierrors.IsForbidden(err), apierrors.IsNotFound(err) && len(b.filenames) > 0:
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err) && !cli.IsNotServed(err) && len(b.filenames) > 0:
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err

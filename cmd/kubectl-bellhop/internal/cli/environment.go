@@ -37,8 +37,8 @@ const FieldManager = "kubectl-bellhop"
 // OperatorNamespace is where make deploy puts the operator, and where the Secrets of cluster-scoped receivers are.
 const OperatorNamespace = "bellhop-system"
 
-// OperatorLabels select the Deployment and the pods of config/manager.
-const OperatorLabels = "app.kubernetes.io/name=bellhop,control-plane=controller-manager"
+// OperatorLabels select the Deployments of an operator with both API groups, and of those with one of them.
+const OperatorLabels = "app.kubernetes.io/name=bellhop,control-plane in (controller-manager,pager-controller-manager,servicecatalog-controller-manager)"
 
 // Environment has the streams of a command, and its connection to the cluster.
 type Environment struct {

@@ -45,6 +45,8 @@ func explain(err error) (text, hint string) {
 	var status apierrors.APIStatus
 	var request *url.Error
 	switch {
+	case IsNotServed(err):
+		return "error: " + err.Error(), hintNotInstalled
 	case errors.As(err, &status):
 		return explainStatus(status.Status())
 	case meta.IsNoMatchError(err):

@@ -61,6 +61,7 @@ func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string)
 		fmt.Fprintln(e.ErrOut, "interrupted")
 		return 130
 	}
+	err = e.WithMissingGroup(ctx, err)
 	fmt.Fprintln(e.ErrOut, cli.Explain(err))
 	code := cli.ExitCode(err)
 	if !*started && code == cli.ExitError { // cobra's errors of arguments and flags

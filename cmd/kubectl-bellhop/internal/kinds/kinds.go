@@ -68,58 +68,53 @@ func NewClients(e *cli.Environment) (*Clients, error) {
 	return &Clients{Pager: pager, Services: services}, nil
 }
 
-const (
-	pagerGroup   = "pager.k8s.co"
-	serviceGroup = "servicecatalog.k8s.io"
-)
-
 // The kinds.
 var (
-	Alert = newKind(Kind{Name: "Alert", Resource: "alerts", Group: pagerGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Alert}},
+	Alert = newKind(Kind{Name: "Alert", Resource: "alerts", Group: cli.PagerGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Alert}},
 		func(c *Clients, ns string) cli.Client[*pagerv1beta1.Alert, *pagerv1beta1.AlertList] {
 			return c.Pager.Alerts(ns)
 		})
-	Receiver = newKind(Kind{Name: "Receiver", Resource: "receivers", Group: pagerGroup, Namespaced: true, Subjects: receiverSubjects, shortName: "rcv"},
+	Receiver = newKind(Kind{Name: "Receiver", Resource: "receivers", Group: cli.PagerGroup, Namespaced: true, Subjects: receiverSubjects, shortName: "rcv"},
 		func(c *Clients, ns string) cli.Client[*pagerv1beta1.Receiver, *pagerv1beta1.ReceiverList] {
 			return c.Pager.Receivers(ns)
 		})
-	ClusterReceiver = newKind(Kind{Name: "ClusterReceiver", Resource: "clusterreceivers", Group: pagerGroup, Subjects: receiverSubjects, shortName: "crcv"},
+	ClusterReceiver = newKind(Kind{Name: "ClusterReceiver", Resource: "clusterreceivers", Group: cli.PagerGroup, Subjects: receiverSubjects, shortName: "crcv"},
 		func(c *Clients, _ string) cli.Client[*pagerv1beta1.ClusterReceiver, *pagerv1beta1.ClusterReceiverList] {
 			return c.Pager.ClusterReceivers()
 		})
-	AlertSource = newKind(Kind{Name: "AlertSource", Resource: "alertsources", Group: pagerGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.AlertSource}, short: "source"},
+	AlertSource = newKind(Kind{Name: "AlertSource", Resource: "alertsources", Group: cli.PagerGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.AlertSource}, short: "source"},
 		func(c *Clients, ns string) cli.Client[*pagerv1beta1.AlertSource, *pagerv1beta1.AlertSourceList] {
 			return c.Pager.AlertSources(ns)
 		})
-	ServiceBroker = newKind(Kind{Name: "ServiceBroker", Resource: "servicebrokers", Group: serviceGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Broker}, short: "broker"},
+	ServiceBroker = newKind(Kind{Name: "ServiceBroker", Resource: "servicebrokers", Group: cli.ServicesGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Broker}, short: "broker"},
 		func(c *Clients, ns string) cli.Client[*servicecatalogv1beta1.ServiceBroker, *servicecatalogv1beta1.ServiceBrokerList] {
 			return c.Services.ServiceBrokers(ns)
 		})
-	ClusterServiceBroker = newKind(Kind{Name: "ClusterServiceBroker", Resource: "clusterservicebrokers", Group: serviceGroup, Subjects: []reasons.Subject{reasons.Broker}, short: "broker"},
+	ClusterServiceBroker = newKind(Kind{Name: "ClusterServiceBroker", Resource: "clusterservicebrokers", Group: cli.ServicesGroup, Subjects: []reasons.Subject{reasons.Broker}, short: "broker"},
 		func(c *Clients, _ string) cli.Client[*servicecatalogv1beta1.ClusterServiceBroker, *servicecatalogv1beta1.ClusterServiceBrokerList] {
 			return c.Services.ClusterServiceBrokers()
 		})
-	ServiceClass = newKind(Kind{Name: "ServiceClass", Resource: "serviceclasses", Group: serviceGroup, Namespaced: true, short: "class"},
+	ServiceClass = newKind(Kind{Name: "ServiceClass", Resource: "serviceclasses", Group: cli.ServicesGroup, Namespaced: true, short: "class"},
 		func(c *Clients, ns string) cli.Client[*servicecatalogv1beta1.ServiceClass, *servicecatalogv1beta1.ServiceClassList] {
 			return c.Services.ServiceClasses(ns)
 		})
-	ClusterServiceClass = newKind(Kind{Name: "ClusterServiceClass", Resource: "clusterserviceclasses", Group: serviceGroup, short: "class"},
+	ClusterServiceClass = newKind(Kind{Name: "ClusterServiceClass", Resource: "clusterserviceclasses", Group: cli.ServicesGroup, short: "class"},
 		func(c *Clients, _ string) cli.Client[*servicecatalogv1beta1.ClusterServiceClass, *servicecatalogv1beta1.ClusterServiceClassList] {
 			return c.Services.ClusterServiceClasses()
 		})
-	ServicePlan = newKind(Kind{Name: "ServicePlan", Resource: "serviceplans", Group: serviceGroup, Namespaced: true, short: "plan"},
+	ServicePlan = newKind(Kind{Name: "ServicePlan", Resource: "serviceplans", Group: cli.ServicesGroup, Namespaced: true, short: "plan"},
 		func(c *Clients, ns string) cli.Client[*servicecatalogv1beta1.ServicePlan, *servicecatalogv1beta1.ServicePlanList] {
 			return c.Services.ServicePlans(ns)
 		})
-	ClusterServicePlan = newKind(Kind{Name: "ClusterServicePlan", Resource: "clusterserviceplans", Group: serviceGroup, short: "plan"},
+	ClusterServicePlan = newKind(Kind{Name: "ClusterServicePlan", Resource: "clusterserviceplans", Group: cli.ServicesGroup, short: "plan"},
 		func(c *Clients, _ string) cli.Client[*servicecatalogv1beta1.ClusterServicePlan, *servicecatalogv1beta1.ClusterServicePlanList] {
 			return c.Services.ClusterServicePlans()
 		})
-	ServiceInstance = newKind(Kind{Name: "ServiceInstance", Resource: "serviceinstances", Group: serviceGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Instance}, short: "instance"},
+	ServiceInstance = newKind(Kind{Name: "ServiceInstance", Resource: "serviceinstances", Group: cli.ServicesGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Instance}, short: "instance"},
 		func(c *Clients, ns string) cli.Client[*servicecatalogv1beta1.ServiceInstance, *servicecatalogv1beta1.ServiceInstanceList] {
 			return c.Services.ServiceInstances(ns)
 		})
-	ServiceBinding = newKind(Kind{Name: "ServiceBinding", Resource: "servicebindings", Group: serviceGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Binding}, short: "binding"},
+	ServiceBinding = newKind(Kind{Name: "ServiceBinding", Resource: "servicebindings", Group: cli.ServicesGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Binding}, short: "binding"},
 		func(c *Clients, ns string) cli.Client[*servicecatalogv1beta1.ServiceBinding, *servicecatalogv1beta1.ServiceBindingList] {
 			return c.Services.ServiceBindings(ns)
 		})

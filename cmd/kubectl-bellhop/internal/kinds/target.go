@@ -95,7 +95,7 @@ func Find(ctx context.Context, c *Clients, namespace string, target Target) (cli
 		switch {
 		case err == nil:
 			found = append(found, object)
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err) && !cli.IsNotServed(err):
 			searched = append(searched, fmt.Sprintf("no %s %q%s", k.Name, target.Name, k.where(namespace)))
 			if hint := cli.HintOf(err); hint != "" {
 				hints = append(hints, fmt.Sprintf("of kind %s: %s", k.Name, hint))
@@ -115,6 +115,17 @@ func Find(ctx context.Context, c *Clients, namespace string, target Target) (cli
 	default:
 		return nil, cli.WithHint(fmt.Errorf("there is %s", strings.Join(searched, ", and ")), "%s", strings.Join(hints, "; "))
 	}
+}
+
+// WithMissingGroup replaces an error about a kind, by the name that the user gave, where it is one of Bellhop's and its API group is not in
+// the cluster.
+func WithMissingGroup(ctx context.Context, e *cli.Environment, err error, name string) error {
+	for _, k := range called(name, All) {
+		if has, discoveryErr := e.HasGroup(ctx, k.Group); !has && discoveryErr == nil {
+			return cli.GroupNotInstalled(k.Group)
+		}
+	}
+	return err
 }
 
 func (k *Kind) where(namespace string) string {

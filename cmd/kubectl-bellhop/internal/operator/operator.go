@@ -25,8 +25,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/internal/apigroups"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 )
 
@@ -34,30 +36,82 @@ import (
 type Deployment struct {
 	// Name and ServiceAccount are names in Namespace.
 	Namespace, Name, ServiceAccount string
+	// APIs are the groups in its flag --apis.
+	APIs apigroups.Set
+	// Replicas are those that it should have.
+	Replicas int32
+	Object   *appsv1.Deployment
 
 	args []string
 }
 
-// Find reads the Deployment of the operator. It returns nil if the namespace has none.
-func Find(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) (*Deployment, error) {
-	deployments, err := apps.Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
-	if err != nil || len(deployments.Items) == 0 {
+// Find reads the Deployment of the operator that serves an API group. It returns nil if the namespace has none. Of several, one that is
+// scaled to 0 comes last.
+func Find(ctx context.Context, apps appsclient.AppsV1Interface, namespace, group string) (*Deployment, error) {
+	deployments, err := List(ctx, apps, namespace)
+	if err != nil {
 		return nil, err
 	}
-	return Of(&deployments.Items[0]), nil
+	return Serving(deployments, group), nil
+}
+
+// List reads the Deployments of operators in a namespace; if it is empty, in all.
+func List(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) ([]*Deployment, error) {
+	list, err := apps.Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
+	if err != nil {
+		return nil, err
+	}
+	var deployments []*Deployment
+	for n := range list.Items {
+		deployments = append(deployments, Of(&list.Items[n]))
+	}
+	return deployments, nil
+}
+
+// Serving returns the Deployment that serves an API group; nil: none does.
+func Serving(deployments []*Deployment, group string) *Deployment {
+	var found *Deployment
+	for _, d := range deployments {
+		if d.Serves(group) && (found == nil || found.Replicas == 0 && d.Replicas > 0) {
+			found = d
+		}
+	}
+	return found
 }
 
 // Of returns what a Deployment of the operator says.
 func Of(deployment *appsv1.Deployment) *Deployment {
-	d := &Deployment{Namespace: deployment.Namespace, Name: deployment.Name, ServiceAccount: deployment.Spec.Template.Spec.ServiceAccountName}
+	d := &Deployment{
+		Namespace: deployment.Namespace, Name: deployment.Name, ServiceAccount: deployment.Spec.Template.Spec.ServiceAccountName,
+		APIs: apigroups.All, Replicas: ptr.Deref(deployment.Spec.Replicas, 1), Object: deployment,
+	}
 	if d.ServiceAccount == "" {
 		d.ServiceAccount = "default"
 	}
 	for _, container := range deployment.Spec.Template.Spec.Containers {
 		d.args = slices.Concat(d.args, container.Command, container.Args)
 	}
+	if served, err := apigroups.Parse(d.Flag("apis")); err == nil { // without the flag, or with a value that is not known here, both
+		d.APIs = served
+	}
 	return d
 }
+
+// Serves reports whether the operator serves an API group.
+func (d *Deployment) Serves(group string) bool { return Serves(d.APIs, group) }
+
+// Groups returns the API groups that an installation serves.
+func Groups(served apigroups.Set) []string {
+	return slices.DeleteFunc(slices.Clone(cli.Groups), func(group string) bool { return !Serves(served, group) })
+}
+
+// Serves reports whether an installation serves an API group.
+func Serves(served apigroups.Set, group string) bool {
+	return group == cli.PagerGroup && served.Pager || group == cli.ServicesGroup && served.ServiceCatalog
+}
+
+// Label is the Deployment with its namespace.
+func (d *Deployment) Label() string { return "Deployment " + d.Namespace + "/" + d.Name }
 
 // Namespaces are those that the operator serves; none: all.
 func (d *Deployment) Namespaces() []string {

@@ -18,10 +18,14 @@ package operator
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
 func TestFlags(t *testing.T) {
@@ -41,6 +45,36 @@ func TestFlags(t *testing.T) {
 		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sidecar"}, {Name: "manager", Args: test.args}}
 		if got := Of(d); got.Listens() != test.listens || !slices.Equal(got.Namespaces(), test.namespaces) || got.ServiceAccount != "default" {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestServing(t *testing.T) {
+	of := func(name, args string, replicas int32) *Deployment {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		d.Spec.Replicas = &replicas
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Args: strings.Fields(args)}}
+		return Of(d)
+	}
+	for name, test := range map[string]struct {
+		deployments      []*Deployment
+		alerts, services string
+	}{
+		"none":                       {nil, "", ""},
+		"both groups":                {[]*Deployment{of("both", "--leader-elect", 1)}, "both", "both"},
+		"the pager alone":            {[]*Deployment{of("pager", "--apis=pager", 1)}, "pager", ""},
+		"two halves":                 {[]*Deployment{of("pager", "--apis=pager", 1), of("services", "--apis servicecatalog", 1)}, "pager", "services"},
+		"a former form":              {[]*Deployment{of("both", "", 0), of("pager", "--apis=pager", 2)}, "pager", "both"},
+		"a group of a later version": {[]*Deployment{of("later", "--apis=pager,other", 1)}, "later", "later"},
+	} {
+		for group, want := range map[string]string{cli.PagerGroup: test.alerts, cli.ServicesGroup: test.services} {
+			got := ""
+			if d := Serving(test.deployments, group); d != nil {
+				got = d.Name
+			}
+			if got != want {
+				t.Errorf("%s: %s serves %s, want %s", name, got, group, want)
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
@@ -41,9 +42,9 @@ type Operator struct {
 	Namespaces []string
 }
 
-// Find reads the Deployment of the operator. It returns nil if the namespace has none, or if its flags are not known.
+// Find reads the Deployment of the operator that serves alerts. It returns nil if the namespace has none, or if its flags are not known.
 func Find(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) (*Operator, error) {
-	deployment, err := operator.Find(ctx, apps, namespace)
+	deployment, err := operator.Find(ctx, apps, namespace, cli.PagerGroup)
 	if err != nil || deployment == nil {
 		return nil, err
 	}

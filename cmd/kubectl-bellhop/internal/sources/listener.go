@@ -29,12 +29,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
+	"github.com/gophernetes/bellhop/internal/apigroups"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 )
-
-// authoritySecret is the Secret of the manifests and of the Helm chart that has the certificate, whoever writes it.
-const authoritySecret = "bellhop-webhook-server-cert"
 
 // listener is where senders post.
 type listener struct {
@@ -57,7 +56,7 @@ func (c *command) findListener(ctx context.Context) (*listener, error) {
 		return nil, err
 	}
 	l := &listener{namespace: c.operatorNamespace, service: endpoint.Service, port: endpoint.Port}
-	if l.deployment, err = operator.Find(ctx, apps, c.operatorNamespace); err != nil && !apierrors.IsForbidden(err) {
+	if l.deployment, err = operator.Find(ctx, apps, c.operatorNamespace, cli.PagerGroup); err != nil && !apierrors.IsForbidden(err) {
 		return nil, err
 	}
 	if l.deployment != nil {
@@ -111,6 +110,16 @@ func (l *listener) describe() string {
 	return fmt.Sprintf("Deployment %s/%s listens at %s", l.namespace, l.deployment.Name, l.deployment.Flag("ingest-bind-address"))
 }
 
+// certificateSecret is the Secret that has the certificate: that of the flag, else the one of the manifests and of the Helm chart, in which
+// something else, such as cert-manager, writes it.
+func (l *listener) certificateSecret() string {
+	const name = "webhook-server-cert"
+	if l.deployment == nil {
+		return apigroups.All.ObjectName(name)
+	}
+	return cmp.Or(l.deployment.Flag("webhook-cert-secret"), l.deployment.APIs.ObjectName(name))
+}
+
 // authority is the certificate authority of the listener.
 type authority struct {
 	// pem has certificates only; empty: they are not known, and problem says why.
@@ -119,17 +128,16 @@ type authority struct {
 
 // readAuthority reads the certificate authority from the Secret of the operator's certificate, where the user may read that.
 func (c *command) readAuthority(ctx context.Context, l *listener) (authority, error) {
-	name := authoritySecret
 	if l.deployment != nil {
 		if directory := l.deployment.Flag("ingest-cert-dir"); directory != "" {
 			return authority{problem: fmt.Sprintf("the operator serves the certificate in --ingest-cert-dir=%s: use the authority that has signed it", directory)}, nil
 		}
-		name = cmp.Or(l.deployment.Flag("webhook-cert-secret"), name)
 	}
 	core, err := c.Core()
 	if err != nil {
 		return authority{}, err
 	}
+	name := l.certificateSecret()
 	where := fmt.Sprintf("key ca.crt of Secret %s in namespace %s", name, l.namespace)
 	secret, err := core.Secrets(l.namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {

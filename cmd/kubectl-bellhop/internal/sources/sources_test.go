@@ -233,3 +233,17 @@ func TestPastEnd(t *testing.T) {
 		}
 	}
 }
+
+func TestCertificateSecret(t *testing.T) {
+	unknown := newListener()
+	unknown.deployment = nil
+	for want, l := range map[string]*listener{
+		"bellhop-webhook-server-cert":       unknown,
+		"bellhop-pager-webhook-server-cert": newListener("--apis=pager", "--webhook-cert-dir=/certs"),
+		"own":                               newListener("--apis=pager", "--webhook-cert-secret=own"),
+	} {
+		if got := l.certificateSecret(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -105,6 +105,9 @@ func (o *options) run(ctx context.Context, args []string) error {
 	var printed any
 	var roots []*Node
 	if len(targets) == 0 {
+		if b.groups, err = o.InstalledGroups(ctx); err != nil { // none of them: the first request says which is missing
+			return err
+		}
 		roots, err = b.everything(ctx)
 		printed = roots
 	} else if roots, err = b.of(ctx, targets[0]); err == nil {
@@ -118,7 +121,19 @@ func (o *options) run(ctx context.Context, args []string) error {
 		_, err := fmt.Fprintln(o.ErrOut, "There is nothing that you may read")
 		return err
 	}
+	if len(roots) == 0 && o.output == "" {
+		_, err := fmt.Fprintln(o.ErrOut, noneFound(b.groups))
+		return err
+	}
 	return o.print(roots, printed)
+}
+
+// noneFound says that there is nothing to show of these API groups.
+func noneFound(groups []string) string {
+	if len(groups) == 1 {
+		return map[string]string{cli.PagerGroup: "No alerts found", cli.ServicesGroup: "No brokers found"}[groups[0]]
+	}
+	return "No brokers and no alerts found"
 }
 
 func (o *options) print(roots []*Node, printed any) error {
@@ -126,10 +141,6 @@ func (o *options) print(roots []*Node, printed any) error {
 		encoder := json.NewEncoder(o.Data())
 		encoder.SetIndent("", "    ")
 		return encoder.Encode(printed)
-	}
-	if len(roots) == 0 {
-		_, err := fmt.Fprintln(o.ErrOut, "No brokers and no alerts found")
-		return err
 	}
 	style := unicode
 	if o.ascii || os.Getenv("TERM") == "dumb" {

@@ -60,8 +60,10 @@ type builder struct {
 	core    coreclient.CoreV1Interface
 	// own is the namespace of the command; namespace that of the objects that are listed, empty: all.
 	own, namespace string
-	unreadable     kinds.Unreadable
-	pods           map[string][]*corev1.Pod // by namespace, once they were listed
+	// groups are the API groups that the cluster has; of others there is nothing to list.
+	groups     []string
+	unreadable kinds.Unreadable
+	pods       map[string][]*corev1.Pod // by namespace, once they were listed
 }
 
 // of returns the tree of one object.
@@ -129,6 +131,9 @@ func (b *builder) everything(ctx context.Context) ([]*Node, error) {
 func (b *builder) listAll(ctx context.Context, selected ...*kinds.Kind) ([]cli.Object, error) {
 	var all []cli.Object
 	for _, k := range selected {
+		if b.groups != nil && !slices.Contains(b.groups, k.Group) {
+			continue
+		}
 		objects, err := k.List(ctx, b.clients, b.namespace)
 		if err := b.unreadable.Skip(err, k.Resource); err != nil {
 			return nil, err
