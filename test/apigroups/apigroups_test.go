@@ -20,8 +20,11 @@ package apigroups_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +42,10 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-var env = &suite.Suite{Overlay: "pager"}
+var (
+	env    = &suite.Suite{Overlay: "pager"}
+	plugin string
+)
 
 func TestAPIGroups(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -54,6 +60,7 @@ var election = []string{"--leader-elect", "--leader-elect-lease-duration=3s"}
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	env.Join(env.Start(ctx, append(election, "--apis=pager")...), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
+	plugin = suite.BuildPlugin(ctx)
 })
 
 // installation is an operator beside the pager, in the same namespace.
@@ -89,6 +96,29 @@ func apply(ctx context.Context, manifest string) {
 func wait(ctx context.Context, args string) {
 	GinkgoHelper()
 	out, err := env.Kubectl(ctx, "", strings.Fields("wait --timeout=30s "+args)...)
+	Expect(err).NotTo(HaveOccurred(), out)
+}
+
+// bellhop runs a command of the plugin, which has to end with an exit code, and returns its output.
+func bellhop(ctx context.Context, code int, args string) string {
+	GinkgoHelper()
+	cmd := exec.CommandContext(ctx, plugin, strings.Fields(args)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+env.Cluster.Kubeconfig, "HOME="+os.TempDir())
+	out, err := cmd.CombinedOutput()
+	Expect(cmd.ProcessState).NotTo(BeNil(), "%v", err)
+	Expect(cmd.ProcessState.ExitCode()).To(Equal(code), string(out))
+	return string(out)
+}
+
+// deploy creates the Deployment of an installation, as its manifests have it, with replicas that are ready. No controller starts its Pods.
+func deploy(ctx context.Context, prefix, flag string) {
+	GinkgoHelper()
+	labels := "{app.kubernetes.io/name: bellhop, control-plane: " + prefix + "controller-manager}"
+	name := "bellhop-" + prefix + "controller-manager"
+	apply(ctx, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: %s, labels: %s}, spec: {selector: {matchLabels: %s},
+template: {metadata: {labels: %s}, spec: {containers: [{name: manager, image: controller, args: [--leader-elect, %s]}]}}}}`, name, env.Cluster.Namespace, labels, labels, labels, flag))
+	out, err := env.Kubectl(ctx, "", "patch", "deployment", name, "--namespace="+env.Cluster.Namespace, "--subresource=status", "--type=merge",
+		`--patch={"status": {"replicas": 1, "readyReplicas": 1}}`)
 	Expect(err).NotTo(HaveOccurred(), out)
 }
 
@@ -175,6 +205,21 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 		Expect(exported).NotTo(Or(ContainSubstring("bellhop_osb"), ContainSubstring("bellhop_servicecatalog")))
 	})
 
+	It("lets the plugin send alerts, and say that services are not installed", func(ctx SpecContext) {
+		out, err := env.Kubectl(ctx, "", "delete", "alerts.pager.k8s.co", "old") // which has no receiver
+		Expect(err).NotTo(HaveOccurred(), out)
+		deploy(ctx, "pager-", "--apis=pager")
+		bellhop(ctx, 0, "page Hello --name=hello --to=inbox --wait")
+		for _, command := range []string{"provision x --class=database --plan=small", "bind x", "marketplace", "describe broker/x", "watch serviceinstance/x"} {
+			Expect(bellhop(ctx, 1, command)).To(And(ContainSubstring("does not have the API group servicecatalog.k8s.io"), ContainSubstring("one-api-group.md")), command)
+		}
+		Expect(bellhop(ctx, 0, "tree")).To(ContainSubstring("Alert/hello"))
+		Expect(bellhop(ctx, 0, "doctor")).To(And(
+			MatchRegexp(`ok +crds .* the API group servicecatalog\.k8s\.io is not installed`), MatchRegexp(`ok +webhooks `), MatchRegexp(`ok +operator `),
+			MatchRegexp(`ok +leader .* leads for pager\.k8s\.co\n`), MatchRegexp(`ok +admission .* dry runs of Alert, Alert of v1alpha1`), Not(MatchRegexp(` (brokers|services|secrets) `)),
+		))
+	})
+
 	It("serves services as another operator in the same namespace", func(ctx SpecContext) {
 		services = install(ctx, "servicecatalog", "--apis=servicecatalog")
 		ofServices = services.start(ctx)
@@ -189,6 +234,12 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 		wait(ctx, "--for=condition=Ready clusterservicebroker/own serviceinstance/orders servicebinding/orders")
 		apply(ctx, alert("beside"))
 		wait(ctx, "--for=condition=Ready alert/beside")
+		deploy(ctx, "servicecatalog-", "--apis=servicecatalog")
+		bellhop(ctx, 0, "provision by-plugin --class=database --plan=small --dry-run=server")
+		Expect(bellhop(ctx, 0, "doctor")).To(And(
+			MatchRegexp(`ok +webhooks `), MatchRegexp(`ok +operator .* and .* are ready\n`),
+			MatchRegexp(`ok +leader .* leads for pager\.k8s\.co, .* leads for servicecatalog\.k8s\.io\n`), MatchRegexp(`ok +brokers `),
+		))
 		Expect(env.Logs.Lines(`"level":"error"`)).To(BeEmpty())
 	})
 
@@ -212,6 +263,15 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 		))
 		Expect(env.Logs.Lines("Not leading: another installation serves the same kinds")).To(HaveLen(2))
 		Expect(holder(ctx, "bellhop.gophernetes.io")).To(BeEmpty())
+		deploy(ctx, "", "--metrics-bind-address=:8443")
+		found := bellhop(ctx, 3, "doctor")
+		for _, half := range []string{"pager", "servicecatalog"} {
+			Expect(found).To(And(
+				ContainSubstring("problem: Deployment/bellhop-controller-manager in "+env.Cluster.Namespace+": it and Deployment "+env.Cluster.Namespace+"/bellhop-"+half+"-controller-manager serve the same kinds"),
+				MatchRegexp("problem: MutatingWebhookConfiguration/bellhop-mutating-webhook-configuration: .* MutatingWebhookConfiguration/bellhop-"+half+"-mutating-webhook-configuration"),
+			))
+		}
+		Expect(found).To(MatchRegexp(`ok +leader `))
 
 		By("beginning a page, a creation and a rotation")
 		release := make(chan struct{})

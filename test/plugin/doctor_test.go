@@ -70,6 +70,7 @@ func createDeployment(ctx context.Context, namespace string, args ...string) {
 	d.Spec.Template.Labels = labels
 	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "manager", Image: "controller:latest", Args: args}}
 	Expect(env.Client.Create(ctx, d)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(env.Client.Delete(ctx, d)).To(Succeed()) }) // doctor looks at those of all namespaces
 }
 
 // permitPageByLabel gives the ServiceAccount default of a namespace the rights of config/page-by-label.

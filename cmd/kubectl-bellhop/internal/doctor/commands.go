@@ -40,14 +40,16 @@ func Commands(e *cli.Environment) []*cobra.Command {
 
 It checks the version of Kubernetes, the CustomResourceDefinitions, the webhooks
 with their certificates, the operator and its leader, your rights, and the
-objects of the namespace. It reports brokers, receivers and sources of alerts
-that are not ready, instances, bindings and alerts that wait for a person,
-deletions that do not end, and Secrets of bindings that are missing. Of sources
-it reports those that nothing posts to, and those whose alerts fire past their
-end as nothing is posted. Of objects that are watched for failures it reports
-those about which no alert is sent. Of Pods with the label
-bellhop.gophernetes.io/inject=true it reports those that get no credentials, and
-those that started before their credentials were replaced.
+objects of the namespace. Where one API group alone is installed, it checks
+nothing of the other. It reports two operators that serve the same group. It
+reports brokers, receivers and sources of alerts that are not ready, instances,
+bindings and alerts that wait for a person, deletions that do not end, and
+Secrets of bindings that are missing. Of sources it reports those that nothing
+posts to, and those whose alerts fire past their end as nothing is posted. Of
+objects that are watched for failures it reports those about which no alert is
+sent. Of Pods with the label bellhop.gophernetes.io/inject=true it reports those
+that get no credentials, and those that started before their credentials were
+replaced.
 
 Each check has one line: ok, warning, problem or skipped. A check is skipped
 where you may not read what it needs. Each finding says what to do. Nothing is
@@ -111,12 +113,18 @@ func (o *options) run(ctx context.Context) error {
 	if o.takesOver {
 		return p.takeOver().Run(ctx)
 	}
+	if err := p.findInstallations(ctx); err != nil {
+		return err
+	}
 	r := &Report{Checks: []Check{}, Findings: []Finding{}}
 	progress := o.Progress()
 	if progress != io.Discard {
 		progress = o.Raw.ErrOut // each line replaces the one before
 	}
 	for _, c := range checks {
+		if c.group != "" && !p.hasGroup(c.group) {
+			continue
+		}
 		fmt.Fprintf(progress, "checking %s …\r", c.id)
 		result, err := c.run(ctx, p)
 		if err != nil {

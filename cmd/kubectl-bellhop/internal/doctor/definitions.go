@@ -30,7 +30,6 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/crds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/helmrelease"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/docs"
 	"github.com/gophernetes/bellhop/internal/version"
 )
@@ -74,7 +73,8 @@ func evaluateServer(server string) []Finding {
 func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 	var r result
 	installed := map[string]*unstructured.Unstructured{}
-	for _, k := range kinds.All {
+	expected := i.kinds()
+	for _, k := range expected {
 		name := k.Resource + "." + k.Group
 		crd, err := i.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
 		switch {
@@ -94,10 +94,11 @@ func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 	} else if original != nil {
 		r.add(Finding{ID: "crd-of-another-release", Severity: Problem, Object: crdLabel(helmrelease.Definition), Message: original.Message(), Fix: original.Fix()})
 	}
-	r.message = fmt.Sprintf("%d CustomResourceDefinitions are established", len(kinds.All))
+	r.message = fmt.Sprintf("%d CustomResourceDefinitions are established", len(expected))
 	if len(r.findings) > 0 {
 		r.message = "CustomResourceDefinitions are missing, cannot be used, or belong to another release"
 	}
+	r.message += i.withoutGroups()
 	return r, nil
 }
 
@@ -147,7 +148,7 @@ func discoverDefinitions(i *inspector) (result, error) {
 	client.Invalidate()
 	var r result
 	served := map[string]bool{}
-	for _, group := range []string{kinds.Alert.Group, kinds.ServiceInstance.Group} {
+	for _, group := range i.groups {
 		list, err := client.ServerResourcesForGroupVersion(group + "/" + storedVersion)
 		if err != nil && !apierrors.IsNotFound(err) {
 			return r, err
@@ -158,14 +159,16 @@ func discoverDefinitions(i *inspector) (result, error) {
 			}
 		}
 	}
-	for _, k := range kinds.All {
+	expected := i.kinds()
+	for _, k := range expected {
 		if name := k.Resource + "." + k.Group; !served[name] {
 			r.add(Finding{ID: "crd-missing", Severity: Problem, Object: crdLabel(name), Message: "the API server does not serve it", Fix: fixInstall})
 		}
 	}
-	r.message = fmt.Sprintf("%d kinds are served; you may not read their CustomResourceDefinitions", len(kinds.All))
+	r.message = fmt.Sprintf("%d kinds are served; you may not read their CustomResourceDefinitions", len(expected))
 	if len(r.findings) > 0 {
 		r.message = "kinds are missing"
 	}
+	r.message += i.withoutGroups()
 	return r, nil
 }

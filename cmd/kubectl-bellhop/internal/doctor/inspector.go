@@ -56,8 +56,9 @@ type inspector struct {
 	// listed are the objects that were listed already, with the errors.
 	listed map[*kinds.Kind]listed
 	hooks  *hooks
-	// deployed: there is a Deployment of the operator.
-	deployed bool
+	// groups are the API groups that are checked.
+	groups []string
+	installations
 }
 
 type listed struct {

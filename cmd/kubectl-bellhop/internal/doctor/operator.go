@@ -23,53 +23,50 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
+	"github.com/gophernetes/bellhop/internal/apigroups"
 )
 
-// leaseName is the lease that the leader of the operator holds.
-const leaseName = "bellhop.gophernetes.io"
-
-// checkOperator looks whether the operator's pods are ready.
+// checkOperator looks whether the operators' pods are ready, and whether two of them serve the same kinds.
 func checkOperator(ctx context.Context, i *inspector) (result, error) {
-	var r result
-	deployments, err := i.apps.Deployments(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
-	if err != nil {
-		return skipForbidden(err)
+	if i.unlisted != nil {
+		return skipForbidden(i.unlisted)
 	}
-	if len(deployments.Items) == 0 {
-		return skip("namespace %s has no Deployment of the operator: it runs outside of the cluster, as by make run, or in another --operator-namespace, or not at all",
+	r := result{findings: evaluateInstallations(i.all)}
+	if len(i.here) == 0 {
+		r.skipped = true
+		r.message = fmt.Sprintf("namespace %s has no Deployment of the operator: it runs outside of the cluster, as by make run, or in another --operator-namespace, or not at all",
 			i.operatorNamespace)
+		return r, nil
 	}
-	i.deployed = true
-	for _, deployment := range deployments.Items {
-		f, ok := evaluateDeployment(&deployment)
+	var ready []string
+	for _, d := range i.here {
+		if i.isReplaced(d) {
+			continue
+		}
+		f, ok := evaluateDeployment(d.Object)
 		if ok {
 			f.Fix = fmt.Sprintf("look at its pods and their logs: kubectl -n %s describe deployment %s; kubectl -n %s logs deployment/%s",
-				deployment.Namespace, deployment.Name, deployment.Namespace, deployment.Name)
-			f.Message += i.podTroubles(ctx)
+				d.Namespace, d.Name, d.Namespace, d.Name)
+			f.Message += i.podTroubles(ctx, d)
 			r.add(f)
 		}
-		r.message = fmt.Sprintf("%d of %d replicas of Deployment %s/%s are ready", deployment.Status.ReadyReplicas, desiredReplicas(&deployment),
-			deployment.Namespace, deployment.Name)
+		ready = append(ready, fmt.Sprintf("%d of %d replicas of %s", d.Object.Status.ReadyReplicas, d.Replicas, d.Label()))
 	}
+	r.message = strings.Join(ready, " and ") + " are ready" + i.servedElsewhere()
 	return r, nil
-}
-
-func desiredReplicas(deployment *appsv1.Deployment) int32 {
-	if deployment.Spec.Replicas == nil {
-		return 1
-	}
-	return *deployment.Spec.Replicas
 }
 
 // evaluateDeployment returns what is wrong with a Deployment, and false where nothing is.
 func evaluateDeployment(deployment *appsv1.Deployment) (Finding, bool) {
 	f := Finding{Object: "Deployment/" + deployment.Name, Namespace: deployment.Namespace}
-	ready, desired := deployment.Status.ReadyReplicas, desiredReplicas(deployment)
+	ready, desired := deployment.Status.ReadyReplicas, operator.Of(deployment).Replicas
 	switch {
 	case desired == 0:
 		f.ID, f.Severity, f.Message = "operator-scaled-down", Problem, "it is scaled to 0 replicas"
@@ -83,9 +80,9 @@ func evaluateDeployment(deployment *appsv1.Deployment) (Finding, bool) {
 	return f, true
 }
 
-// podTroubles says why pods of the operator are not ready, where that can be read.
-func (i *inspector) podTroubles(ctx context.Context) string {
-	pods, err := i.core.Pods(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
+// podTroubles says why pods of an operator are not ready, where that can be read.
+func (i *inspector) podTroubles(ctx context.Context, d *operator.Deployment) string {
+	pods, err := i.core.Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Object.Spec.Selector)})
 	if err != nil {
 		return ""
 	}
@@ -98,34 +95,99 @@ func (i *inspector) podTroubles(ctx context.Context) string {
 	return text.String()
 }
 
-// checkLeader looks whether a replica of the operator leads: only the leader sends alerts, and requests to brokers.
+// checkLeader looks whether a replica of the operator leads: only the leader sends alerts, and requests to brokers. Each form of an
+// installation has a lease of its own.
 func checkLeader(ctx context.Context, i *inspector) (result, error) {
-	var r result
-	lease, err := i.coordination.Leases(i.operatorNamespace).Get(ctx, leaseName, metav1.GetOptions{})
-	f := Finding{ID: "no-leader", Severity: Problem, Object: "Lease/" + leaseName, Namespace: i.operatorNamespace,
-		Fix: "see that a pod of the operator runs, and its log: only the leader sends alerts, and requests to brokers"}
-	switch {
-	case apierrors.IsNotFound(err) && !i.deployed:
-		return skip("namespace %s has no Lease %s: without --leader-elect an operator needs none", i.operatorNamespace, leaseName)
-	case apierrors.IsNotFound(err):
-		f.Message = "it does not exist: no replica has led yet, or the operator runs without --leader-elect"
-		f.Severity = Warning
-	case err != nil:
-		return skipForbidden(err)
-	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":
-		f.Message = "no replica holds it"
-	case lease.Spec.RenewTime == nil || isStale(i.now(), lease.Spec.RenewTime.Time, lease.Spec.LeaseDurationSeconds):
-		f.Message = fmt.Sprintf("%s holds it and does not renew it", *lease.Spec.HolderIdentity)
-		if lease.Spec.RenewTime != nil {
-			f.Message += " since " + cli.Stamp(lease.Spec.RenewTime.Time)
+	leaders := map[apigroups.Set]string{}
+	var faults []leaseFault
+	forms := i.forms()
+	for _, form := range forms {
+		lease, err := i.coordination.Leases(i.operatorNamespace).Get(ctx, form.LeaseName(), metav1.GetOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return skipForbidden(err)
 		}
-	default:
-		r.message = fmt.Sprintf("%s leads", *lease.Spec.HolderIdentity)
-		return r, nil
+		missing := err != nil
+		switch fault := i.faultOf(lease, missing); {
+		case missing && len(i.here) == 0: // of a form that is not installed
+		case fault == "":
+			leaders[form] = *lease.Spec.HolderIdentity
+		default:
+			faults = append(faults, leaseFault{form, fault, missing})
+		}
 	}
-	r.message = "no replica of the operator leads"
-	r.add(f)
-	return r, nil
+	if len(leaders) == 0 && len(faults) == 0 {
+		return skip("namespace %s has no Lease %s: without --leader-elect an operator needs none", i.operatorNamespace, forms[0].LeaseName())
+	}
+	return i.evaluateLeases(forms, leaders, faults), nil
+}
+
+// leaseFault is what is wrong with the lease of a form.
+type leaseFault struct {
+	form    apigroups.Set
+	message string
+	// missing: there is no lease.
+	missing bool
+}
+
+// faultOf says what is wrong with a lease; empty: a replica holds it, and renews it.
+func (i *inspector) faultOf(lease *coordinationv1.Lease, missing bool) string {
+	switch {
+	case missing:
+		return "it does not exist: no replica has led yet, or the operator runs without --leader-elect"
+	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":
+		return "no replica holds it"
+	case lease.Spec.RenewTime == nil:
+		return *lease.Spec.HolderIdentity + " holds it and does not renew it"
+	case isStale(i.now(), lease.Spec.RenewTime.Time, lease.Spec.LeaseDurationSeconds):
+		return fmt.Sprintf("%s holds it and does not renew it since %s", *lease.Spec.HolderIdentity, cli.Stamp(lease.Spec.RenewTime.Time))
+	default:
+		return ""
+	}
+}
+
+// evaluateLeases reports the leases that are not held, unless leaders of other forms serve the same API groups: an operator does not lead
+// beside those.
+func (i *inspector) evaluateLeases(forms []apigroups.Set, leaders map[apigroups.Set]string, faults []leaseFault) result {
+	var r result
+	var led []string
+	isLed := map[string]bool{}
+	for _, form := range forms {
+		leader, leads := leaders[form]
+		if !leads {
+			continue
+		}
+		text, groups := leader+" leads", operator.Groups(form)
+		if len(groups) == 1 {
+			text += " for " + groups[0]
+		}
+		led = append(led, text)
+		for _, group := range groups {
+			isLed[group] = true
+		}
+	}
+	for _, fault := range faults {
+		var without []string
+		for _, group := range operator.Groups(fault.form) {
+			if i.hasGroup(group) && !isLed[group] {
+				without = append(without, group)
+			}
+		}
+		if len(without) == 0 {
+			continue
+		}
+		f := Finding{ID: "no-leader", Severity: Problem, Object: "Lease/" + fault.form.LeaseName(), Namespace: i.operatorNamespace, Message: fault.message,
+			Fix: "see that a pod of the operator runs, and its log: only the leader sends alerts, and requests to brokers"}
+		if fault.missing {
+			f.Severity = Warning
+		}
+		r.add(f)
+		led = append(led, "no replica leads for "+strings.Join(without, " and "))
+	}
+	r.message = strings.Join(led, ", ")
+	if len(leaders) == 0 {
+		r.message = "no replica of the operator leads"
+	}
+	return r
 }
 
 // isStale reports whether a lease was not renewed for twice its duration, which allows for clocks that differ.

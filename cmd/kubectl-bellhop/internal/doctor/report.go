@@ -85,27 +85,29 @@ type result struct {
 type check struct {
 	id  string
 	run func(ctx context.Context, i *inspector) (result, error)
+	// group is the API group whose objects it is about, empty where it is about the installation.
+	group string
 }
 
 // checks are in the order in which one fault causes those below it.
 var checks = []check{
-	{"crds", checkAPI},
-	{"webhooks", checkWebhooks},
-	{"certificates", checkCertificates},
-	{"operator", checkOperator},
-	{"leader", checkLeader},
-	{"admission", checkAdmission},
-	{"rights", checkRights},
-	{"brokers", checkBrokers},
-	{"receivers", checkReceivers},
-	{"defaults", checkDefaults},
-	{"sources", checkSources},
-	{"services", checkServices},
-	{"alerts", checkAlerts},
-	{"watched", checkWatched},
-	{"secrets", checkSecrets},
-	{"injection", checkInjection},
-	{"deletions", checkDeletions},
+	{"crds", checkAPI, ""},
+	{"webhooks", checkWebhooks, ""},
+	{"certificates", checkCertificates, ""},
+	{"operator", checkOperator, ""},
+	{"leader", checkLeader, ""},
+	{"admission", checkAdmission, ""},
+	{"rights", checkRights, ""},
+	{"brokers", checkBrokers, cli.ServicesGroup},
+	{"receivers", checkReceivers, cli.PagerGroup},
+	{"defaults", checkDefaults, cli.PagerGroup},
+	{"sources", checkSources, cli.PagerGroup},
+	{"services", checkServices, cli.ServicesGroup},
+	{"alerts", checkAlerts, cli.PagerGroup},
+	{"watched", checkWatched, cli.PagerGroup},
+	{"secrets", checkSecrets, cli.ServicesGroup},
+	{"injection", checkInjection, cli.ServicesGroup},
+	{"deletions", checkDeletions, ""},
 }
 
 // skip is the result of a check that could not be made.

@@ -29,7 +29,7 @@ import (
 
 // checkRights asks the API server which commands the user may use.
 func checkRights(ctx context.Context, i *inspector) (result, error) {
-	reviewer := rights.Reviewer{Authorization: i.authorization, Namespace: i.namespace}
+	reviewer := rights.Reviewer{Authorization: i.authorization, Namespace: i.namespace, Groups: i.groups}
 	review, err := reviewer.Commands(ctx)
 	if err != nil {
 		return skipForbidden(err)

@@ -67,10 +67,11 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 	if operator != nil && len(operator.Watched) > 0 {
 		watched = operator.Watched
 	}
+	watched = i.installedOnly(watched)
 	if err := w.list(ctx, i, watched); err != nil {
 		return result{}, err
 	}
-	if len(w.unreadable) == len(watched) {
+	if len(watched) > 0 && len(w.unreadable) == len(watched) {
 		return skip("you may not list %s", strings.Join(w.unreadable, ", "))
 	}
 	var r result
@@ -88,6 +89,11 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 		r.message += "; not checked, as you lack the right: " + strings.Join(w.unchecked, ", ")
 	}
 	return r, nil
+}
+
+// installedOnly returns those of watched resources that are not of an API group of Bellhop which is not installed.
+func (i *inspector) installedOnly(watched []health.Watched) []health.Watched {
+	return slices.DeleteFunc(slices.Clone(watched), func(w health.Watched) bool { return slices.Contains(cli.Groups, w.Group) && !i.hasGroup(w.Group) })
 }
 
 // list reads the objects with the label.
@@ -231,7 +237,7 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 		return nil, nil
 	}
 	var findings []Finding
-	for _, needed := range rightsOfWatching(w.operator) {
+	for _, needed := range rightsOfWatching(i.installedOnly(w.operator.Watched)) {
 		missing, err := w.operator.MissingVerbs(ctx, i.authorization, needed.Verbs, authorizationv1.ResourceAttributes{Group: needed.Group, Resource: needed.Resource})
 		if isForbidden(err) {
 			w.unchecked = append(w.unchecked, "the rights of the operator")
@@ -252,14 +258,14 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 }
 
 // rightsOfWatching are what the operator needs: those of config/page-by-label, and reads of the resources in its flags.
-func rightsOfWatching(operator *pagebylabel.Operator) []rights.Right {
+func rightsOfWatching(watched []health.Watched) []rights.Right {
 	needed := []rights.Right{
 		rights.Of(kinds.Alert, "create"),
 		{Resource: "events", Verbs: []string{"list"}},
 		{Resource: "pods", Verbs: []string{"list"}},
 		{Group: "storage.k8s.io", Resource: "storageclasses", Verbs: []string{"get"}},
 	}
-	for _, resource := range operator.Watched {
+	for _, resource := range watched {
 		needed = append(needed, rights.Right{Group: resource.Group, Resource: resource.Resource, Verbs: []string{"list", "watch"}})
 	}
 	return needed

@@ -81,9 +81,9 @@ func TestEvaluateFlags(t *testing.T) {
 
 func TestRightsOfWatching(t *testing.T) {
 	var got []string
-	for _, r := range rightsOfWatching(&pagebylabel.Operator{Watched: []health.Watched{
+	for _, r := range rightsOfWatching([]health.Watched{
 		{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}}, {GroupVersionResource: schema.GroupVersionResource{Group: "apps", Resource: "deployments"}},
-	}}) {
+	}) {
 		got = append(got, strings.Join(r.Verbs, ",")+" "+r.String())
 	}
 	want := []string{"create alerts.pager.k8s.co", "list events", "list pods", "get storageclasses.storage.k8s.io", "list,watch secrets", "list,watch deployments.apps"}

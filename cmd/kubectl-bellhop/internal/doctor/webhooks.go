@@ -17,6 +17,7 @@ limitations under the License.
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
@@ -42,6 +43,10 @@ type hook struct {
 	object string
 	name   string
 	bundle []byte
+	// target is what it calls, such as Service bellhop-system/bellhop-webhook-service.
+	target string
+	// resources are those of Bellhop for which it is called.
+	resources []string
 }
 
 // hooks are all of Bellhop's webhooks.
@@ -66,7 +71,7 @@ func (i *inspector) loadHooks(ctx context.Context) (*hooks, error) {
 	if err == nil {
 		for _, configuration := range mutating.Items {
 			for _, w := range configuration.Webhooks {
-				h.mutating = appendHook(h.mutating, "MutatingWebhookConfiguration/"+configuration.Name, w.Name, w.ClientConfig)
+				h.mutating = appendHook(h.mutating, "MutatingWebhookConfiguration/"+configuration.Name, w.Name, w.ClientConfig, w.Rules)
 			}
 		}
 	}
@@ -77,7 +82,7 @@ func (i *inspector) loadHooks(ctx context.Context) (*hooks, error) {
 	if err == nil {
 		for _, configuration := range validating.Items {
 			for _, w := range configuration.Webhooks {
-				h.validating = appendHook(h.validating, "ValidatingWebhookConfiguration/"+configuration.Name, w.Name, w.ClientConfig)
+				h.validating = appendHook(h.validating, "ValidatingWebhookConfiguration/"+configuration.Name, w.Name, w.ClientConfig, w.Rules)
 			}
 		}
 	}
@@ -100,11 +105,16 @@ func (h *hooks) forbidden(err error) error {
 }
 
 // appendHook adds a webhook, if it is one of Bellhop's.
-func appendHook(list []hook, object, name string, config admissionregistrationv1.WebhookClientConfig) []hook {
-	if !strings.HasSuffix(name, "."+kinds.Alert.Group) && !strings.HasSuffix(name, "."+kinds.ServiceInstance.Group) {
+func appendHook(list []hook, object, name string, config admissionregistrationv1.WebhookClientConfig, rules []admissionregistrationv1.RuleWithOperations) []hook {
+	if !slices.ContainsFunc(cli.Groups, func(group string) bool { return strings.HasSuffix(name, "."+group) }) {
 		return list
 	}
-	return append(list, hook{object: object, name: name, bundle: config.CABundle})
+	return append(list, hook{object: object, name: name, bundle: config.CABundle, target: targetOf(config), resources: resourcesOf(rules)})
+}
+
+// servesGroup reports whether one of some webhooks is for an API group.
+func servesGroup(hooks []hook, group string) bool {
+	return slices.ContainsFunc(hooks, func(h hook) bool { return strings.HasSuffix(h.name, "."+group) })
 }
 
 // loadConversion adds the webhook that converts Alerts.
@@ -144,12 +154,15 @@ func checkWebhooks(ctx context.Context, i *inspector) (result, error) {
 		return skipForbidden(h.unreadable)
 	}
 	for kind, found := range map[string][]hook{"MutatingWebhookConfiguration": h.mutating, "ValidatingWebhookConfiguration": h.validating} {
-		if len(found) == 0 {
-			r.add(Finding{ID: "webhooks-missing", Severity: Problem, Object: kind,
-				Message: "none has a webhook of Bellhop, so that objects are neither completed nor checked", Fix: fixInstall})
+		for _, group := range i.groups {
+			if !servesGroup(found, group) {
+				r.add(Finding{ID: "webhooks-missing", Severity: Problem, Object: kind,
+					Message: fmt.Sprintf("none has a webhook of Bellhop for %s, so that its objects are neither completed nor checked", group), Fix: fixInstall})
+			}
 		}
+		r.findings = append(r.findings, evaluateTargets(found)...)
 	}
-	if len(h.conversion) == 0 {
+	if len(h.conversion) == 0 && i.hasGroup(cli.PagerGroup) {
 		r.add(Finding{ID: "webhooks-missing", Severity: Problem, Object: crdLabel(kinds.Alert.Resource + "." + kinds.Alert.Group),
 			Message: "no webhook converts Alerts, so that version v1alpha1 cannot be used", Fix: fixInstall})
 	}
@@ -159,11 +172,16 @@ func checkWebhooks(ctx context.Context, i *inspector) (result, error) {
 				Message: fmt.Sprintf("the webhook %s has no caBundle, so that the API server does not trust it", hook.name), Fix: fixTrust})
 		}
 	}
-	r.message = fmt.Sprintf("%s and %s exist, and the conversion of Alerts", cli.Count(len(h.mutating), "mutating webhook"), cli.Count(len(h.validating), "validating webhook"))
-	if len(r.findings) > 0 {
-		r.message = "webhooks are missing, or are not trusted"
+	r.message = fmt.Sprintf("%s and %s exist", cli.Count(len(h.mutating), "mutating webhook"), cli.Count(len(h.validating), "validating webhook"))
+	if len(h.conversion) > 0 {
+		r.message += ", and the conversion of Alerts"
 	}
-	slices.SortFunc(r.findings, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
+	if len(r.findings) > 0 {
+		r.message = "webhooks are missing, are not trusted, or are of two installations"
+	}
+	slices.SortFunc(r.findings, func(a, b Finding) int {
+		return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Message, b.Message))
+	})
 	return r, nil
 }
 

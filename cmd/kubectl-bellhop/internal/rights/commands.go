@@ -39,8 +39,8 @@ const (
 
 var (
 	readSecrets = Right{Resource: "secrets", Verbs: []string{"get"}}
-	// rightsOfCommands has a row for each group of commands, and each role that they need.
-	rightsOfCommands = []commandRights{
+	// ofAlerts and ofServices have a row for each group of commands, and each role that they need.
+	ofAlerts = []commandRights{
 		{role: pagerView, commands: "alerts", rights: []Right{Of(kinds.Alert, "get", "list")}},
 		{role: pagerView, commands: "page --wait", rights: []Right{Of(kinds.Alert, "list", "watch")}},
 		{role: pagerEdit, commands: "page", rights: []Right{Of(kinds.Alert, "create")}},
@@ -49,6 +49,8 @@ var (
 		{role: pagerEdit, commands: "resend", rights: []Right{Of(kinds.Alert, "get", "patch")}},
 		{role: pagerView, commands: "source", rights: []Right{Of(kinds.AlertSource, "get")}},
 		{role: clusterEdit, commands: "watch (Deployments)", rights: []Right{{Group: "apps", Resource: "deployments", Verbs: []string{"get", "patch"}}}},
+	}
+	ofServices = []commandRights{
 		{role: "bellhop-servicecatalog-clusterserviceclass-viewer-role", commands: "marketplace (classes of the cluster)",
 			rights: []Right{Of(kinds.ClusterServiceClass, "get", "list")}},
 		{role: "bellhop-servicecatalog-clusterserviceplan-viewer-role", commands: "marketplace (plans of the cluster)",

@@ -49,7 +49,14 @@ type Review struct {
 func (r *Reviewer) Commands(ctx context.Context) (*Review, error) {
 	r.answers = map[authorizationv1.ResourceAttributes]bool{}
 	review := &Review{}
-	for _, row := range rightsOfCommands {
+	var rows []commandRights
+	if slices.Contains(r.Groups, cli.PagerGroup) {
+		rows = append(rows, ofAlerts...)
+	}
+	if slices.Contains(r.Groups, cli.ServicesGroup) {
+		rows = append(rows, ofServices...)
+	}
+	for _, row := range rows {
 		missing, err := r.missing(ctx, row.rights)
 		switch {
 		case err != nil:

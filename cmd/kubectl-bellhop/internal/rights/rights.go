@@ -44,6 +44,8 @@ type Reviewer struct {
 	Authorization authorizationclient.AuthorizationV1Interface
 	// Namespace is that of the rights, empty: all.
 	Namespace string
+	// Groups are the API groups of the commands.
+	Groups []string
 
 	answers map[authorizationv1.ResourceAttributes]bool
 }
