@@ -86,10 +86,10 @@ type Keeper struct {
 	once    sync.Once
 
 	// Of Reconcile, of which one runs at a time.
-	labels, annotations map[string]string // of the Secret as it was seen last: by them Helm knows its own
-	inUse    []*x509.Certificate // authorities of what this replica serves, and of what another may serve already
-	coming   *x509.Certificate   // what is served next
-	switchAt time.Time           // when
+	labels, annotations map[string]string   // of the Secret as it was seen last: by them Helm knows its own
+	inUse               []*x509.Certificate // authorities of what this replica serves, and of what another may serve already
+	coming              *x509.Certificate   // what is served next
+	switchAt            time.Time           // when
 }
 
 // New returns a Keeper. It does nothing before Run.

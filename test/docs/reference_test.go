@@ -150,7 +150,7 @@ var _ = Describe("The documentation", func() {
 		Expect(alerts).To(ContainElement("ResolveTimedOut"))
 		expectSameSet(alerts, readColumn(page, "reason of an Alert", reason))
 		expectSameSet(append(own, "SecretNotFound", "SecretNotRead", "Suspended", "InternalError"), readColumn(page, "reason of a receiver", reason))
-		expectSameSet(append(ofSources, "SecretNotFound", "InternalError"), readColumn(page, "reason of an AlertSource", reason))
+		expectSameSet(append(ofSources, "SecretNotFound", "SecretNotRead", "InternalError"), readColumn(page, "reason of an AlertSource", reason))
 		expectSameSet(findInSource(declared, "internal/notify"), readColumn(page, "reason of an answer", reason))
 	})
 

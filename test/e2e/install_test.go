@@ -273,7 +273,7 @@ func itSplits(in installer) {
 		expectBothVersions(ctx)
 		after := readBrokerLog(ctx)
 		Expect(after.requests("provision")).To(Equal(before.requests("provision")))
-		Expect(after.requests("bind") - before.requests("bind")).To(Equal(1), "the rotation")
+		Expect(after.requests("bind")-before.requests("bind")).To(Equal(1), "the rotation")
 		Expect(messagesAbout(ctx, "default")).To(ContainElement(SatisfyAll(HaveField("Name", "kubecon-alert"), HaveField("Event", "alert.fired"), HaveField("Attempts", 1))))
 	})
 }
