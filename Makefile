@@ -145,7 +145,7 @@ install: ## Install the CRDs
 	hack/config.sh crds | $(KUBECTL) apply --server-side --force-conflicts -f -
 
 .PHONY: uninstall
-uninstall: ## Remove the CRDs; refused while objects exist (FORCE=1 removes their finalizers and lists them)
+uninstall: ## Remove the CRDs; refused while objects exist (FORCE=1 removes their finalizers and lists them; CONFIG=, as for deploy)
 	hack/uninstall.sh
 
 .PHONY: deploy

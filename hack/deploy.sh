@@ -31,7 +31,7 @@ $KUBECTL get -f "$work/webhooks-and-crds.yaml" --ignore-not-found -o go-template
 	sort -u | xargs -r $KUBECTL delete >&2
 for crd in $($KUBECTL get -f "$work/webhooks-and-crds.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{with .spec}}{{with .conversion}}{{with .webhook}}{{if .clientConfig.url}}{{$o.metadata.name}} {{end}}{{end}}{{end}}{{end}}{{end}}'); do
 	# The CRD always has a conversion: without one the API server would accept an Alert of v1alpha1, and drop its message.
-	$KUBECTL patch crd "$crd" --type json -p '[{"op":"replace","path":"/spec/conversion/webhook/clientConfig","value":{"service":{"name":"$prefixwebhook-service","namespace":"bellhop-system","path":"/convert"}}}]' >&2
+	$KUBECTL patch crd "$crd" --type json -p '[{"op":"replace","path":"/spec/conversion/webhook/clientConfig","value":{"service":{"name":"'"$prefix"'webhook-service","namespace":"bellhop-system","path":"/convert"}}}]' >&2
 done
 # --force-conflicts: the fields of config/ are the operator's, even if another client wrote them last.
 $KUBECTL apply --server-side --force-conflicts -f "$work/all.yaml" >/dev/null

@@ -23,6 +23,20 @@ $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 
 say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" "deployment/${prefix}controller-manager" --cascade=foreground >&2
+other=$($KUBECTL get deployments --namespace "$namespace" --selector app.kubernetes.io/name=bellhop --ignore-not-found -o name)
+if [ -n "$other" ]; then
+	# Roles for users, components, the namespace and the CRDs are also of the other operator.
+	awk -v own="  name: $prefix(manager-role|metrics-)" '
+		function end() { if (kind != "" && (kind != "ClusterRole" || mine)) printf "---\n%s", text; text = kind = ""; mine = 0 }
+		/^---$/ { end(); next }
+		/^kind: / { kind = $2 }
+		$0 ~ own { mine = 1 }
+		{ text = text $0 "\n" }
+		END { end() }' "$work/operator.yaml" >"$work/own.yaml"
+	$KUBECTL delete --ignore-not-found -f "$work/own.yaml" >&2
+	say "namespace $namespace, CRDs and roles for users stay: they are also of $other"
+	exit
+fi
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 # Components may have been added.
 if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutatingadmissionpolicies"'; then
@@ -31,12 +45,6 @@ if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutating
 fi
 parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml config/ingress-policy/operator.yaml)
 $KUBECTL delete --ignore-not-found "${parts[@]/#/--filename=}" >&2
-
-other=$($KUBECTL get deployments --namespace "$namespace" --selector app.kubernetes.io/name=bellhop --ignore-not-found -o name)
-if [ -n "$other" ]; then
-	say "namespace $namespace and CRDs stay: they are also of $other"
-	exit
-fi
 
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for
 # the key of its digests, which goes with the namespace. It may also contain objects with finalizers, which would block its deletion, since no operator removes them.

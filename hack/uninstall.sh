@@ -17,6 +17,7 @@ is_not_found() { grep -qi 'not *found\|have a resource type' "$work/error" || { 
 # remove_finalizers removes the operator's finalizer from Secrets of brokers, which no other program does. Without brokers and instances
 # a running operator does not add it again.
 remove_finalizers() {
+	[ "${CONFIG:-}" != pager ] || return 0 # brokers are of the other API group
 	local finalizer=bellhop.gophernetes.io/broker-credentials
 	$KUBECTL get secrets --all-namespaces -o go-template='{{range .items}}{{$secret := .metadata}}{{range $i, $name := .metadata.finalizers}}{{if eq $name "'$finalizer'"}}{{$secret.namespace}} {{$secret.name}} {{$i}}{{"\n"}}{{end}}{{end}}{{end}}' >"$work/secrets"
 	while read -r namespace name i; do

@@ -71,6 +71,8 @@ type Options struct {
 	Secret types.NamespacedName
 	// DNSNames are the names that the API server and senders of alerts call. There is at least one.
 	DNSNames []string
+	// Service is the one that the API server calls.
+	Service types.NamespacedName
 	// Trust are the objects by which the API server calls it.
 	Trust []Target
 }

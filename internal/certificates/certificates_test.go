@@ -38,6 +38,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
+// service is the Service that the targets name.
+var service = types.NamespacedName{Namespace: "bellhop-system", Name: "bellhop-webhook-service"}
+
 var dnsNames = []string{"bellhop-webhook-service.bellhop-system.svc", "bellhop-ingest-service.bellhop-system.svc"}
 
 var (
@@ -65,19 +68,21 @@ func untrusting(target Target) *unstructured.Unstructured {
 	o := target.object()
 	o.SetName(target.name)
 	o.Object["webhooks"] = []any{
-		map[string]any{"name": "a", "clientConfig": map[string]any{"service": map[string]any{"name": "s"}}},
-		map[string]any{"name": "b", "clientConfig": map[string]any{"caBundle": "", "service": map[string]any{"name": "s"}}},
+		map[string]any{"name": "a", "clientConfig": map[string]any{"service": map[string]any{"name": service.Name, "namespace": service.Namespace}}},
+		map[string]any{"name": "b", "clientConfig": map[string]any{"caBundle": "", "service": map[string]any{"name": service.Name, "namespace": service.Namespace}}},
 	}
 	if target.kind.Kind == "CustomResourceDefinition" {
 		delete(o.Object, "webhooks")
-		o.Object["spec"] = map[string]any{"conversion": map[string]any{"strategy": "Webhook", "webhook": map[string]any{"clientConfig": map[string]any{}}}}
+		o.Object["spec"] = map[string]any{"conversion": map[string]any{"strategy": "Webhook", "webhook": map[string]any{"clientConfig": map[string]any{
+			"service": map[string]any{"name": service.Name, "namespace": service.Namespace},
+		}}}}
 	}
 	return o
 }
 
 // replica is a Keeper of this cluster.
 func (c *cluster) replica() *Keeper {
-	k := New(Options{Secret: secretName, DNSNames: dnsNames, Trust: targets})
+	k := New(Options{Secret: secretName, DNSNames: dnsNames, Service: service, Trust: targets})
 	k.client, k.now = c.client, func() time.Time { return c.now }
 	return k
 }
@@ -207,10 +212,21 @@ func TestMake(t *testing.T) {
 	})
 	t.Run("a CRD without a conversion stays as it is", func(t *testing.T) {
 		crd := map[string]any{"spec": map[string]any{"conversion": map[string]any{"strategy": "None"}}}
-		if err := setInConversion(crd, "x"); err != nil || len(crd["spec"].(map[string]any)["conversion"].(map[string]any)) != 1 {
+		if err := setInConversion(crd, service, "x"); err != nil || len(crd["spec"].(map[string]any)["conversion"].(map[string]any)) != 1 {
 			t.Errorf("got %v, %v", crd, err)
 		}
 	})
+}
+
+// Two installations of different forms have one definition of Alerts: who is not called by it leaves it as it is.
+func TestServiceOfAnotherInstallation(t *testing.T) {
+	crd := untrusting(Conversion("alerts.pager.k8s.co")).Object
+	if err := setInConversion(crd, types.NamespacedName{Namespace: service.Namespace, Name: "bellhop-pager-webhook-service"}, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if bundle, found, _ := unstructured.NestedString(crd, "spec", "conversion", "webhook", "clientConfig", "caBundle"); found {
+		t.Errorf("the bundle of another installation became %q", bundle)
+	}
 }
 
 // F-U26: The listener of AlertSources is turned on, or a release with another name is installed: the certificate gets the name, and the authority,

@@ -20,10 +20,12 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -31,7 +33,7 @@ import (
 type Target struct {
 	kind schema.GroupVersionKind
 	name string
-	set  func(object map[string]any, bundle string) error
+	set  func(object map[string]any, service types.NamespacedName, bundle string) error
 }
 
 // MutatingWebhooks is a MutatingWebhookConfiguration.
@@ -60,7 +62,7 @@ func (t Target) object() *unstructured.Unstructured {
 // fieldOwner is the field manager of the writes of this package.
 const fieldOwner = client.FieldOwner("bellhop-certificates")
 
-// keepTrust lets the API server trust a bundle. An object that is not there is written once it appears.
+// keepTrust lets the API server trust a bundle where it calls the Service. An object that is not there is written once it appears.
 func (k *Keeper) keepTrust(ctx context.Context, bundle []byte) error {
 	encoded := base64.StdEncoding.EncodeToString(bundle)
 	for _, target := range k.options.Trust {
@@ -71,7 +73,7 @@ func (k *Keeper) keepTrust(ctx context.Context, bundle []byte) error {
 			return err
 		}
 		wanted := found.DeepCopy()
-		if err := target.set(wanted.Object, encoded); err != nil {
+		if err := target.set(wanted.Object, k.options.Service, encoded); err != nil {
 			return fmt.Errorf("%s %s: %w", target.kind.Kind, target.name, err)
 		}
 		if equal(found, wanted) {
@@ -84,15 +86,15 @@ func (k *Keeper) keepTrust(ctx context.Context, bundle []byte) error {
 	return nil
 }
 
-// setInWebhooks sets the bundle of every webhook of a configuration.
-func setInWebhooks(object map[string]any, bundle string) error {
+// setInWebhooks sets the bundle of every webhook of a configuration that calls the Service.
+func setInWebhooks(object map[string]any, service types.NamespacedName, bundle string) error {
 	webhooks, _, err := unstructured.NestedSlice(object, "webhooks")
 	if err != nil {
 		return err
 	}
 	for _, webhook := range webhooks {
 		if webhook, ok := webhook.(map[string]any); ok {
-			if err := unstructured.SetNestedField(webhook, bundle, "clientConfig", "caBundle"); err != nil {
+			if err := setBundle(webhook, service, bundle, "clientConfig"); err != nil {
 				return err
 			}
 		}
@@ -103,10 +105,19 @@ func setInWebhooks(object map[string]any, bundle string) error {
 	return unstructured.SetNestedSlice(object, webhooks, "webhooks")
 }
 
-// setInConversion sets the bundle of a CRD's conversion, if a webhook does that.
-func setInConversion(object map[string]any, bundle string) error {
+// setInConversion sets the bundle of a CRD's conversion, if a webhook of the Service does that.
+func setInConversion(object map[string]any, service types.NamespacedName, bundle string) error {
 	if strategy, _, err := unstructured.NestedString(object, "spec", "conversion", "strategy"); err != nil || strategy != "Webhook" {
 		return err
 	}
-	return unstructured.SetNestedField(object, bundle, "spec", "conversion", "webhook", "clientConfig", "caBundle")
+	return setBundle(object, service, bundle, "spec", "conversion", "webhook", "clientConfig")
+}
+
+// setBundle sets the bundle of a clientConfig that names the Service. One with another Service is of another installation, which keeps its own.
+func setBundle(object map[string]any, service types.NamespacedName, bundle string, clientConfig ...string) error {
+	called, isService, err := unstructured.NestedMap(object, append(slices.Clone(clientConfig), "service")...)
+	if err != nil || isService && (called["name"] != service.Name || called["namespace"] != service.Namespace) {
+		return err
+	}
+	return unstructured.SetNestedField(object, bundle, append(slices.Clone(clientConfig), "caBundle")...)
 }

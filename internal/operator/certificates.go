@@ -48,6 +48,7 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 	keeper := certificates.New(certificates.Options{
 		Secret:   types.NamespacedName{Namespace: o.Namespace, Name: o.CertSecret},
 		DNSNames: o.dnsNames(),
+		Service:  types.NamespacedName{Namespace: o.Namespace, Name: o.webhookService()},
 		Trust:    o.callers(),
 	})
 	endHealth, err := serveHealth(ctx, servers, o.ProbeAddress)
@@ -76,10 +77,15 @@ func (o *Options) callers() []certificates.Target {
 	return callers
 }
 
+// webhookService is the name of the Service by which the API server calls the webhooks.
+func (o *Options) webhookService() string {
+	return cmp.Or(o.WebhookService, o.APIs.ObjectName("webhook-service"))
+}
+
 // dnsNames are the names of the certificate: that by which the API server calls the webhooks, and those by which Prometheus knows the metrics
 // endpoint and senders of alerts reach the listener.
 func (o *Options) dnsNames() []string {
-	names := []string{cmp.Or(o.WebhookService, o.APIs.ObjectName("webhook-service")) + "." + o.Namespace + ".svc"}
+	names := []string{o.webhookService() + "." + o.Namespace + ".svc"}
 	if o.MetricsAddress != off {
 		service := cmp.Or(o.MetricsService, o.APIs.ObjectName("controller-manager-metrics-service"))
 		names = append(names, service+"."+o.Namespace+".svc", service+"."+o.Namespace)

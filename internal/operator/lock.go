@@ -40,7 +40,7 @@ const reasonBlocked = "OtherInstallationLeads"
 //
 // While another lease is live, Get returns the record of that one, so that client-go waits as it does for another replica. Two processes may acquire
 // their leases at the same time, each before it can see the other's: so each looks again once it has its own, and releases it if the other is
-// there. Neither has begun to reconcile then.
+// there. It does not give way to a lease that it has not seen renewed: that is the one which the other process releases.
 type exclusiveLock struct {
 	resourcelock.Interface
 
@@ -65,11 +65,15 @@ const forgottenAfter = 10 * time.Minute
 type watchedLease struct {
 	resourcelock.Interface
 
-	name       string
-	record     resourcelock.LeaderElectionRecord
-	raw        string
-	changedAt  time.Time
-	isBlocking bool
+	name      string
+	record    resourcelock.LeaderElectionRecord
+	raw       string
+	changedAt time.Time
+	// isRenewed: its holder was seen to renew it. Until then it may be of a process that has ended, or one that has acquired it at the same time as
+	// this one, and releases it.
+	isRenewed  bool
+	isReported bool
+	isDenied   bool
 }
 
 // isLive reports whether the lease is held, and was renewed within its duration. Like client-go, it counts from when this process saw the last change:
@@ -84,6 +88,7 @@ func (w *watchedLease) see(record resourcelock.LeaderElectionRecord, raw string,
 		return
 	}
 	isFirst := w.raw == ""
+	w.isRenewed = !isFirst && record.HolderIdentity == w.record.HolderIdentity
 	w.record, w.raw, w.changedAt = record, raw, now
 	if isFirst && now.Sub(record.RenewTime.Time) > forgottenAfter {
 		w.changedAt = time.Time{}
@@ -108,7 +113,7 @@ func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRe
 	if otherErr != nil {
 		return nil, nil, otherErr
 	}
-	if other != nil {
+	if other != nil && (!l.isLeading || other.isRenewed) {
 		return new(other.record), []byte(other.raw), nil
 	}
 	return own, raw, err
@@ -133,7 +138,7 @@ func (l *exclusiveLock) Update(ctx context.Context, next resourcelock.LeaderElec
 		if err != nil {
 			return err
 		}
-		if other != nil {
+		if other != nil && other.isRenewed {
 			err := fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity)
 			l.stop(err)
 			return err
@@ -168,15 +173,21 @@ func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err e
 	for _, other := range l.others {
 		record, raw, err := other.Get(ctx)
 		switch {
-		case apierrors.IsNotFound(err), apierrors.IsForbidden(err): // the roles of a former release have no right to it, and its installation has no such lease
+		case apierrors.IsNotFound(err):
 			record, raw = &resourcelock.LeaderElectionRecord{}, nil
+		case apierrors.IsForbidden(err): // the roles of a former release have no right to it, and its installation has no such lease
+			record, raw = &resourcelock.LeaderElectionRecord{}, nil
+			if !other.isDenied {
+				other.isDenied = true
+				l.logger.Error(err, "The lease of another form of installation cannot be read, and is taken for free", "otherLease", other.name)
+			}
 		case err != nil:
 			return nil, fmt.Errorf("reading the lease %s: %w", other.name, err)
 		}
 		other.see(*record, string(raw), l.clock.Now())
 		isLive := other.isLive(l.clock.Now())
-		if isLive != other.isBlocking {
-			other.isBlocking = isLive
+		if isBlocking := isLive && other.isRenewed; isBlocking != other.isReported {
+			other.isReported = isBlocking
 			l.report(other)
 		}
 		if isLive {
@@ -188,7 +199,7 @@ func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err e
 
 // report says that another installation has begun or ended to keep this process from leading.
 func (l *exclusiveLock) report(other *watchedLease) {
-	if !other.isBlocking {
+	if !other.isReported {
 		l.blocked.DeleteLabelValues(other.name)
 		l.logger.Info("The other installation does not lead any more", "otherLease", other.name)
 		return

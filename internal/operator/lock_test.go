@@ -229,6 +229,14 @@ func TestLeaderGivesWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.hold(e.other, "another")
+	if err := e.Update(t.Context(), e.held("me")); err != nil || e.stopped != nil {
+		t.Errorf("gives way to a lease that may be released at once: %v, %v", err, e.stopped)
+	}
+	if got := e.holder(t); got != "me" {
+		t.Errorf("held by %q", got)
+	}
+	e.clock.SetTime(e.clock.Now().Add(2 * time.Second))
+	e.hold(e.other, "another")
 	if err := e.Update(t.Context(), e.held("me")); err == nil || e.stopped == nil {
 		t.Errorf("renewed beside another installation: %v, %v", err, e.stopped)
 	}
