@@ -29,10 +29,10 @@ var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 // moduleFrame matches a stack with a function of this module. File paths, which follow a tab, may contain its name, too.
 var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
-// permanentGoroutines match goroutines that run as long as the process, such as informers, those of a watch that waits for the API server, and
+// permanentGoroutines match goroutines that run as long as the process, such as informers, the renewal of the lease, those of a watch that waits for the API server, and
 // those that read from idle connections of receivers and brokers. The server of webhooks, and what starts an informer of labelled objects, have
 // other names in former versions: see hack/skew.sh.
-var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*(webhook|draining)Server\)\.Start)|httpserver\.\(\*listener\)\.[aA]ccept|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.start(Kind|One)|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|outbound\.\(\*listeningConn\)\.Read`)
+var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*exclusiveLock\)\.|\(\*(webhook|draining)Server\)\.Start)|httpserver\.\(\*listener\)\.[aA]ccept|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.start(Kind|One)|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|outbound\.\(\*listeningConn\)\.Read`)
 
 // raceText begins the output of the race detector.
 const raceText = "WARNING: DATA RACE"

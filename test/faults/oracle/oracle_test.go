@@ -26,7 +26,8 @@ import (
 
 func TestCheckLog(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
-	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.ReturnMemory(0x1)\n\n"
+	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.ReturnMemory(0x1)\n\n" +
+		"goroutine 3 [runnable]:\nnet/http.(*persistConn).Read(0x1)\ngithub.com/gophernetes/bellhop/internal/operator.(*exclusiveLock).Update(0x1)\n\n"
 	for log, want := range map[string]string{
 		"all is well\n" + standing:                                                                      "",
 		`{"msg":"Observed a panic"}` + dump:                                                             "panic",
