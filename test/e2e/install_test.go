@@ -49,11 +49,14 @@ const builtImage = "localhost/bellhop:built"
 
 var installers = []installer{
 	{
-		name:       "kustomize",
-		install:    func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy", "IMG="+builtImage) },
-		uninstall:  func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
-		reported:   []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
-		manifests:  func(ctx context.Context) string { GinkgoHelper(); return output(ctx, "env", "IMG="+builtImage, "hack/config.sh", "all") },
+		name:      "kustomize",
+		install:   func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy", "IMG="+builtImage) },
+		uninstall: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
+		reported:  []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
+		manifests: func(ctx context.Context) string {
+			GinkgoHelper()
+			return output(ctx, "env", "IMG="+builtImage, "hack/config.sh", "all")
+		},
 		removeCRDs: func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "uninstall") },
 	},
 	{
