@@ -218,7 +218,7 @@ func TestMake(t *testing.T) {
 	})
 }
 
-// Two installations of different forms have one definition of Alerts: who is not called by it leaves it as it is.
+// Two installations of different forms have one definition of Alerts: an operator whose Service it does not name leaves it as it is.
 func TestServiceOfAnotherInstallation(t *testing.T) {
 	crd := untrusting(Conversion("alerts.pager.k8s.co")).Object
 	if err := setInConversion(crd, types.NamespacedName{Namespace: service.Namespace, Name: "bellhop-pager-webhook-service"}, "x"); err != nil {

@@ -99,7 +99,7 @@ func (e *election) held(by string) resourcelock.LeaderElectionRecord {
 
 func (e *election) hold(lease *storedLease, by string) { lease.record = new(e.held(by)) }
 
-// holder returns who holds the lease in the eyes of client-go.
+// holder returns the identity that client-go reads as the holder of the lease.
 func (e *election) holder(t *testing.T) string {
 	t.Helper()
 	r, _, err := e.Get(t.Context())
@@ -206,7 +206,7 @@ func TestLeasesAcquiredAtTheSameTime(t *testing.T) {
 		},
 	} {
 		e := newElection()
-		_ = e.holder(t) // nobody
+		_ = e.holder(t) // none
 		e.own.onUpdate = func() { e.hold(e.other, "another") }
 		if err := acquire(e, t.Context(), e.held("me")); err == nil || e.isLeading {
 			t.Errorf("%s: leads beside another installation", name)

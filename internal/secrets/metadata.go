@@ -71,7 +71,7 @@ func (Watched) ReadNow(context.Context, types.NamespacedName, time.Time) (bool, 
 	return false, nil
 }
 
-// Assumed is a cache for who neither watches Secrets nor waits for reads: in it each Secret exists.
+// Assumed is a cache for webhooks of a process that does not watch Secrets, which do not wait for reads: in it each Secret exists.
 type Assumed struct{ client.Reader }
 
 // Get gets an object. The metadata of a Secret stay empty.

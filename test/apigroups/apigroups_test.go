@@ -87,16 +87,9 @@ func (i installation) start(ctx context.Context) *local.Operator {
 	return operator
 }
 
-func apply(ctx context.Context, manifest string) {
-	GinkgoHelper()
-	out, err := env.Kubectl(ctx, manifest, "apply", "-f", "-")
-	Expect(err).NotTo(HaveOccurred(), out)
-}
-
 func wait(ctx context.Context, args string) {
 	GinkgoHelper()
-	out, err := env.Kubectl(ctx, "", strings.Fields("wait --timeout=30s "+args)...)
-	Expect(err).NotTo(HaveOccurred(), out)
+	env.Wait(ctx, "--timeout=30s "+args)
 }
 
 // bellhop runs a command of the plugin, which has to end with an exit code, and returns its output.
@@ -115,7 +108,7 @@ func deploy(ctx context.Context, prefix, flag string) {
 	GinkgoHelper()
 	labels := "{app.kubernetes.io/name: bellhop, control-plane: " + prefix + "controller-manager}"
 	name := "bellhop-" + prefix + "controller-manager"
-	apply(ctx, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: %s, labels: %s}, spec: {selector: {matchLabels: %s},
+	env.Apply(ctx, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: %s, labels: %s}, spec: {selector: {matchLabels: %s},
 template: {metadata: {labels: %s}, spec: {containers: [{name: manager, image: controller, args: [--leader-elect, %s]}]}}}}`, name, env.Cluster.Namespace, labels, labels, labels, flag))
 	out, err := env.Kubectl(ctx, "", "patch", "deployment", name, "--namespace="+env.Cluster.Namespace, "--subresource=status", "--type=merge",
 		`--patch={"status": {"replicas": 1, "readyReplicas": 1}}`)
@@ -127,7 +120,7 @@ func alert(name string) string {
 	return `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: ` + name + `, namespace: default}, spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: inbox}]}}`
 }
 
-// holder returns who holds a lease.
+// holder returns the identity of the holder of a lease.
 func holder(ctx context.Context, lease string) string {
 	GinkgoHelper()
 	out, err := env.Kubectl(ctx, "", "get", "lease", lease, "--namespace="+env.Cluster.Namespace, "--ignore-not-found", "--output=jsonpath={.spec.holderIdentity}")
@@ -169,7 +162,7 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 		slow.Plans[0].BindingRotatable = true
 		slow.Behavior = osbtest.Behavior{Async: true, AsyncBindings: true, Never: true, RetryAfter: "1"}
 		broker = osbtest.Start(GinkgoT(), osbtest.Options{Services: []osbtest.Service{osbtest.DefaultServices()[0], slow}})
-		apply(ctx, `
+		env.Apply(ctx, `
 {apiVersion: v1, kind: Secret, metadata: {name: inbox, namespace: default}, stringData: {url: "`+receiver.URL+`"}}
 ---
 {apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: inbox, namespace: default}, spec: {secretRef: {name: inbox}, webhook: {}}}
@@ -186,9 +179,9 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 
 	It("delivers alerts without the definitions of services, and without a right that it does not use", func(ctx SpecContext) {
 		mark := env.MarkAudit()
-		apply(ctx, alert("alone"))
+		env.Apply(ctx, alert("alone"))
 		wait(ctx, "--for=condition=Ready receiver/inbox alert/alone")
-		apply(ctx, "{apiVersion: pager.k8s.co/v1alpha1, kind: Alert, metadata: {name: old, namespace: default}, spec: {message: Converted}}")
+		env.Apply(ctx, "{apiVersion: pager.k8s.co/v1alpha1, kind: Alert, metadata: {name: old, namespace: default}, spec: {message: Converted}}")
 		Expect(holder(ctx, "bellhop.gophernetes.io-pager")).NotTo(BeEmpty())
 		for _, r := range env.RequestsSince(mark) {
 			Expect(r.IsForbidden()).To(BeFalse(), r.String())
@@ -230,9 +223,9 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 ---
 {apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: orders, namespace: default}, spec: {instanceRef: {name: orders}}}
 `)
-		apply(ctx, manifest)
+		env.Apply(ctx, manifest)
 		wait(ctx, "--for=condition=Ready clusterservicebroker/own serviceinstance/orders servicebinding/orders")
-		apply(ctx, alert("beside"))
+		env.Apply(ctx, alert("beside"))
 		wait(ctx, "--for=condition=Ready alert/beside")
 		deploy(ctx, "servicecatalog-", "--apis=servicecatalog")
 		bellhop(ctx, 0, "provision by-plugin --class=database --plan=small --dry-run=server")
@@ -244,7 +237,7 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 	})
 
 	It("does not lead beside the other form, and hands over a page, a creation and a rotation in flight", func(ctx SpecContext) {
-		apply(ctx, `
+		env.Apply(ctx, `
 {apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: slow, namespace: default}, spec: {clusterServiceClassExternalName: cluster, clusterServicePlanExternalName: three}}
 ---
 {apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: slow, namespace: default}, spec: {instanceRef: {name: slow}}}
@@ -279,11 +272,11 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 			<-release
 			return http.StatusOK, nil, ""
 		})
-		apply(ctx, alert("in-flight"))
+		env.Apply(ctx, alert("in-flight"))
 		Eventually(received.InFlight).Should(Equal(1))
 		out, err := env.Kubectl(ctx, "", "annotate", "servicebinding/slow", v1beta1.RebindAnnotation+"=1")
 		Expect(err).NotTo(HaveOccurred(), out)
-		apply(ctx, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: other, namespace: default}, spec: {clusterServiceClassExternalName: cluster, clusterServicePlanExternalName: three}}`)
+		env.Apply(ctx, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: other, namespace: default}, spec: {clusterServiceClassExternalName: cluster, clusterServicePlanExternalName: three}}`)
 		Eventually(broker.Counts).Should(And(HaveKeyWithValue(osb.Bind, 3), HaveKeyWithValue(osb.ProvisionInstance, 3)))
 
 		By("stopping both halves")
@@ -309,7 +302,7 @@ var _ = Describe("An operator with one API group", Ordered, func() {
 		Eventually(env.Logs.Lines).WithArguments("Not leading", `"otherLease":"bellhop.gophernetes.io"`).ShouldNot(BeEmpty())
 		Expect(ofBoth.Stop()).To(Succeed())
 		Eventually(holder).WithArguments(ctx, "bellhop.gophernetes.io-pager").ShouldNot(BeEmpty())
-		apply(ctx, alert("split"))
+		env.Apply(ctx, alert("split"))
 		wait(ctx, "--for=condition=Ready alert/split")
 		for _, name := range []string{"alone", "beside", "in-flight", "split"} {
 			sentOnce(name)

@@ -620,16 +620,23 @@ func TestPortsDiffer(t *testing.T) {
 	}
 }
 
-// F-U16: a platform team's chart has this one as an optional dependency, under another name, and with values for all charts.
-func TestDependency(t *testing.T) {
+// platformChart returns the directory of a platform team's chart with dependencies on this one.
+func platformChart(t *testing.T, dependencies string) string {
+	t.Helper()
 	platform := t.TempDir()
 	if err := os.CopyFS(filepath.Join(platform, "charts", "bellhop"), os.DirFS(filepath.Join(repo(t), "charts", "bellhop"))); err != nil {
 		t.Fatal(err)
 	}
-	const chart = "{apiVersion: v2, name: platform, version: 1.0.0, dependencies: [{name: bellhop, version: '>=0.0.0-0', alias: alerting, condition: alerting.enabled}]}"
+	chart := "{apiVersion: v2, name: platform, version: 1.0.0, dependencies: [" + dependencies + "]}"
 	if err := os.WriteFile(filepath.Join(platform, "Chart.yaml"), []byte(chart), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return platform
+}
+
+// F-U16: a platform team's chart has this one as an optional dependency, under another name, and with values for all charts.
+func TestDependency(t *testing.T) {
+	platform := platformChart(t, "{name: bellhop, version: '>=0.0.0-0', alias: alerting, condition: alerting.enabled}")
 	for values, replicas := range map[string]int32{
 		"": 2,
 		"alerting: {enabled: true, replicas: 3}\nglobal: {registry: example.com}": 3,
@@ -657,15 +664,7 @@ func TestDependency(t *testing.T) {
 
 // A platform team's chart has this one twice, with one API group each, and no object twice.
 func TestTwoReleasesInOneNamespace(t *testing.T) {
-	platform := t.TempDir()
-	if err := os.CopyFS(filepath.Join(platform, "charts", "bellhop"), os.DirFS(filepath.Join(repo(t), "charts", "bellhop"))); err != nil {
-		t.Fatal(err)
-	}
-	const chart = `{apiVersion: v2, name: platform, version: 1.0.0, dependencies: [
-  {name: bellhop, version: '>=0.0.0-0', alias: alerts}, {name: bellhop, version: '>=0.0.0-0', alias: services, condition: services.enabled}]}`
-	if err := os.WriteFile(filepath.Join(platform, "Chart.yaml"), []byte(chart), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	platform := platformChart(t, "{name: bellhop, version: '>=0.0.0-0', alias: alerts}, {name: bellhop, version: '>=0.0.0-0', alias: services, condition: services.enabled}")
 	const all = "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}, grafana: {dashboard: {enabled: true}}, networkPolicy: {enabled: true}"
 	out, err := helm(t, "alerts: {servicecatalog: {enabled: false}, ingest: {enabled: true}, pageByLabel: {enabled: true}, "+all+"}\nservices: {pager: {enabled: false}, "+all+"}",
 		"template", "platform", platform)

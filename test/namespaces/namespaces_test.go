@@ -63,7 +63,7 @@ var (
 		env.Join(env.Start(ctx, "--namespaces=team-a,team-b", "--page-by-label", "--ingest-bind-address=127.0.0.1:0"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
 		Expect(env.Operator.Stop()).To(Succeed())
 		for _, name := range []string{"team-a", "team-b", "elsewhere"} {
-			apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+", labels: {pager.k8s.co/page-by-label: enabled}}}")
+			env.Apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+", labels: {pager.k8s.co/page-by-label: enabled}}}")
 		}
 		replaceRights(ctx)
 		mark = env.MarkAudit()
@@ -129,19 +129,12 @@ func applyObject(ctx context.Context, o unstructured.Unstructured) {
 	GinkgoHelper()
 	manifest, err := yaml.Marshal(o.Object)
 	Expect(err).NotTo(HaveOccurred())
-	apply(ctx, string(manifest))
-}
-
-func apply(ctx context.Context, manifest string) {
-	GinkgoHelper()
-	out, err := env.Kubectl(ctx, manifest, "apply", "-f", "-")
-	Expect(err).NotTo(HaveOccurred(), out)
+	env.Apply(ctx, string(manifest))
 }
 
 func wait(ctx context.Context, args string) {
 	GinkgoHelper()
-	out, err := env.Kubectl(ctx, "", strings.Fields("wait --timeout=20s "+args)...)
-	Expect(err).NotTo(HaveOccurred(), out)
+	env.Wait(ctx, "--timeout=20s "+args)
 }
 
 var _ = Describe("An operator of two namespaces", Ordered, func() {
@@ -151,7 +144,7 @@ var _ = Describe("An operator of two namespaces", Ordered, func() {
 	It("serves Alerts, brokers, instances and bindings there", func(ctx SpecContext) {
 		service := osbtest.DefaultServices()[0]
 		for _, namespace := range []string{"team-a", "team-b"} {
-			apply(ctx, strings.NewReplacer("NAMESPACE", namespace, "URL", broker.URL, "CLASS", service.Name, "PLAN", service.Plans[0].Name).Replace(`
+			env.Apply(ctx, strings.NewReplacer("NAMESPACE", namespace, "URL", broker.URL, "CLASS", service.Name, "PLAN", service.Plans[0].Name).Replace(`
 {apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: events, namespace: NAMESPACE}, spec: {event: {}}}
 ---
 {apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: disk, namespace: NAMESPACE}, spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: events}]}}
@@ -171,7 +164,7 @@ var _ = Describe("An operator of two namespaces", Ordered, func() {
 
 	It("sends Alerts about objects with the label there", func(ctx SpecContext) {
 		for _, namespace := range []string{"elsewhere", "team-b"} {
-			apply(ctx, strings.ReplaceAll(`
+			env.Apply(ctx, strings.ReplaceAll(`
 apiVersion: batch/v1
 kind: Job
 metadata: {name: import, namespace: NAMESPACE, labels: {pager.k8s.co/page: "true"}, annotations: {pager.k8s.co/receivers: events}}
@@ -193,7 +186,7 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 
 	It("lets senders post there, and in no other namespace", func(ctx SpecContext) {
 		for _, namespace := range []string{"elsewhere", "team-b"} {
-			apply(ctx, strings.ReplaceAll(`
+			env.Apply(ctx, strings.ReplaceAll(`
 {apiVersion: v1, kind: Secret, metadata: {name: posts, namespace: NAMESPACE}, stringData: {token: s3cret}}
 ---
 {apiVersion: pager.k8s.co/v1beta1, kind: AlertSource, metadata: {name: posts, namespace: NAMESPACE}, spec: {secretRef: {name: posts}}}
@@ -209,7 +202,7 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 		before := broker.Counts()
 		Expect(env.Operator.Stop()).To(Succeed())
 		env.StartOperator(ctx)
-		apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: new, namespace: team-b}, spec: {content: New, receiverRefs: [{kind: Receiver, name: events}]}}`)
+		env.Apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: new, namespace: team-b}, spec: {content: New, receiverRefs: [{kind: Receiver, name: events}]}}`)
 		wait(ctx, "--for=condition=Ready --namespace=team-b alert/new")
 		after := broker.Counts()
 		Expect(after[osb.ProvisionInstance]).To(Equal(before[osb.ProvisionInstance]))
@@ -229,7 +222,7 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 	})
 
 	It("serves no other namespace, and no object without one", func(ctx SpecContext) {
-		apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: ClusterReceiver, metadata: {name: events}, spec: {event: {}, namespaceSelector: {}}}
+		env.Apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: ClusterReceiver, metadata: {name: events}, spec: {event: {}, namespaceSelector: {}}}
 ---
 {apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: events, namespace: elsewhere}, spec: {event: {}}}
 ---
@@ -270,9 +263,9 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 		}))
 		DeferCleanup(receiver.Close)
 		setToken := func(value string) {
-			apply(ctx, `{apiVersion: v1, kind: Secret, metadata: {name: hook, namespace: team-b}, stringData: {token: `+value+`}}`)
+			env.Apply(ctx, `{apiVersion: v1, kind: Secret, metadata: {name: hook, namespace: team-b}, stringData: {token: `+value+`}}`)
 		}
-		apply(ctx, strings.ReplaceAll(`
+		env.Apply(ctx, strings.ReplaceAll(`
 {apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: hook, namespace: team-b}, spec: {secretRef: {name: hook}, webhook: {url: "URL"}}}
 ---
 {apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: early, namespace: team-b}, spec: {content: Early, receiverRefs: [{kind: Receiver, name: hook}]}}
@@ -283,7 +276,7 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 
 		token.Store("second")
 		setToken("second")
-		apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: rotated, namespace: team-b}, spec: {content: Rotated, receiverRefs: [{kind: Receiver, name: hook}]}}`)
+		env.Apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: rotated, namespace: team-b}, spec: {content: Rotated, receiverRefs: [{kind: Receiver, name: hook}]}}`)
 		wait(ctx, "--for=condition=Ready --namespace=team-b alert/rotated")
 		var alert pagerv1beta1.Alert
 		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: "team-b", Name: "rotated"}, &alert)).To(Succeed())

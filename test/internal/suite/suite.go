@@ -172,3 +172,17 @@ func (s *Suite) Kubectl(ctx context.Context, stdin string, args ...string) (stri
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+// Apply applies a manifest as administrator.
+func (s *Suite) Apply(ctx context.Context, manifest string) {
+	ginkgo.GinkgoHelper()
+	out, err := s.Kubectl(ctx, manifest, "apply", "-f", "-")
+	gomega.Expect(err).NotTo(gomega.HaveOccurred(), out)
+}
+
+// Wait runs kubectl wait, with arguments that have no spaces.
+func (s *Suite) Wait(ctx context.Context, args string) {
+	ginkgo.GinkgoHelper()
+	out, err := s.Kubectl(ctx, "", append([]string{"wait"}, strings.Fields(args)...)...)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred(), out)
+}

@@ -112,7 +112,7 @@ func (i *inspector) isReplaced(d *operator.Deployment) bool {
 	})
 }
 
-// servedElsewhere says who serves the API groups that no operator here serves, for the end of a text.
+// servedElsewhere names the operators of the API groups that no operator here serves, for the end of a text.
 func (i *inspector) servedElsewhere() string {
 	var text strings.Builder
 	for _, group := range i.groups {
