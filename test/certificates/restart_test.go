@@ -145,7 +145,7 @@ var _ = Describe("A rolling restart", func() {
 		replicas := []*local.Operator{start(), start()}
 		callThrough(ctx, service.port())
 
-		load := load.Start(ctx, env.Client, 40)
+		load := load.Start(ctx, env.Client, 40, load.Receiver())
 		for _, old := range replicas {
 			start()
 			Expect(old.Stop()).To(Succeed())
@@ -157,7 +157,7 @@ var _ = Describe("A rolling restart", func() {
 var _ = Describe("Admission requests", func() {
 	It("F-C1: do not fail while certificate and authority are renewed, and the Secret is deleted", func(ctx SpecContext) {
 		Eventually(checkWebhooks(ctx)).Should(Succeed())
-		load := load.Start(ctx, env.Client, 50)
+		load := load.Start(ctx, env.Client, 50, load.Receiver())
 		for _, replace := range []func(){
 			func() { suite.Update(ctx, env, newSecretObject(), expireCertificate) },
 			func() { suite.Update(ctx, env, newSecretObject(), expireAuthority) },

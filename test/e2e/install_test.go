@@ -29,6 +29,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
+
+	"github.com/gophernetes/bellhop/test/internal/load"
 )
 
 // installer is a way to install Bellhop.
@@ -146,6 +148,16 @@ func itKeepsValues() {
 	})
 }
 
+// itKeepsCRDs tries an upgrade that would delete the CRDs of an API group with the values of the release, in a dry run.
+func itKeepsCRDs() {
+	It("refuses to disable an API group whose CRDs it would delete", func(ctx SpecContext) {
+		upgrade := []string{"upgrade", "bellhop", "charts/bellhop", "--namespace=" + system, "--reuse-values", "--dry-run=server", "--set=servicecatalog.enabled=false"}
+		_, err := try(ctx, "", "helm", append(upgrade, "--set=crds.keep=false")...)
+		Expect(err).To(MatchError(MatchRegexp(`crds\.keep is false, and the definition \S+\.servicecatalog\.k8s\.io is in the cluster`)))
+		run(ctx, "helm", append(upgrade, "--set=crds.keep=true")...)
+	})
+}
+
 // follow runs the line of a page of docs/install that begins with a command, and returns what it prints.
 func follow(ctx context.Context, page, beginning string) string {
 	GinkgoHelper()
@@ -259,10 +271,17 @@ func itSplits(in installer) {
 			Expect(err).NotTo(HaveOccurred(), string(out))
 		}
 		do(blocks[0][1])
-		for _, group := range []string{"pager", "servicecatalog"} {
-			kubectl(ctx, "rollout status --timeout=3m --namespace "+system+" deployment/bellhop-"+group+"-controller-manager")
+		deployments := []string{"bellhop-pager-controller-manager", "bellhop-servicecatalog-controller-manager"}
+		for _, deployment := range deployments {
+			waitForRollout(ctx, deployment)
 		}
 		do(blocks[1][1])
+		alerts, services := load.Start(ctx, kube, 20, load.Receiver()), load.Start(ctx, kube, 20, load.Broker())
+		for _, deployment := range deployments {
+			restart(ctx, deployment)
+		}
+		expectNoRefusal(alerts)
+		expectNoRefusal(services)
 		expectBothVersions(ctx)
 		kubectl(ctx, "annotate alert kubecon-alert --namespace default seen-by=half --overwrite")
 		logIn(ctx, "example-mysql-secret")
@@ -313,6 +332,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 			itFollowsThePagesOfInstalling()
 			if in.name == "Helm" {
 				itKeepsValues()
+				itKeepsCRDs()
 			}
 			It("connects to a receiver and a broker", connectOutside)
 			itServesMetrics()

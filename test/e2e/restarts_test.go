@@ -42,14 +42,16 @@ const (
 	stormInstances = 100
 	// inFlight is the number of requests that the operator sends to one receiver or broker at the same time.
 	inFlight = 4
+	// manager is the Deployment of an operator that serves both API groups.
+	manager = "bellhop-controller-manager"
 )
 
 // itSurvivesRestarts restarts and kills the operator while it works.
 func itSurvivesRestarts() {
 	It("refuses no request and repeats none in rolling restarts", func(ctx SpecContext) {
-		requests := load.Start(ctx, kube, 40)
+		requests := load.Start(ctx, kube, 40, load.Receiver())
 		storm(ctx, "restarts", func() int {
-			restart(ctx)
+			restart(ctx, manager)
 			return 0 // nothing is in flight when a process ends in good order
 		})
 		expectNoRefusal(requests)
@@ -59,7 +61,7 @@ func itSurvivesRestarts() {
 		var kills, losses []time.Duration
 		storm(ctx, "kills", func() int {
 			if len(kills) > 0 { // otherwise the kubelet would wait longer and longer before it starts a container again
-				restart(ctx)
+				restart(ctx, manager)
 				waitForNewLeader(ctx)
 			}
 			repeats := inFlight
@@ -86,11 +88,16 @@ func expectNoRefusal(l *load.Load) {
 	Expect(accepted).To(BeNumerically(">", 100))
 }
 
-// restart replaces the Pods, one after the other.
-func restart(ctx context.Context) {
+// restart replaces the Pods of a Deployment, one after the other.
+func restart(ctx context.Context, deployment string) {
 	GinkgoHelper()
-	kubectl(ctx, "rollout restart --namespace "+system+" deployment/bellhop-controller-manager")
-	kubectl(ctx, "rollout status --timeout=3m --namespace "+system+" deployment/bellhop-controller-manager")
+	kubectl(ctx, "rollout restart --namespace "+system+" deployment/"+deployment)
+	waitForRollout(ctx, deployment)
+}
+
+func waitForRollout(ctx context.Context, deployment string) {
+	GinkgoHelper()
+	kubectl(ctx, "rollout status --timeout=3m --namespace "+system+" deployment/"+deployment)
 }
 
 // waitForNewLeader waits until the Pods that a restart has replaced have ended. One of them leads until then, and the kubelet would not start it again.

@@ -43,7 +43,7 @@ func itRotatesCertificates() {
 	It("refuses no request when the Secret of its certificate is deleted or loses its certificate", func(ctx SpecContext) {
 		secret := "secret/bellhop-webhook-server-cert --namespace " + system
 		serial := func() string { return kubectl(ctx, "get "+secret+" -o jsonpath={.data.tls\\.crt}") }
-		requests := load.Start(ctx, kube, 50)
+		requests := load.Start(ctx, kube, 50, load.Receiver())
 		for _, change := range []string{
 			"delete secret --namespace bellhop-system bellhop-webhook-server-cert",                // another authority
 			"patch " + secret + " --type=merge -p {\"data\":{\"tls.crt\":null,\"tls.key\":null}}", // another certificate of the authority

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package load makes an API server call a validating webhook that has the failurePolicy Fail.
+// Package load makes an API server call validating webhooks that have the failurePolicy Fail.
 package load
 
 import (
@@ -28,11 +28,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Load creates Receivers in dry runs.
+// Load creates objects in dry runs.
 type Load struct {
 	client   client.Client
+	object   client.Object
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	accepted atomic.Int64
@@ -40,10 +42,24 @@ type Load struct {
 	refused  []string
 }
 
-// Start makes requests per second until Stop. The client's scheme has the kinds of pager.k8s.co.
-func Start(ctx context.Context, c client.Client, perSecond int) *Load {
+// Receiver returns an object of pager.k8s.co that its validating webhook admits.
+func Receiver() client.Object {
+	r := &pagerv1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "load-"}}
+	r.Spec.Event = &pagerv1beta1.EventProvider{}
+	return r
+}
+
+// Broker returns an object of servicecatalog.k8s.io that its validating webhook admits.
+func Broker() client.Object {
+	b := &servicecatalogv1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{GenerateName: "load-"}}
+	b.Spec.URL = "https://broker.invalid"
+	return b
+}
+
+// Start creates an object as often per second until Stop. The client's scheme has its kind.
+func Start(ctx context.Context, c client.Client, perSecond int, object client.Object) *Load {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &Load{client: c, cancel: cancel}
+	l := &Load{client: c, object: object, cancel: cancel}
 	l.done.Go(func() {
 		for tick := time.Tick(time.Second / time.Duration(perSecond)); ctx.Err() == nil; <-tick {
 			l.done.Go(func() { l.request(context.WithoutCancel(ctx)) })
@@ -53,9 +69,8 @@ func Start(ctx context.Context, c client.Client, perSecond int) *Load {
 }
 
 func (l *Load) request(ctx context.Context) {
-	r := &pagerv1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "load-"}}
-	r.Spec.Event = &pagerv1beta1.EventProvider{}
-	if err := l.client.Create(ctx, r, client.DryRunAll); err != nil {
+	object := l.object.DeepCopyObject().(client.Object)
+	if err := l.client.Create(ctx, object, client.DryRunAll); err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.refused = append(l.refused, fmt.Sprintf("%s: %v", time.Now().Format(time.TimeOnly), err))
