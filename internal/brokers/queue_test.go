@@ -28,8 +28,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
-	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/limiter/limitertest"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
 )
 
 // TestStatusesOfQueuedObjectsArePaced: thousands of objects begin to wait at once when a broker stops answering. The statuses of all of

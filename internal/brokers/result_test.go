@@ -21,11 +21,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // TestWhatOutcomesMeanForOthers: only who does not answer, or says that it cannot, is

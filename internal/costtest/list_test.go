@@ -64,10 +64,10 @@ var readers = map[string][]string{
 	"k8s.io/client-go/util/jsonpath":       {"New"},
 	"sigs.k8s.io/yaml":                     {"YAMLToJSON", "YAMLToJSONStrict"},
 	"connectrpc.com/connect":               {"NewClient"},
-	"sigs.k8s.io/controller-runtime/pkg/webhook/conversion": {"NewWebhookHandler"},
-	"github.com/santhosh-tekuri/jsonschema/v6":              {"NewCompiler"},
-	"github.com/wneessen/go-mail/smtp":                      {"NewClient"},
-	"github.com/gophernetes/bellhop/internal/redact":        {"NewRedactor"},
+	"sigs.k8s.io/controller-runtime/pkg/webhook/conversion":   {"NewWebhookHandler"},
+	"github.com/santhosh-tekuri/jsonschema/v6":                {"NewCompiler"},
+	"github.com/wneessen/go-mail/smtp":                        {"NewClient"},
+	"github.com/gophernetes/bellhop/internal/outbound/redact": {"NewRedactor"},
 }
 
 // notRead are the folders that are no part of the operator.

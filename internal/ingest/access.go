@@ -37,9 +37,9 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/outbound/versioned"
 	"github.com/gophernetes/bellhop/internal/reviews"
 	"github.com/gophernetes/bellhop/internal/secrets"
-	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // Access decides who may post to an AlertSource: whoever has the token of its Secret, and ServiceAccounts that may create the subresource

@@ -26,7 +26,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // ConditionSet is what the conditions of an object are written from. Conditions are never read to decide.

@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // HowToRelease says since when an object is being deleted and how a person releases it (R8).

@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // HTTP is the part that all senders with an HTTP API have in common. A provider embeds it in its Sender, and sets the fields

@@ -29,8 +29,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/gophernetes/bellhop/internal/jsonparts"
 	"github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound/jsonparts"
 )
 
 const (

@@ -27,7 +27,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gophernetes/bellhop/internal/jsonparts"
+	"github.com/gophernetes/bellhop/internal/outbound/jsonparts"
 )
 
 const (

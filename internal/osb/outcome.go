@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // Error codes of a 422 with a meaning. Descriptions have none.

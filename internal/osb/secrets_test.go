@@ -25,7 +25,7 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
-	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+	"github.com/gophernetes/bellhop/internal/outbound/redact/redacttest"
 )
 
 // A broker may echo what it was sent. Errors, polls, dashboards and the problems of a catalog must not contain the client's credentials or

@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+	"github.com/gophernetes/bellhop/internal/outbound/redact/redacttest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 

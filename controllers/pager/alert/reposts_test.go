@@ -41,10 +41,10 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/limiter/limitertest"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // fieldManager owns the fields of Alerts that follow from labels.

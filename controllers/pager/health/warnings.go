@@ -25,7 +25,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // Limits of the events of a reason about the objects of a kind in a namespace: a restart looks at all of them.

@@ -46,9 +46,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
-	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.

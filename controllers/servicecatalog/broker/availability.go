@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
-	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // checkAvailability requests the catalog of a broker that is not relisted any more, since it is being deleted or was abandoned: deletions

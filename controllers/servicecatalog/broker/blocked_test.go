@@ -27,8 +27,8 @@ import (
 	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
-	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // TestABlockedBroker has F-R12: its status says what is wrong, when the next request is made, and

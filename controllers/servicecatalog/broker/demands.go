@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
-	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // demands are what answers to the requests of instances and bindings want of the catalogs of brokers. The zero value is ready to use.

@@ -36,8 +36,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
-	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 

@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
-	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // TestWhoseFaultItIs has F-R12: an object waits for the broker's probe unless the fault is its own,

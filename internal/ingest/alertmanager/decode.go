@@ -26,8 +26,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/jsonparts"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/jsonparts"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 // DecodeAlerts decodes the body of POST /api/v2/alerts. It fails where the body is no list of alerts.

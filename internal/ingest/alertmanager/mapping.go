@@ -25,7 +25,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 const (

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // OrderTolerance is for how long an Alert fires before a missing receiver or Secret is a problem.

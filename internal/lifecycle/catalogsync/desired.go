@@ -36,9 +36,9 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/jsonparts"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound/jsonparts"
 )
 
 // Existing is the classes and plans of a broker that exist, by name. The objects belong to the cache.

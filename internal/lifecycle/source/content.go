@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
 const (

@@ -33,7 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
-	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+	"github.com/gophernetes/bellhop/internal/outbound/redact/redacttest"
 	"github.com/gophernetes/bellhop/internal/version"
 )
 

@@ -35,7 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 

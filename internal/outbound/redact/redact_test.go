@@ -24,8 +24,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/gophernetes/bellhop/internal/redact"
-	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
+	"github.com/gophernetes/bellhop/internal/outbound/redact/redacttest"
 )
 
 const plenty = 1 << 20

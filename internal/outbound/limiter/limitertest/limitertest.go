@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // FillSlots takes all slots of an endpoint. release returns them, and reports whether no request waits any more.

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 // F-P25: an endpoint has one Limiter, also while idle ones are dropped between Of and Enter of another request.

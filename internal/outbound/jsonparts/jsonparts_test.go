@@ -23,7 +23,7 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/internal/costtest"
-	"github.com/gophernetes/bellhop/internal/jsonparts"
+	"github.com/gophernetes/bellhop/internal/outbound/jsonparts"
 )
 
 // The parts of a value are those that encoding/json decodes.
