@@ -15,8 +15,8 @@ BUF := go tool -modfile=hack/tools/buf/go.mod buf
 # The tag keeps grpc's tracing, and with it html/template and 14 MB, out of the binary.
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
-# What an installation of one API group is generated from; internal/certificates, internal/apiserver and internal/admission serve both.
-paths_of = paths="./controllers/$(1)/...;./webhooks/$(1)/...;./internal/certificates;./internal/apiserver;./internal/admission$(if $(filter servicecatalog,$(1)),;./internal/brokers)"
+# What an installation of one API group is generated from; internal/kube/certificates, internal/kube/apiserver and internal/kube/admission serve both.
+paths_of = paths="./controllers/$(1)/...;./webhooks/$(1)/...;./internal/kube/certificates;./internal/kube/apiserver;./internal/kube/admission$(if $(filter servicecatalog,$(1)),;./internal/brokers)"
 # The context of a container engine has no Git repository.
 BUILD_ARGS = --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(shell hack/commit.sh)
 # All Go modules except those of pinned tools and of the test cluster.

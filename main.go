@@ -35,9 +35,9 @@ import (
 
 	pagercontrollers "github.com/gophernetes/bellhop/controllers/pager"
 	servicecatalogcontrollers "github.com/gophernetes/bellhop/controllers/servicecatalog"
-	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/httpserver"
+	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/panics"

@@ -94,7 +94,7 @@ bench() {
 	export KUBEBUILDER_ASSETS
 	go -C test test -tags grpcnotrace,bench -vet=off -count=1 ./bench
 	# Those of functions.
-	go test -tags grpcnotrace -vet=off -run '^$' -bench . -benchtime 1x ./internal/lifecycle/... ./internal/catalog/schema ./internal/cachetransform ./webhooks/pager/conversion
+	go test -tags grpcnotrace -vet=off -run '^$' -bench . -benchtime 1x ./internal/lifecycle/... ./internal/catalog/schema ./internal/kube/cachetransform ./webhooks/pager/conversion
 }
 
 # The attack of the suite hostile for two minutes, with its limits of time.

@@ -35,7 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/instance"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 

@@ -35,11 +35,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/kube/apiserver"
+	"github.com/gophernetes/bellhop/internal/kube/reviews"
+	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/versioned"
-	"github.com/gophernetes/bellhop/internal/reviews"
-	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // Access decides who may post to an AlertSource: whoever has the token of its Secret, and ServiceAccounts that may create the subresource

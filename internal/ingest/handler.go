@@ -35,7 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
-	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/kube/keyed"
 	"github.com/gophernetes/bellhop/internal/panics"
 )
 

@@ -52,9 +52,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/kube/reviews"
+	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/versioned"
-	"github.com/gophernetes/bellhop/internal/reviews"
-	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 const (

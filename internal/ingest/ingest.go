@@ -37,7 +37,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/httpserver"
-	"github.com/gophernetes/bellhop/internal/secrets"
+	"github.com/gophernetes/bellhop/internal/kube/secrets"
 )
 
 // stopTimeout is for how long requests may take when the process stops.

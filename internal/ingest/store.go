@@ -31,7 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
-	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/kube/keyed"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 	"github.com/gophernetes/bellhop/internal/panics"
 )

@@ -33,10 +33,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/certificates"
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/kube/certificates"
 )
 
 // KeepCertificates maintains the webhook server's certificate until ctx ends, and calls stop if that fails. It returns the TLS

@@ -34,9 +34,9 @@ import (
 	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/apiserver"
-	"github.com/gophernetes/bellhop/internal/cachetransform"
 	"github.com/gophernetes/bellhop/internal/httpserver"
+	"github.com/gophernetes/bellhop/internal/kube/apiserver"
+	"github.com/gophernetes/bellhop/internal/kube/cachetransform"
 )
 
 // gracefulStop bounds the shutdown: the longest request to a receiver (30 s) and its status patch. A request to a broker may take

@@ -28,10 +28,10 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/gophernetes/bellhop/internal/apigroups"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/kube/apigroups"
+	"github.com/gophernetes/bellhop/internal/kube/namespaces"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
-	"github.com/gophernetes/bellhop/internal/namespaces"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )

@@ -35,9 +35,9 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
-	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/httpserver"
-	"github.com/gophernetes/bellhop/internal/reviews"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
+	"github.com/gophernetes/bellhop/internal/kube/reviews"
 )
 
 func newServers(t *testing.T) *httpserver.Servers {

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 )
 
 // Show shows in the status of an object that its reconcile panicked; a nil *Error: it did not, and what was shown ends.

@@ -147,7 +147,7 @@ func isRare(r right) bool {
 		// client-go adds to an event that it repeats while the object has the same version.
 		return true
 	}
-	// The API server is asked about an object where the cache lags: internal/consistency, TestTheCacheCatchesUp and
+	// The API server is asked about an object where the cache lags: internal/kube/consistency, TestTheCacheCatchesUp and
 	// TestWhatHasGoneIsNotWaitedFor; controllers/pager/alert, TestNobodyIsForgottenWhomTheCacheDoesNotShow.
 	isOwn := r.group == "pager.k8s.co" || r.group == "servicecatalog.k8s.io" || r.resource == "namespaces"
 	return r.verb == "get" && isOwn && !strings.Contains(r.resource, "/")

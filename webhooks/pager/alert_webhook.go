@@ -27,7 +27,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
 	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
 )
 

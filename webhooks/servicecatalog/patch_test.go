@@ -26,8 +26,8 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/costtest"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
 )
 
 // F-S60: what a defaulter and its patch allocate grows with the object, in whatever shape what is free in it is.

@@ -40,9 +40,9 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
+	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // service is a receiver of type webhook, with a clock and a reconciler that nothing but the test moves.

@@ -31,7 +31,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/kube/keyed"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 

@@ -40,8 +40,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/diagnostics"
+	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 

@@ -36,8 +36,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
-	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // keeper keeps Secrets at an API server with some, of which its cache knows none.

@@ -24,9 +24,9 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/patch"
-	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // reasonError is an error that blocks a reconcile, with the reason that the conditions get.

@@ -31,7 +31,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/cachetransform"
+	"github.com/gophernetes/bellhop/internal/kube/cachetransform"
 )
 
 // A loop is an informer, a queue and workers, written with client-go alone. The manager only starts it, so that the webhooks are

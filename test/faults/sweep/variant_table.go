@@ -107,7 +107,7 @@ func variants() []variant {
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, s, intended)`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
+		{name: "no-lock", edits: []mistake{{"internal/kube/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // a deposed leader is slow to stop
 		ctrl.Log.Error(err, "Bellhop ended")
@@ -146,7 +146,7 @@ func variants() []variant {
 `, `	go func() { select {} }()
 	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
-		{name: "conflict-is-fine", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
+		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
 	}
 	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
@@ -195,13 +195,13 @@ var lostHere bool
 	}
 `, ``}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
-		{name: "always-fresh", edits: []mistake{{"internal/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
+		{name: "always-fresh", edits: []mistake{{"internal/kube/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#2", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "own-writes-unseen", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	err = c.Status().Patch(ctx, obj, patch, client.DisableReadYourWritesConsistency)
+		{name: "own-writes-unseen", edits: []mistake{{"internal/kube/patch/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	err = c.Status().Patch(ctx, obj, patch, client.DisableReadYourWritesConsistency)
 	time.Sleep(300 * time.Millisecond)
-	return staleOr(err)`}, {"internal/patch/patch.go", `	"slices"
+	return staleOr(err)`}, {"internal/kube/patch/patch.go", `	"slices"
 `, `	"slices"
 	"time"
 `}},

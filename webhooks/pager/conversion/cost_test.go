@@ -27,8 +27,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/costtest"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
 )
 

@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/docs"
-	"github.com/gophernetes/bellhop/internal/apigroups"
+	"github.com/gophernetes/bellhop/internal/kube/apigroups"
 )
 
 var pageOfForms = docs.URL("install/one-api-group.md")

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
-	"github.com/gophernetes/bellhop/internal/apigroups"
+	"github.com/gophernetes/bellhop/internal/kube/apigroups"
 )
 
 // checkOperator looks whether the operators' pods are ready, and whether two of them serve the same kinds.

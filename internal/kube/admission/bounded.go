@@ -31,7 +31,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/kube/keyed"
 )
 
 const (

@@ -24,7 +24,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 )
 
 func TestOwnConnectionIsSharedWithNobody(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/kube/keyed"
 )
 
 // The limit is each key's own, and nothing is kept of a key whose last holder and waiter have left.

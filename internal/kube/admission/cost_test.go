@@ -27,8 +27,8 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/costtest"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
 )
 
 // F-S57: an object that does not decode is looked through for the fields that are wrong. A review has up to 7 MiB.

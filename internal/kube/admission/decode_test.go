@@ -30,7 +30,7 @@ import (
 	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
 )
 
 var scheme = func() *runtime.Scheme {

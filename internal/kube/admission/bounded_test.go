@@ -29,8 +29,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/costtest"
+	"github.com/gophernetes/bellhop/internal/kube/admission"
 )
 
 var bounds = admission.NewBounds(scheme)

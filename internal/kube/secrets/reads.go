@@ -21,7 +21,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/kube/keyed"
 )
 
 const (
