@@ -128,7 +128,7 @@ rules() {
 	local folder
 	folder=$(go mod download -json github.com/VictoriaMetrics/VictoriaMetrics@v1.151.0 | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
 	[ -n "$folder" ] || return 77
-	RULES=$folder/deployment/docker/rules go test -tags grpcnotrace,rules -vet=off -count=1 -run '^TestLinesOfPublishedRules$' ./internal/lifecycle/source
+	RULES=$folder/deployment/docker/rules go test -tags grpcnotrace,rules -vet=off -count=1 -run '^TestLinesOfPublishedRules$' ./internal/pager/sourcerules
 }
 
 # The notifiers of examples/, in Go and in Python. Skipped where Debian's packages cannot be downloaded.

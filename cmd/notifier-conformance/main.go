@@ -34,8 +34,8 @@ import (
 	"strings"
 	"time"
 
-	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
 )
 
 func main() {

@@ -30,9 +30,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 

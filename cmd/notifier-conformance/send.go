@@ -24,10 +24,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/notify"
-	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
-	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // maxWait bounds the wait before a repeat, which the operator doubles up to 10 minutes.

@@ -31,14 +31,14 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/alertsource"
 	pagedhealth "github.com/gophernetes/bellhop/controllers/pager/health"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
-	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/providers"
-	"github.com/gophernetes/bellhop/internal/receivers"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/receivers/waiting"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/ingest"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 // Options of the controllers of the group.

@@ -44,8 +44,8 @@ var sections = []struct {
 	{"Instances", []string{"internal/lifecycle/instance", "controllers/servicecatalog/instance"}},
 	{"Bindings", []string{"internal/lifecycle/binding", "internal/lifecycle/bindingsecret", "internal/lifecycle/boundinstance", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
 	{"Instances and bindings", []string{"internal/lifecycle", "internal/lifecycle/operation", "internal/catalog", "internal/catalog/schema", "controllers/servicecatalog/engine", "internal/osb", "internal/osb/result"}},
-	{"Alerts", []string{"internal/lifecycle/alert", "controllers/pager/alert"}},
-	{"Receivers", []string{"controllers/pager/receiver", "internal/receivers", "internal/notify", "internal/notify/*", "internal/outbound"}},
+	{"Alerts", []string{"internal/pager/alertrules", "controllers/pager/alert"}},
+	{"Receivers", []string{"controllers/pager/receiver", "internal/pager/receivers", "internal/pager/notify", "internal/pager/notify/*", "internal/outbound"}},
 	{"Answers of admission", []string{"webhooks/pager", "webhooks/servicecatalog", "webhooks"}},
 }
 

@@ -29,7 +29,7 @@ import (
 )
 
 // metricSources register metrics.
-var metricSources = []string{"controllers/pager/metrics.go", "controllers/pager/health/failures.go", "controllers/pager/health/unknown.go", "controllers/servicecatalog/metrics.go", "internal/httpserver/metrics.go", "internal/ingest/metrics.go", "internal/operator/buildinfo.go", "internal/operator/lock.go", "internal/panics/panics.go"}
+var metricSources = []string{"controllers/pager/metrics.go", "controllers/pager/health/failures.go", "controllers/pager/health/unknown.go", "controllers/servicecatalog/metrics.go", "internal/httpserver/metrics.go", "internal/pager/ingest/metrics.go", "internal/operator/buildinfo.go", "internal/operator/lock.go", "internal/panics/panics.go"}
 
 // metricsTable has a row for each metric that the source registers.
 func metricsTable() (string, error) {

@@ -25,8 +25,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
 )
 
 // writeTables writes the tables into all pages of a directory. In a page, a table is between two comments:

@@ -22,7 +22,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
 )
 
 func TestWriteTables(t *testing.T) {

@@ -34,9 +34,9 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/httpserver"
-	"github.com/gophernetes/bellhop/internal/ingest"
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/kube/certificates"
+	"github.com/gophernetes/bellhop/internal/pager/ingest"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
 // KeepCertificates maintains the webhook server's certificate until ctx ends, and calls stop if that fails. It returns the TLS

@@ -28,11 +28,11 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/kube/apigroups"
 	"github.com/gophernetes/bellhop/internal/kube/namespaces"
-	"github.com/gophernetes/bellhop/internal/lifecycle/health"
-	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
 

@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 )
 
 // A receiver is an HTTP server that counts the pages about each Alert, or a notifier.

@@ -33,8 +33,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
-	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
 )
 
 // The reference, compared with the code both ways: what the code has is documented, and what is documented the code has.
@@ -83,7 +83,7 @@ var _ = Describe("The documentation", func() {
 		Expect(metrics).To(ContainElements("bellhop_alerts_waiting", "servicecatalog_osb_request_count"))
 		const page = "docs/reference/metrics.md"
 		Expect(readColumn(page, "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
-		classes := findInSource(`\bClass = "([A-Za-z]+)"`, "internal/notify/result", "internal/osb/result")
+		classes := findInSource(`\bClass = "([A-Za-z]+)"`, "internal/pager/notify/result", "internal/osb/result")
 		Expect(classes).To(ContainElements("Unconfirmed", "Misconfigured"))
 		for _, class := range classes {
 			Expect(pages[page]).To(MatchRegexp(`\b%s\b`, class), "values of labels")
@@ -106,7 +106,7 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(append(alerts, stalled...), readColumn(page, "reason of an event about an Alert", reason))
 
 		By("comparing those about AlertSources")
-		expectSameSet(findInSource(`\breason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/ingest"), readColumn(page, "reason of an event about an AlertSource", reason))
+		expectSameSet(findInSource(`\breason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/pager/ingest"), readColumn(page, "reason of an event about an AlertSource", reason))
 
 		By("comparing those about labelled objects")
 		labelled := findInSource(`(?m)^\treason[A-Za-z]+ += "([A-Za-z]+)"`, "controllers/pager/health")
@@ -129,7 +129,7 @@ var _ = Describe("The documentation", func() {
 
 		By("comparing those of the provider event")
 		var sent []string
-		for _, event := range findInSource(`\bEvent = "([A-Za-z]+)"`, "internal/notify/result") {
+		for _, event := range findInSource(`\bEvent = "([A-Za-z]+)"`, "internal/pager/notify/result") {
 			sent = append(sent, "Alert"+event)
 		}
 		expectSameSet(sent, readColumn(page, "reason of an event as a message", reason))
@@ -151,7 +151,7 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(alerts, readColumn(page, "reason of an Alert", reason))
 		expectSameSet(append(own, "SecretNotFound", "SecretNotRead", "Suspended", "InternalError"), readColumn(page, "reason of a receiver", reason))
 		expectSameSet(append(ofSources, "SecretNotFound", "SecretNotRead", "InternalError"), readColumn(page, "reason of an AlertSource", reason))
-		expectSameSet(findInSource(declared, "internal/notify"), readColumn(page, "reason of an answer", reason))
+		expectSameSet(findInSource(declared, "internal/pager/notify"), readColumn(page, "reason of an answer", reason))
 	})
 
 	It("explains exactly the reasons of brokers, instances and bindings", func() {
@@ -182,8 +182,8 @@ var _ = Describe("The documentation", func() {
 		Expect(found).To(BeTrue())
 		documented, _, _ = strings.Cut(documented, "| no complete answer ")
 		Expect(findMatches(documented, `(?m)^(\|[^|]*\|[^|]*\|[^|]*\| ).*\|$`)).To(Equal(rows), "which are tested with each provider")
-		expectSameSet(append(findInSource(class, "internal/notify/result"), "Confirmed"), readColumnAt(page, "answer of a receiver", 2, quotedName))
-		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/notify"), readColumnAt(page, "answer of a receiver", 3, quotedName))
+		expectSameSet(append(findInSource(class, "internal/pager/notify/result"), "Confirmed"), readColumnAt(page, "answer of a receiver", 2, quotedName))
+		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/pager/notify"), readColumnAt(page, "answer of a receiver", 3, quotedName))
 		expectSameSet(findInSource(class, "internal/osb/result"), readColumnAt(page, "answer of a broker", 2, quotedName))
 		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.Provider]()), readColumn(page, "receiver", regexp.MustCompile(`\[([A-Za-z]+)\]\(receivers/`)))
 	})

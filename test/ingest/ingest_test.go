@@ -131,7 +131,7 @@ var _ = Describe("Posted alerts", func() {
 			{"firing", "fired"}, {"one-resolved", ""}, {"one-resolved-of-another-route", ""}, {"resolved", "resolved"},
 		} {
 			file, isOther := strings.CutSuffix(step.file, "-of-another-route")
-			body, err := os.ReadFile("../../internal/ingest/alertmanager/testdata/alertmanager-webhook-" + file + ".json")
+			body, err := os.ReadFile("../../internal/pager/ingest/alertmanager/testdata/alertmanager-webhook-" + file + ".json")
 			Expect(err).NotTo(HaveOccurred())
 			if isOther {
 				body = ofAnotherRoute(body)

@@ -33,9 +33,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
-	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
 )
 
 var (
@@ -175,7 +175,7 @@ func allProviders() (all []provider) {
 		for _, mode := range reference.Modes {
 			row := notifytest.Fixture{Provider: reference.Name, Mode: mode.Name}.Name()
 			if start[row] == nil {
-				panic("internal/notify/notifytest has no fixture of " + row)
+				panic("internal/pager/notify/notifytest has no fixture of " + row)
 			}
 			all = append(all, provider{row, mode, start[row]})
 		}

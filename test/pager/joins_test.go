@@ -27,8 +27,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
-	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // startSlack starts a workspace of Slack, and creates a Receiver with its bot.

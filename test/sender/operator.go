@@ -41,10 +41,10 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	pagercontrollers "github.com/gophernetes/bellhop/controllers/pager"
 	"github.com/gophernetes/bellhop/internal/httpserver"
-	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/ingest"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/test/sender/kube"
 )
 

@@ -34,7 +34,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 	"github.com/gophernetes/bellhop/test/sender/kube"
 )
 

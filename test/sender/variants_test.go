@@ -32,7 +32,7 @@ var withVariants = flag.Bool("variants", false, "check that the oracle finds eac
 
 const (
 	repo        = "../.."
-	sourceRules = "internal/lifecycle/source/"
+	sourceRules = "internal/pager/sourcerules/"
 )
 
 // mistake replaces a text that a source file has exactly once.
@@ -91,7 +91,7 @@ func variants() []variant {
 `}},
 			history: short(3*time.Hour, byName, action{verb: fires, id: cpuB}, action{verb: fires, id: netC}, action{at: time.Hour, verb: disconnects, number: 1, length: time.Hour}),
 			failure: "a resolve/prometheus-"},
-		{name: "F_P47-the-clock-of-the-replica", edits: []mistake{{"internal/ingest/times.go", `	now = t.Server.Last()
+		{name: "F_P47-the-clock-of-the-replica", edits: []mistake{{"internal/pager/ingest/times.go", `	now = t.Server.Last()
 	if now.IsZero() {
 `, `	now = t.Clock.Now()
 	if now.IsZero() {

@@ -28,7 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
-	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
+	"github.com/gophernetes/bellhop/internal/pager/gitops"
 )
 
 // Metadata-only updates do not reach the webhook, and pass while the operator is down, except for a new annotation of the operator,

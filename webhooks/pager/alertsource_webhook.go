@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
-	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+	"github.com/gophernetes/bellhop/internal/pager/sourcerules"
 )
 
 // The schema decides what is valid; these only warn.

@@ -22,7 +22,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
 
 // F-P13: the compatible policy warns of risky destinations; the strict one refuses them for Receivers, where they are new.

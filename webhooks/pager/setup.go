@@ -33,7 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
 )
 

@@ -36,12 +36,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/panics"
-	"github.com/gophernetes/bellhop/internal/providers"
-	"github.com/gophernetes/bellhop/internal/receivers"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // recordTimeout bounds a write of a result. It also holds while the process stops.

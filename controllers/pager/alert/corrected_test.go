@@ -38,12 +38,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/panics"
-	"github.com/gophernetes/bellhop/internal/providers"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // corrected is a receiver whose Secret changes, and a second one that works, for Alerts that name both.

@@ -27,8 +27,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // emitEvents emits events about a written status, and counts its deliveries.

@@ -30,13 +30,13 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/lifecycle/source"
-	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/pager/sourcerules"
 	"github.com/gophernetes/bellhop/internal/panics"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // answerTimeout is how long a reconcile waits for answers. Later answers are recorded by another reconcile, so that a slow receiver does

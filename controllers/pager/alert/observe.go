@@ -22,10 +22,10 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/providers"
-	"github.com/gophernetes/bellhop/internal/receivers"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
 
 // observe observes in the caches what a decision about an Alert depends on.

@@ -26,8 +26,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // repostRetry is the delay before a failed repost is repeated.

@@ -27,11 +27,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
 
 const (

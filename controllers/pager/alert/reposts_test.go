@@ -40,12 +40,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify/alertmanager"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
 
 // slowAlertmanager takes 200 ms for each request. Its Alerts are sent again RepostEvery after each answer.

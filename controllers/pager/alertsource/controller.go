@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Package alertsource reconciles AlertSources: what time changes about their Alerts, and their status. Posts are stored by the listener of each
-// replica, in internal/ingest.
+// replica, in internal/pager/ingest.
 package alertsource
 
 import (
@@ -31,11 +31,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+	"github.com/gophernetes/bellhop/internal/pager/ingest"
+	"github.com/gophernetes/bellhop/internal/pager/sourcerules"
 )
 
 // Reconciler reviews the Alerts of AlertSources, and keeps the status.

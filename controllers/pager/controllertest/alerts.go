@@ -23,7 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 var (

@@ -30,8 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/receivers"
-	"github.com/gophernetes/bellhop/internal/receivers/waiting"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 // NewCluster returns an API server in memory, with the indexes of the manager's cache.

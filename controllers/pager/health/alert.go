@@ -29,8 +29,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // fieldManager owns the fields of Alerts that follow from labels.

@@ -28,7 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 func TestAlertName(t *testing.T) {

@@ -30,8 +30,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/diagnostics"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // unsyncedDelay is when a request is tried again for which the cache does not show yet what the API server has.

@@ -23,7 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // maxDeletedJobs is about how many names of Jobs of a namespace the last state is kept of one that was deleted, and is not handled yet.

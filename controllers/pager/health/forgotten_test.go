@@ -36,7 +36,7 @@ import (
 	clientfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // newReconcilerWithoutJobs returns a reconciler whose cache has no Job. Its objects.api has what the API server has.

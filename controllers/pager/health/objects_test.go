@@ -33,7 +33,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // A resource that the flag names without a version is read in another one once the former is not served any more.

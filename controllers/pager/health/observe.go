@@ -34,9 +34,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/diagnostics"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // situation is an object and the Alert about it. Of the Jobs of a name, or of a CronJob, the object is the one that decides.

@@ -28,7 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // overflowName is the name of the Alert that says how many more objects of its namespace fail than Alerts may fire.

@@ -40,9 +40,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/diagnostics"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // name is the controller's, in logs and metrics.

@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // unknownObjects are the objects with the label that cannot be judged: about them no Alert is sent, whatever happens.

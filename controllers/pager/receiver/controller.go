@@ -37,13 +37,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	"github.com/gophernetes/bellhop/internal/receivers"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/receivers/waiting"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 const (

@@ -35,9 +35,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	"github.com/gophernetes/bellhop/internal/providers"
-	"github.com/gophernetes/bellhop/internal/receivers"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
 
 // TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.

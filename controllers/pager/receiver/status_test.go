@@ -27,9 +27,9 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
 
 func TestExamine(t *testing.T) {

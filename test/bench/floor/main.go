@@ -48,7 +48,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/cachetransform"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
 	catalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )

@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
-	notifyresult "github.com/gophernetes/bellhop/internal/notify/result"
+	notifyresult "github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // NewAlert returns an Alert for some receivers.

@@ -94,7 +94,7 @@ func shortTimes() (edits []mistake) {
 		{rules, "defaultLapse", "5 * time.Minute", seconds(scenario.Lapse)},
 		{rules, "lapseStep", "20 * time.Minute", "2 * time.Second"},
 		{rules, "lapseAfterStart", "15 * time.Minute", "4 * time.Second"},
-		{"internal/ingest/record.go", "recordEvery", "time.Minute", "time.Second"},
+		{"internal/pager/ingest/record.go", "recordEvery", "time.Minute", "time.Second"},
 		{"controllers/pager/receiver/controller.go", "statusEvery, urgentEvery", "10 * time.Second, time.Second", "3 * time.Second, time.Second"}, // a run waits for the last one
 	} {
 		edits = append(edits, mistake{e.file, "\t" + e.name + " = " + e.is + "\n", "\t" + e.name + " = " + e.short + "\n"})

@@ -22,11 +22,11 @@ const (
 	bindingRules   = "internal/lifecycle/binding/"
 	operationRules = "internal/lifecycle/operation/"
 	alerts         = "controllers/pager/alert/"
-	alertRules     = "internal/lifecycle/alert/"
+	alertRules     = "internal/pager/alertrules/"
 	paging         = "controllers/pager/health/"
-	pagingRules    = "internal/lifecycle/health/"
-	sourceRules    = "internal/lifecycle/source/"
-	notifiers      = "internal/notify/grpc/"
+	pagingRules    = "internal/pager/healthrules/"
+	sourceRules    = "internal/pager/sourcerules/"
+	notifiers      = "internal/pager/notify/grpcnotifier/"
 )
 
 // variants are the mistakes that the sweep must find.
@@ -155,7 +155,7 @@ func variants() []variant {
 		d.deprovision()
 	case IsProvisioned(&d.Status):
 		d.update()`}}, scenario: "instance", fault: "none", oracle: "in use"},
-		{name: "no-id", edits: []mistake{{"internal/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
+		{name: "no-id", edits: []mistake{{"internal/pager/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
 		{name: "one-key", edits: []mistake{{alertRules + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
@@ -254,17 +254,17 @@ var lostHere bool
 			scenario: "source-lapses", fault: "none", oracle: "reached"},
 		{name: "lapses-unheard", edits: []mistake{{sourceRules + "unreported.go", `lastPost(i, in).After(lapseDue(i, in))`, `in.Now.After(lapseDue(i, in))`}},
 			scenario: "source-lapses", fault: "none", oracle: "ended"},
-		{name: "stores-later", edits: []mistake{{"internal/ingest/store.go", `	written, err = Write(ctx, s.Client, plan.Writes)
+		{name: "stores-later", edits: []mistake{{"internal/pager/ingest/store.go", `	written, err = Write(ctx, s.Client, plan.Writes)
 `, `	go func(ctx context.Context) {
 		time.Sleep(time.Second)
 		_, _ = Write(ctx, s.Client, plan.Writes)
 	}(context.WithoutCancel(ctx))
 	written = len(plan.Writes)
-`}, {"internal/ingest/store.go", `	"fmt"
+`}, {"internal/pager/ingest/store.go", `	"fmt"
 `, `	"fmt"
 	"time"
 `}}, scenario: "source-webhook", fault: "none", oracle: "answer"},
-		{name: "conflict-is-stored", edits: []mistake{{"internal/ingest/store.go", `			isLive = true
+		{name: "conflict-is-stored", edits: []mistake{{"internal/pager/ingest/store.go", `			isLive = true
 			continue
 `, `			return result, nil
 `}}, scenario: "source-webhook", fault: "api-conflict@POST:alerts/prom-4b247283d062cf61#1", oracle: "answer"},

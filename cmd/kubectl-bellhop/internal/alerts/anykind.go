@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
-	"github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // anyTarget is an object of any kind that the user names.

@@ -35,7 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/pagebylabel"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/rights"
 	"github.com/gophernetes/bellhop/docs"
-	"github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 var pageOfWatching = docs.URL("how-to/alerts/alert-about-failing-objects.md")

@@ -28,8 +28,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/kube/apigroups"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
 // Deployment is what the Deployment of the operator says.

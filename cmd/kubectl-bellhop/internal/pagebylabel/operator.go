@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
-	"github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // Operator is what the Deployment of the operator says.

@@ -31,8 +31,8 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/kube/apigroups"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
 // listener is where senders post.

@@ -22,7 +22,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/docs"
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
 // authorityFormat prints the certificate authority alone.

@@ -30,7 +30,7 @@ import (
 	pagerclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
-	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
 // show prints what a source is.

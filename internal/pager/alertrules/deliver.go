@@ -1,0 +1,222 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// OrderTolerance is for how long an Alert fires before a missing receiver or Secret is a problem.
+const OrderTolerance = 5 * time.Minute
+
+// resolve sends that the alert is over, until a time of the API server; zero: without end.
+func (d *DeliveryPlan) resolve(t Target, until time.Time, in Inputs) {
+	switch {
+	case isSuspended(t): // on purpose, so that the limit begins anew afterwards
+		d.Row.FirstAttemptTime, until = nil, time.Time{}
+		fallthrough
+	case t.problemOfResolve() != nil:
+		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = t.Problem.Reason, t.Problem.Message, nil
+		d.phase, d.reason = phaseBlocked, t.Problem.Reason
+	default:
+		d.request(t, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
+	}
+	d.Wake = Earliest(d.Wake, in.wakeAt(until))
+}
+
+// rest settles a row. An error message stays only where the error is why.
+func (d *DeliveryPlan) rest(state v1beta1.DeliveryState, reason string) {
+	if d.Row.State != state && state != v1beta1.DeliveryExpired && state != v1beta1.DeliveryUnknown {
+		d.Row.Message = ""
+	}
+	d.Row.State, d.Row.Reason, d.Row.NextAttemptTime = state, reason, nil
+}
+
+// planUnknown settles a row whose outcome is unknown and must not be repeated: a person decides, by a change of the content, which is
+// another message, or of the policy, which repeats this one.
+func (d *DeliveryPlan) planUnknown() {
+	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+}
+
+// waitFor blocks a row until a person changes something, which causes an event.
+func (d *DeliveryPlan) waitFor(p Problem) {
+	d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = p.Reason, p.Message, nil
+	d.Row.State = v1beta1.DeliveryPending
+	d.phase, d.reason = phaseBlocked, p.Reason
+}
+
+// allowForOrder keeps an Alert in progress that fires since a short time, and whose receiver or Secret does not exist: manifests are applied
+// together, in any order.
+func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, in Inputs) {
+	until := firingSince(a, in).Add(OrderTolerance)
+	missing := d.reason == v1beta1.ReasonReceiverNotFound || d.reason == v1beta1.ReasonSecretNotFound
+	if missing && !in.hasPassed(until) {
+		d.phase, d.Wake = phaseInProgress, in.wakeAt(until)
+	}
+}
+
+// isSlow reports whether a delivery has used up its quick retries.
+func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limiter.QuickRetries }
+
+// request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
+// receiver changes.
+func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason string, in Inputs) {
+	again := d.Row.LastAttemptedHash == hash
+	unchanged := again && d.Row.LastAttemptedReceiver == t.Version
+	if unchanged && d.Row.State == v1beta1.DeliveryFailed {
+		d.phase, d.reason = phaseBlocked, v1beta1.ReasonFailed
+		return
+	}
+	d.phase, d.reason = phaseInProgress, reason
+	if unchanged && isSlow(d.Row) {
+		d.phase, d.reason = phaseBlocked, v1beta1.ReasonMisconfigured
+	}
+	if event != result.Resolved {
+		d.Row.State = v1beta1.DeliveryPending
+	}
+	next := d.Row.NextAttemptTime
+	if unchanged && !in.isDue(d.Row) {
+		d.Wake = next.Time
+		return
+	}
+	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
+		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), ByDefault: d.Row.ByDefault}
+	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
+	// message may have arrived: until the next confirmation neither is certain.
+	holding := d.holding(in)
+	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold || event == result.Resolved && holding == HoldsNothing ||
+		event == result.Fired && holding == Holds && isResolved(d.Row.LastAttemptedHash)
+	// The record is about the message of the last attempt. It matters to another one only where the receiver has confirmed none.
+	if again || event == result.Fired && holding != Holds && !isResolved(d.Row.LastAttemptedHash) {
+		d.Send.Partial = d.Row.PartialDelivery
+	}
+	if event == result.Resolved {
+		d.Send.FilteredHash = d.Row.FilteredHash
+	}
+	if !again {
+		d.Send.Sequence++
+		d.Send.Attempt, d.Send.First = 1, true
+	}
+	if unchanged {
+		d.Send.Unconfirmed = d.Row.UnconfirmedAnswers
+		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, in.lastFailure(d.Row)
+		if f, ok := in.Failed[RefOf(d.Row)]; ok {
+			d.Send.FailingSince = f.Since
+		}
+		d.Send.OwnFault = isSlow(d.Row) && next != nil
+	}
+}
+
+// repost repeats what a receiver holds that forgets it otherwise.
+func (d *DeliveryPlan) repost(t Target, every time.Duration, last, now time.Time) {
+	if d.Row.State != v1beta1.DeliverySent || d.phase != phaseSettled || every == 0 {
+		return
+	}
+	if t.Problem != nil { // the receiver forgets it meanwhile
+		d.Wake = now.Add(every)
+		return
+	}
+	if attempted := lastAttempt(d.Row); attempted.After(last) {
+		last = attempted
+	}
+	if due := last.Add(every); now.Before(due) && !IsAhead(last, now) {
+		d.Wake = due
+		return
+	}
+	d.Send = d.repeat(t, every)
+}
+
+const (
+	// keepTimeout is how long a time to live waits for receivers that forget what they hold; what was posted last has ended by then.
+	keepTimeout = 10 * time.Minute
+	// keepRetry is the interval between two attempts.
+	keepRetry = 30 * time.Second
+)
+
+// isKept reports whether the receivers that forget what they hold keep it from now on, as the Alert goes away without a resolve. Those that
+// do not are asked to, until a time of the API server.
+func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, in Inputs) bool {
+	kept := true
+	for i := range pl.Deliveries {
+		if d := &pl.Deliveries[i]; d.isForgotten(a, in) && !in.hasPassed(until) {
+			kept = false
+			d.keep(in)
+			pl.Wake = Earliest(pl.Wake, d.Wake)
+		}
+	}
+	return kept
+}
+
+// isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A deletion does not wait for a receiver that
+// fails.
+func (d *DeliveryPlan) isForgotten(a *v1beta1.Alert, in Inputs) bool {
+	ref := RefOf(d.Row)
+	_, fails := in.Failed[ref]
+	switch {
+	case !d.Wanted, in.RepostEvery[ref] == 0, in.Targets[ref].Problem != nil, in.Kept[ref], !a.DeletionTimestamp.IsZero() && (fails || in.Blocked[ref]):
+		return false
+	}
+	return a.Spec.State == v1beta1.AlertFiring && d.Row.State == v1beta1.DeliverySent && confirmed(d.Row, ContentHash(&a.Spec))
+}
+
+// keep repeats what the receiver holds for the last time.
+func (d *DeliveryPlan) keep(in Inputs) {
+	ref := RefOf(d.Row)
+	if _, busy := in.InFlight[ref]; busy {
+		return
+	}
+	d.Send = nil
+	if failed, ok := in.Failed[ref]; ok {
+		if d.Wake = future(failed.At.Add(keepRetry), in.Now); !d.Wake.IsZero() {
+			return
+		}
+	}
+	d.Send = d.repeat(in.Targets[ref], in.RepostEvery[ref])
+	d.Send.Last = true
+}
+
+// repeat returns the request that repeats what the receiver holds.
+func (d *DeliveryPlan) repeat(t Target, every time.Duration) *Request {
+	return &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: t.Version, RepostEvery: every}
+}
+
+// isOutcomeUnknown reports whether the answer to the content of a hash was lost, or confirmed nothing as often as is tried, and must not
+// be repeated.
+func isOutcomeUnknown(row v1beta1.Delivery, hash string, t Target) bool {
+	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))
+}
+
+// lastAttempt is when the last attempt ended, by the clock of the process that made it; zero: there was none.
+func lastAttempt(row v1beta1.Delivery) time.Time {
+	if row.LastAttemptTime == nil {
+		return time.Time{}
+	}
+	return row.LastAttemptTime.Time
+}
+
+func isSuspended(t Target) bool {
+	return t.Problem != nil && t.Problem.Reason == v1beta1.ReasonSuspended
+}
+
+func isAtMostOnce(t Target) bool {
+	return t.Spec != nil && t.Spec.DeliveryPolicy == v1beta1.AtMostOnce
+}

@@ -1,0 +1,96 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/pager/gitops"
+)
+
+const (
+	// graceAfterCreation is how young an Alert is that gets one attempt although it is being deleted: kubectl apply and kubectl delete
+	// in one script.
+	graceAfterCreation = time.Minute
+	// RestoreLabel is set by Velero on what it restores from a backup.
+	RestoreLabel = "velero.io/restore-name"
+	// deletionPolicyAnnotation, set to Retain, releases an object without telling its receivers that the alert is over.
+	deletionPolicyAnnotation = "bellhop.gophernetes.io/deletion-policy"
+	retain                   = "Retain"
+)
+
+func isRestored(o metav1.Object) bool {
+	_, ok := o.GetLabels()[RestoreLabel]
+	return ok
+}
+
+func retainsExternal(o metav1.Object) bool {
+	return o.GetAnnotations()[deletionPolicyAnnotation] == retain
+}
+
+// IsOver reports whether the receivers have to hear that the Alert is over.
+func IsOver(a *v1beta1.Alert) bool {
+	return a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
+}
+
+// isEdited reports whether the spec has changed since the Alert was created; a deletion raises the generation as well.
+func isEdited(a *v1beta1.Alert) bool {
+	created := int64(1)
+	if !a.DeletionTimestamp.IsZero() {
+		created++
+	}
+	return a.Generation > created
+}
+
+// isUnrecorded reports whether the Alert has the status that it was created with. That proves nothing: the first message is sent
+// without a record.
+func isUnrecorded(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
+
+// severities are all severities, in ascending order.
+var severities = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}
+
+// Rank orders severities; that of none is that of Info.
+func Rank(s v1beta1.Severity) int {
+	return slices.Index(severities, cmp.Or(s, v1beta1.SeverityInfo))
+}
+
+// expiry is when the present occurrence of the Alert expires; zero: never.
+func expiry(a *v1beta1.Alert, in Inputs) time.Time {
+	if a.Spec.ExpireAfterSeconds == nil {
+		return time.Time{}
+	}
+	return firingSince(a, in).Add(time.Duration(*a.Spec.ExpireAfterSeconds) * time.Second)
+}
+
+// expired reports whether the Alert has expired.
+func expired(a *v1beta1.Alert, in Inputs) bool {
+	at := expiry(a, in)
+	return !at.IsZero() && in.hasPassed(at)
+}
+
+// purgeTime is when the Alert deletes itself; zero: never, or not known yet.
+func purgeTime(a *v1beta1.Alert) time.Time {
+	if a.Spec.TTLSecondsAfterFinished == nil || a.Status.FinishedTime == nil || gitops.TrackedBy(a) != "" {
+		return time.Time{}
+	}
+	return a.Status.FinishedTime.Add(time.Duration(*a.Spec.TTLSecondsAfterFinished) * time.Second)
+}

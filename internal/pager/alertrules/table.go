@@ -1,0 +1,116 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// want is what an Alert wants of a receiver. The set is closed.
+type want int
+
+const (
+	// wantsNoChange: it keeps what it holds.
+	wantsNoChange want = iota
+	// wantsContent: it holds the content.
+	wantsContent
+	// wantsFiltered: it holds nothing, as the content is below its minSeverity.
+	wantsFiltered
+	// wantsOver: it holds nothing, as the Alert is resolved.
+	wantsOver
+	// wantsRelease: it holds nothing, and the Alert is gone.
+	wantsRelease
+)
+
+// wants returns what an Alert, whose content has a hash, wants of a receiver. The first case that applies decides: a deletion goes before a resolve, and content that the
+// receiver has confirmed is not filtered afterwards.
+func (d *DeliveryPlan) wants(a *v1beta1.Alert, content string, t Target, in Inputs) want {
+	switch {
+	case !a.DeletionTimestamp.IsZero() && retainsExternal(a):
+		return wantsNoChange
+	case !a.DeletionTimestamp.IsZero():
+		return wantsRelease
+	case a.Spec.State == v1beta1.AlertResolved:
+		return wantsOver
+	case !d.Wanted:
+		return wantsNoChange
+	case confirmed(d.Row, content), isOutcomeUnknown(d.Row, content, t):
+		return wantsContent
+	case d.isFiltered(a, content, t, in):
+		return wantsFiltered
+	}
+	return wantsContent
+}
+
+// next plans what to do about a receiver: by what the Alert wants of it, what it holds, and what may be sent. The first case that applies
+// decides. The row has the state Sent only while the receiver holds the content of the spec: what is repeated has the text of the spec. The
+// state is also set while a request is due or in flight (request, planInFlight), and by its outcome (Apply).
+func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
+	content, holding := ContentHash(&a.Spec), d.holding(in)
+	switch d.wants(a, content, t, in) {
+	case wantsNoChange:
+	case wantsContent:
+		switch {
+		case confirmed(d.Row, content):
+			d.rest(v1beta1.DeliverySent, "")
+		case isOutcomeUnknown(d.Row, content, t):
+			d.planUnknown()
+		case d.isKeptBack(a, t):
+			d.keepBack(content)
+		case expired(a, in):
+			d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold
+			d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
+		default:
+			d.send(a, content, t, in)
+		}
+	case wantsFiltered:
+		d.Row.FilteredHash = content
+		switch {
+		case confirmed(d.Row, ResolvedHash()):
+			d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
+		case holding != HoldsNothing:
+			d.resolveInTime(t, in)
+			d.setMinimum(t)
+		default:
+			d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+		}
+	case wantsOver:
+		switch {
+		case holding != HoldsNothing, d.Wanted && isUnrecorded(a) && isEdited(a): // the first message is sent without a record
+			d.resolveInTime(t, in)
+		default:
+			d.rest(v1beta1.DeliveryResolved, "")
+		}
+	case wantsRelease: // what was certainly not accepted is cancelled, so that a storm can be purged
+		limit := in.deletionLimit(a, d.Row, t)
+		inTime := limit.IsZero() || !in.hasPassed(limit)
+		mayTry := d.Wanted && inTime && !in.Blocked[RefOf(d.Row)]
+		switch {
+		case isOutcomeUnknown(d.Row, ResolvedHash(), t):
+			d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+		case holding != HoldsNothing && !t.isGone() && inTime:
+			d.forgetRefusal(a)
+			d.resolve(t, limit, in)
+		case mayTry && d.eligibleForLastAttempt(a, t, in):
+			d.sendContent(a, content, t, result.Fired, in)
+			d.Wake = in.wakeAt(limit)
+		case mayTry && isUnrecorded(a) && !isYoung(a) && t.problemOfResolve() == nil:
+			d.resolve(t, limit, in)
+		}
+	}
+}

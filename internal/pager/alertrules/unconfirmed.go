@@ -1,0 +1,50 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// unconfirmedDelays are the delays after answers that confirm nothing. The first is short, since a proxy may have answered; after the
+// second a person has seen the message twice if the service did take it.
+var unconfirmedDelays = [result.MaxUnconfirmed - 1]time.Duration{15 * time.Second, 5 * time.Minute}
+
+// unconfirmedHint is what a person can do about a message that was answered with an unknown success.
+const unconfirmedHint = "; it may have arrived each time, so it is not repeated any more: to send it again, change the Alert, or the receiver's provider or Secret"
+
+// applyUnconfirmed returns the row after a success that the service does not document. The message may have been shown to people, so it
+// is repeated at most twice (R12).
+func applyUnconfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
+	row.UnconfirmedAnswers = o.Unconfirmed + 1
+	if row.UnconfirmedAnswers >= result.MaxUnconfirmed {
+		row.State, row.Message = v1beta1.DeliveryUnknown, o.Failure.Message+unconfirmedHint
+		return row
+	}
+	row.State = stateOfOpen(row, o.Event)
+	wait := spread(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt, unconfirmedDelays[row.UnconfirmedAnswers-1])
+	row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
+	return row
+}
+
+// isUnconfirmed reports whether a version of the receiver has answered the content as often as is tried, and confirmed nothing.
+func isUnconfirmed(row v1beta1.Delivery, t Target) bool {
+	return row.UnconfirmedAnswers >= result.MaxUnconfirmed && row.LastAttemptedReceiver == t.Version
+}

@@ -1,0 +1,78 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notify_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/version"
+)
+
+func TestCall(t *testing.T) {
+	server := notifytest.NewServer(t)
+	call := &notify.Call{Client: outboundtest.Client(t)}
+	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Configuration {
+		t.Errorf("before any request: got %+v", e)
+	}
+	do := func() (status, body string, err error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("User-Agent", "a library")
+		resp, err := call.Do(req)
+		if err != nil {
+			return "", "", err
+		}
+		defer resp.Body.Close()
+		read, err := io.ReadAll(resp.Body)
+		return resp.Status, string(read), err
+	}
+	server.Answer(notifytest.Status(http.StatusTeapot, "short"))
+	if status, body, err := do(); err != nil || body != "short" || status != "418 I'm a teapot" {
+		t.Errorf("got %s, %q, %v", status, body, err)
+	}
+	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Configuration || e.Message != "HTTP 418 I'm a teapot" {
+		t.Errorf("got %+v", e)
+	}
+	if agent := server.Requests()[0].Header.Get("User-Agent"); agent != version.UserAgent() {
+		t.Errorf("sent as %q", agent)
+	}
+
+	server.Answer(notifytest.Status(http.StatusOK, "short", "Content-Length", "100"))
+	if _, _, err := do(); err == nil || call.Failure(time.Time{}) != nil {
+		t.Errorf("a body that is cut off: got %v", err)
+	}
+
+	server.Close()
+	_, _, err := do()
+	if own, ok := errors.AsType[*outbound.Error](err); !ok || own.Sent {
+		t.Errorf("a closed port: got %v", err)
+	}
+	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Temporary || e.Reason != result.ReasonConnectionFailed {
+		t.Errorf("a closed port: got %+v", e)
+	}
+}

@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notify
+
+import (
+	"context"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// continueTimeout bounds the edit of a former message: the attempt waits for it, and the next message was accepted already.
+const continueTimeout = 5 * time.Second
+
+// continuedText is the content of a message that another one continues.
+const continuedText = "This alert continues in the next message."
+
+// Continue changes the message with the external id, where the message of a receipt continues it, so that readers do not take the former
+// one for current. edit makes one request. The next message was accepted: whatever happens to the edit, it is not sent again, and the
+// receipt's note says why the former one was not changed.
+func Continue(ctx context.Context, s Editor, m Message, k Key, receipt result.Receipt, edit func(context.Context, Message) error) result.Receipt {
+	if !m.Continues || !s.CanEdit(k.ExternalID) || receipt.ExternalID == k.ExternalID {
+		return receipt
+	}
+	ctx, cancel := context.WithTimeout(ctx, continueTimeout)
+	defer cancel()
+	if err := recovering(ctx, func() error { return edit(ctx, m.continued()) }); err != nil {
+		receipt.Note += "; the former message was not changed: " + err.Error()
+	}
+	return receipt
+}
+
+// recovering returns a panic of a function as an error.
+func recovering(ctx context.Context, f func() error) (err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = FromPanic(ctx, recovered)
+		}
+	}()
+	return f()
+}
+
+// continued returns what the former message becomes. It has neither severity nor content: the next message has those.
+func (m Message) continued() Message {
+	m.Event, m.Severity, m.IsContinued, m.Continues = result.Updated, "", true, false
+	m.RawContent, m.RawLinks, m.RawInstances = continuedText, nil, nil
+	return m
+}

@@ -1,0 +1,132 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package gotify sends to a server of Gotify (https://gotify.net): one message for each event, because an application cannot
+// edit messages.
+//
+// Gotify has no idempotency key: after a lost response people may see a message twice.
+//
+// The text is shown as typed: markup and mentions have no effect. It is marked as plain, and with links as Markdown, since the page of
+// Gotify makes no links of a plain text. The title has the severity, and the priority selects whether a phone rings.
+//
+// There is no Probe: an application's token can only send, so no other request shows whether the token is valid.
+package gotify
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/headers"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// Config is the configuration of a Sender.
+type Config struct {
+	URL   string // of the server, such as https://gotify.example.com
+	Token string // of the application
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
+}
+
+// Sender is a notify.Sender.
+type Sender struct {
+	notify.HTTP
+	messages *url.URL
+}
+
+var _ notify.Sender = (*Sender)(nil)
+
+// check returns what is wrong with the settings in a spec.
+func check(address string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/message") {
+		problems.AddURL("url", address, "must be that of the server, without /message")
+	}
+	return problems
+}
+
+// New returns a sender. An error is a *result.Error that names the invalid field.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	if err := check(config.URL).Err(); err != nil {
+		return nil, err
+	}
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	token, err := notify.Token("token", "the token of an application", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sender{HTTP: headers.NewHTTP(client, config.Headers, token), messages: base.JoinPath("message")}
+	s.Header.Set("X-Gotify-Key", token)
+	return s, nil
+}
+
+// message is the API's format.
+type message struct {
+	Title    string `json:"title"`
+	Message  string `json:"message"`
+	Priority int    `json:"priority"`
+	Extras   extras `json:"extras"`
+}
+
+type extras struct {
+	Display display `json:"client::display"`
+}
+
+type display struct {
+	ContentType string `json:"contentType"`
+}
+
+// priority returns the priority, by which the Android app alerts: up to 3 it is silent, from 4 on it rings, from 8 on it also
+// vibrates.
+func priority(m notify.Message) int {
+	switch {
+	case m.Event == result.Resolved:
+		return 2
+	case m.Severity == notify.Critical:
+		return 8
+	case m.Severity == notify.Warning:
+		return 6
+	}
+	return 4
+}
+
+// Send makes one attempt.
+func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
+	text, contentType, note := render(m)
+	resp, err := s.RequestJSON(ctx, http.MethodPost, s.messages, message{
+		Title:    m.TitleWithStatus(),
+		Message:  text,
+		Priority: priority(m),
+		Extras:   extras{Display: display{ContentType: contentType}},
+	})
+	if err != nil {
+		return result.Receipt{}, err
+	}
+	var made struct {
+		ID uint64 `json:"id"` // a number cannot be a credential
+	}
+	if !notify.Decode(resp, &made) || made.ID == 0 {
+		return result.Receipt{}, s.BadAnswer(resp)
+	}
+	return result.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode) + note}, nil
+}

@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package grpcnotifier
+
+import (
+	"context"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+)
+
+const (
+	// maxMessage bounds a request and a response, in bytes.
+	maxMessage = 256 << 10
+	// prefixLength is the length of what precedes a message in the body of a call, in bytes.
+	prefixLength = 5
+)
+
+// Server is a server of the interface.
+type Server struct {
+	client *outbound.Client
+	url    string
+	host   string // for the header Host; "": that of the URL
+}
+
+// NewServer returns the server of a Config with a valid address.
+func NewServer(config Config, client *outbound.Client) *Server {
+	address, isPlain := strings.CutPrefix(strings.TrimSpace(config.Address), plainScheme)
+	scheme := "https"
+	if isPlain {
+		scheme = "http"
+	}
+	return &Server{client: client.HTTP2(scheme, config.ServerName, maxMessage+prefixLength), url: scheme + "://" + address, host: config.ServerName}
+}
+
+// Call makes one call. It also returns the call's request and response of HTTP: an error may be one that the library made of them.
+func Call[Request, Response any](ctx context.Context, s *Server, authorization, method string, request *Request) (*Response, *notify.Call, error) {
+	made := &notify.Call{Client: s.client}
+	r := connect.NewRequest(request)
+	for name, value := range map[string]string{"Authorization": authorization, "Host": s.host} {
+		if value != "" {
+			r.Header().Set(name, value)
+		}
+	}
+	response, err := connect.NewClient[Request, Response](made, s.url+method, options...).CallUnary(ctx, r)
+	if err != nil {
+		return nil, made, err
+	}
+	return response.Msg, made, nil
+}
+
+// options are those of the library: gRPC, and no compression, since what is read of a response is bounded.
+var options = []connect.ClientOption{connect.WithGRPC(), connect.WithAcceptCompression("gzip", nil, nil)}

@@ -1,0 +1,55 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package matrix
+
+import "github.com/gophernetes/bellhop/internal/pager/notify"
+
+// maxText bounds a text as JSON. An edit has the text twice, and an event has at most 64 KiB together with what servers add.
+const maxText = 28 << 10
+
+// render returns the text of a message, and a note of what was cut.
+func render(m notify.Message) (body, note string) {
+	body, cut, omitted := notify.CutWithLinks(m.TitleWithStatus()+"\n"+m.Content(), m.Links(), maxText, notify.PlainJSON, notify.Link.Line)
+	if cut {
+		note = notify.CutNote("message", len(body), "bytes")
+	}
+	return body, note + omitted
+}
+
+// content is the content of an event of type m.room.message.
+type content struct {
+	MsgType    string    `json:"msgtype"`
+	Body       string    `json:"body"`
+	Mentions   struct{}  `json:"m.mentions"` // empty and never omitted: the text mentions nobody
+	NewContent *content  `json:"m.new_content,omitempty"`
+	RelatesTo  *relation `json:"m.relates_to,omitempty"`
+}
+
+type relation struct {
+	RelType string `json:"rel_type"`
+	EventID string `json:"event_id"`
+}
+
+func text(body string) content { return content{MsgType: "m.text", Body: body} }
+
+// edit returns an event that replaces a message: the new content, and a text for clients without support for edits.
+func edit(message, body string) content {
+	edited, fallback := text(body), text("* "+body)
+	fallback.NewContent = &edited
+	fallback.RelatesTo = &relation{RelType: "m.replace", EventID: message}
+	return fallback
+}

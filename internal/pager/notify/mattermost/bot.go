@@ -1,0 +1,164 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mattermost
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// Bot is a notify.Sender that posts through the API.
+type Bot struct {
+	*connection
+	posts     *url.URL
+	me        *url.URL
+	channelID string
+	token     string
+}
+
+var (
+	_ notify.Sender = (*Bot)(nil)
+	_ notify.Prober = (*Bot)(nil)
+	_ notify.Editor = (*Bot)(nil)
+)
+
+// post is the part of the API's format that this package uses.
+type post struct {
+	ID            string `json:"id,omitempty"`
+	ChannelID     string `json:"channel_id,omitempty"`
+	Message       string `json:"message,omitempty"`
+	PendingPostID string `json:"pending_post_id,omitempty"`
+}
+
+// Send makes one attempt. It makes up to three requests where the post cannot be edited, and two where it continues an earlier one.
+func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Fired || !b.IsID(serverID, k.ExternalID) {
+		return b.create(ctx, m, k)
+	}
+	resp, cuts, err := b.edit(ctx, m, k.ExternalID)
+	switch {
+	case err == nil:
+		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
+	case !isUneditable(resp):
+		return result.Receipt{}, err
+	case m.Event == result.Resolved:
+		gone, err := b.isDeleted(ctx, k.ExternalID)
+		if err != nil {
+			return result.Receipt{}, notify.NotSent(err)
+		}
+		if gone {
+			return result.Receipt{Note: "the post is gone already"}, nil
+		}
+	}
+	return b.create(ctx, m, k)
+}
+
+// edit replaces the text of a post, and returns a note of what was cut.
+func (b *Bot) edit(ctx context.Context, m notify.Message, id string) (resp *outbound.Response, cuts string, err error) {
+	text, cuts := render(m)
+	resp, err = b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(id, "patch"), post{Message: text})
+	if err == nil && b.postIDOf(resp) != id {
+		err = b.BadAnswer(resp)
+	}
+	return resp, cuts, err
+}
+
+// CanEdit reports whether an external id is of a post.
+func (b *Bot) CanEdit(externalID string) bool { return b.IsID(serverID, externalID) }
+
+// create creates a post.
+func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Quiet {
+		return notify.KeptBack(), nil
+	}
+	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
+		m.RawContent, m.RawLinks = "", nil
+	}
+	text, cuts := render(m)
+	resp, err := b.RequestJSON(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
+	if err != nil {
+		return result.Receipt{}, err
+	}
+	id := b.postIDOf(resp)
+	if id == "" {
+		return result.Receipt{}, b.BadAnswer(resp)
+	}
+	receipt := result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}
+	return notify.Continue(ctx, b, m, k, receipt, func(ctx context.Context, former notify.Message) error {
+		_, _, err := b.edit(ctx, former, k.ExternalID)
+		return err
+	}), nil
+}
+
+// pendingID returns the key by which Mattermost recognizes a repeat. Mattermost does not check who used a key: another user
+// who could guess it could use it first, and Mattermost would take the alert for a repeat of that user's post.
+func (b *Bot) pendingID(delivery string) string {
+	mac := hmac.New(sha256.New, []byte(b.token))
+	mac.Write([]byte(delivery))
+	return hex.EncodeToString(mac.Sum(nil))[:32]
+}
+
+// isUneditable reports whether a new post may be accepted although this edit was refused. Mattermost answers 403 also for a
+// deleted post, and 400 after the time limit for edits or where the post's channel is archived.
+func isUneditable(resp *outbound.Response) bool {
+	if resp == nil {
+		return false
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
+		return true
+	}
+	return false
+}
+
+// isDeleted reports whether a post was deleted. An error: this is not known.
+func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
+	resp, err := b.Get(ctx, b.posts.JoinPath(id))
+	switch result.ClassOf(err) {
+	case result.Temporary, result.Unknown, result.Unconfirmed:
+		return false, err
+	case result.Configuration, result.Permanent:
+		return resp != nil && resp.StatusCode == http.StatusNotFound && b.errorIDOf(resp) == "app.post.get.app_error", nil
+	}
+	return false, nil
+}
+
+// Probe requests the account of the token.
+func (b *Bot) Probe(ctx context.Context) error {
+	resp, err := b.Get(ctx, b.me)
+	if err == nil && b.postIDOf(resp) == "" {
+		err = b.BadAnswer(resp)
+	}
+	return err
+}
+
+// postIDOf returns the id in the body of a response; "" where the body is not Mattermost's.
+func (b *Bot) postIDOf(resp *outbound.Response) string {
+	var p post
+	if !notify.Decode(resp, &p) || !b.IsID(serverID, p.ID) {
+		return ""
+	}
+	return p.ID
+}

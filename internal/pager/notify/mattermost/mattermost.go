@@ -1,0 +1,174 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package mattermost posts to a channel of Mattermost, as a bot or through an incoming webhook.
+//
+// A bot creates one post for each alert, which Updated and Resolved edit in place. Where Mattermost refuses the edit, a new
+// post is created; where the post was deleted, a resolve is not sent. Mattermost does not notify of edits. An incoming
+// webhook can only post: each message is a post of its own.
+//
+// A bot's post has an idempotency key, which Mattermost remembers for 30 seconds. A later repeat, and every repeat through a
+// webhook, is a second post, and the first of the two is never edited.
+//
+// The text is the post's own message, which Mattermost searches and phones show. Markup is escaped as HTML entities, which
+// Mattermost's apps decode also where they show no markup, such as on a phone's lock screen. A zero-width space after @
+// breaks mentions. Links stay links, except those next to markup. Not prevented: users' own keywords in the text notify them;
+// emoticons such as ;) and formulas between dollar signs may be drawn; consecutive blanks and empty lines become one.
+package mattermost
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/headers"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// Config has the destination: an incoming webhook with WebhookURL, or a bot with URL, ChannelID and Token.
+type Config struct {
+	WebhookURL string // of the incoming webhook; a credential
+	URL        string // of the server, for a bot
+	ChannelID  string // of the channel that the bot posts to
+	Token      string // of the bot
+
+	Username string // of the author of a webhook's posts; the webhook's if empty
+	IconURL  string // of the author of a webhook's posts; the webhook's if empty
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
+}
+
+// connection is what Bot and Webhook have in common.
+type connection struct{ notify.HTTP }
+
+func newConnection(config Config, client *outbound.Client, secrets ...string) *connection {
+	c := &connection{headers.NewHTTP(client, config.Headers, secrets...)}
+	c.Refine = c.refine
+	return c
+}
+
+var (
+	serverID = regexp.MustCompile(`^[a-z0-9]{26}$`)                                                     // of every object of Mattermost
+	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // no other text of a body is quoted: the server is not Mattermost's own
+)
+
+// check returns what is wrong with the settings in a spec.
+func check(config Config) (problems notify.Problems) {
+	address, channel := config.URL, config.ChannelID
+	switch u := problems.BaseURL("url", address); {
+	case u == nil:
+	case strings.Contains(u.Path, "/hooks/"):
+		problems.AddURL("url", address, "is that of an incoming webhook, and a credential: put it into the Secret, as url, and leave it out here")
+	case strings.Contains(u.Path+"/", "/api/v4/"):
+		problems.AddURL("url", address, "must be that of the server, without /api/v4")
+	}
+	if channel != "" && !serverID.MatchString(channel) {
+		problems.Add("channelID", channel, "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
+	}
+	problems.Line("username", config.Username)
+	problems.Link("iconURL", config.IconURL)
+	if config.ChannelID != "" && config.Username+config.IconURL != "" {
+		problems.Add("username, iconURL", config.Username, "are for an incoming webhook: the posts of a bot have its own name and picture")
+	}
+	return problems
+}
+
+// New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
+func New(config Config, client *outbound.Client) (notify.Sender, error) {
+	if err := check(config).Err(); err != nil {
+		return nil, err
+	}
+	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
+	switch {
+	case err != nil:
+		return nil, err
+	case isBot:
+		return newBot(config, client)
+	}
+	return newWebhook(config, client)
+}
+
+func newBot(config Config, client *outbound.Client) (*Bot, error) {
+	if config.URL == "" {
+		return nil, notify.Invalid("url", "must be set for a bot, which has a token: the address of the server")
+	}
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	token, err := notify.Token("token", "the token of a bot", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if config.ChannelID == "" {
+		return nil, notify.Invalid("channelID", "must be the id of a channel, for a bot")
+	}
+	api := base.JoinPath("api", "v4")
+	b := &Bot{
+		connection: newConnection(config, client, token),
+		posts:      api.JoinPath("posts"),
+		me:         api.JoinPath("users", "me"),
+		channelID:  config.ChannelID,
+		token:      token,
+	}
+	b.Header.Set("Authorization", "Bearer "+token)
+	return b, nil
+}
+
+func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
+	hook, err := notify.ParseURL("url", config.WebhookURL)
+	switch {
+	case err != nil:
+		return nil, err
+	case config.URL != "":
+		return nil, notify.Invalid("url", "of the server is for a bot, which needs a token; an incoming webhook's is in the Secret")
+	case config.ChannelID != "":
+		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
+	}
+	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
+	return &Webhook{connection: newConnection(config, client, secrets...), hook: hook, username: config.Username, iconURL: config.IconURL}, nil
+}
+
+// errorIDOf returns Mattermost's id of an error; "" where the body is not in Mattermost's format.
+func (c *connection) errorIDOf(resp *outbound.Response) string {
+	var answer struct {
+		ID     string `json:"id"`
+		Status int    `json:"status_code"`
+	}
+	if json.Unmarshal(resp.Body, &answer) != nil || answer.Status != resp.StatusCode || !c.IsID(errorID, answer.ID) {
+		return ""
+	}
+	return answer.ID
+}
+
+func (c *connection) refine(e *result.Error, resp *outbound.Response) {
+	id := c.errorIDOf(resp)
+	notify.ClassifyRefusal(e, resp, id != "")
+	switch {
+	case id == "web.incoming_webhook.invalid.app_error": // despite HTTP 400: the webhook does not exist
+		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
+	case id == "api.post.create_post.can_not_post_to_deleted.error": // despite HTTP 400: the channel is archived
+		e.Class, e.Reason = result.Configuration, result.ReasonGone
+	case resp.StatusCode == http.StatusNotImplemented && id != "": // a feature that is turned off, such as webhooks
+		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
+	}
+	if id != "" {
+		e.Message += ": " + id
+	}
+}

@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mattermost
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// Webhook is a notify.Sender that posts through an incoming webhook. There is no Probe: a webhook can only post.
+type Webhook struct {
+	*connection
+	hook     *url.URL
+	username string
+	iconURL  string
+}
+
+// hookPost is the part of an incoming webhook's format that this package uses.
+type hookPost struct {
+	Text     string `json:"text"`
+	Username string `json:"username,omitempty"`
+	IconURL  string `json:"icon_url,omitempty"`
+}
+
+var _ notify.Sender = (*Webhook)(nil)
+
+// Send makes one attempt.
+func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved { // the content is in an earlier post
+		m.RawContent, m.RawLinks = "", nil
+	}
+	text, cuts := render(m)
+	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, hookPost{Text: text, Username: w.username, IconURL: w.iconURL})
+	if err != nil {
+		return result.Receipt{}, err
+	}
+	if notify.ConfirmationOf(resp) != notify.Accepted { // such as a login page
+		return result.Receipt{}, w.BadAnswer(resp)
+	}
+	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}

@@ -1,0 +1,49 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pushover
+
+import (
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+)
+
+// Provider describes Pushover to the registry.
+var Provider = notify.Provider[v1beta1.PushoverProvider]{
+	Addresses: func(s *v1beta1.PushoverProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
+	New: func(s *v1beta1.PushoverProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
+		config := configOf(s)
+		config.Token, config.User = secret.Get("token"), secret.Get("user")
+		return New(config, client)
+	},
+	Check: func(s *v1beta1.PushoverProvider) notify.Problems { return check(configOf(s)) },
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token", "user"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Links:      "one as `url`, then " + notify.Lines,
+		Sent:       "Pushover has queued the message",
+		Probe:      "whether token, user and device are valid",
+		ProbeGap:   "whether a phone is on",
+	}},
+}
+
+func configOf(s *v1beta1.PushoverProvider) Config {
+	return Config{URL: s.URL, Device: s.Device, Sound: s.Sound, Retry: int(s.RetrySeconds), Expire: int(s.ExpireSeconds), TTL: int(s.TTLSeconds)}
+}

@@ -1,0 +1,167 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package slack posts to a channel of Slack, as a bot or through an incoming webhook.
+//
+// A bot posts one message for each alert, which Updated and Resolved edit in place. Where Slack refuses the edit, a new
+// message is posted; where the message was deleted, a resolve is not sent. Slack does not notify of edits. An incoming
+// webhook can only post: each message is one of its own.
+//
+// Slack has no idempotency key: a message whose response was lost is posted again, and the first of the two is never edited.
+// The metadata of a bot's message has the delivery key of its last change.
+//
+// All text is in one attachment, in which Slack parses no markup. In a message's own text it does, which can be turned off
+// for new messages and not for edits. Mentions have no effect. Slack may show the code of one of the workspace's emoji as the
+// emoji.
+package slack
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// DefaultURL is the address of Slack's Web API. GovSlack's is another.
+const DefaultURL = slack.APIURL
+
+// Config has the destination: an incoming webhook with WebhookURL, or a bot with Token and Channel.
+type Config struct {
+	WebhookURL string // of the incoming webhook; a credential
+	Token      string // of the bot
+	Channel    string // id of the channel that the bot posts to
+	URL        string // of the Web API, for a bot; DefaultURL if empty
+
+	Username  string // of the author; the app's if empty
+	IconEmoji string // of the author, such as :fire:
+	IconURL   string // of the author
+	Footer    string
+	Mentions  []string // ids of persons and groups, channel, or here
+}
+
+// connection is what Bot and Webhook have in common.
+type connection struct {
+	notify.HTTP
+	config Config
+}
+
+var (
+	hosts     = []string{"slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com"}
+	channelID = regexp.MustCompile(`^[A-Z][A-Z0-9]{1,63}$`)
+	emoji     = regexp.MustCompile(`^:[a-z0-9_+'-]{1,62}:$`)
+	person    = regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`)
+	group     = regexp.MustCompile(`^S[A-Z0-9]{1,31}$`)
+	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
+)
+
+// check returns what is wrong with the settings in a spec.
+func check(config Config) (problems notify.Problems) {
+	address, channel := config.URL, config.Channel
+	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path, "/services/") {
+		problems.AddURL("url", address, "is that of an incoming webhook, and a credential: put it into the Secret, as url, and leave it out here")
+	}
+	if channel != "" && !channelID.MatchString(channel) {
+		problems.Add("channel", channel, "must be the id of a channel, such as C0123456789, which is in the channel's details: names do not work")
+	}
+	problems.Line("username", config.Username)
+	if config.IconEmoji != "" && !emoji.MatchString(config.IconEmoji) {
+		problems.Add("iconEmoji", config.IconEmoji, "must be the code of an emoji, such as :fire:")
+	}
+	problems.Link("iconURL", config.IconURL)
+	problems.Line("footer", config.Footer)
+	for i, mention := range config.Mentions {
+		if mentionOf(mention) == "" {
+			problems.Add(fmt.Sprintf("mentions[%d]", i), mention, "must be the id of a person (U0123456789) or of a group (S0123456789), channel, or here: names do not work")
+		}
+	}
+	return problems
+}
+
+// New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
+func New(config Config, client *outbound.Client) (notify.Sender, error) {
+	if err := check(config).Err(); err != nil {
+		return nil, err
+	}
+	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
+	switch {
+	case err != nil:
+		return nil, err
+	case isBot:
+		return newBot(config, client)
+	}
+	return newWebhook(config, client)
+}
+
+func newBot(config Config, client *outbound.Client) (*Bot, error) {
+	if config.URL == "" {
+		config.URL = DefaultURL
+	}
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	token, err := notify.Token("token", "the token of a bot", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if config.Channel == "" {
+		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789, for a bot")
+	}
+	return &Bot{
+		connection: newConnection(config, base, client, token),
+		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
+		token:      token,
+		channel:    config.Channel,
+	}, nil
+}
+
+func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
+	hook, err := notify.ParseURL("url", config.WebhookURL)
+	switch {
+	case err != nil:
+		return nil, err
+	case config.Channel != "":
+		return nil, notify.Invalid("channel", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
+	case config.URL != "":
+		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
+	}
+	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
+	w := &Webhook{connection: newConnection(config, hook, client, secrets...), hook: hook}
+	w.Refine = w.refine
+	return w, nil
+}
+
+func newConnection(config Config, to *url.URL, client *outbound.Client, secrets ...string) connection {
+	c := connection{HTTP: notify.NewHTTP(client, secrets...), config: config}
+	c.MayQuote = slices.Contains(hosts, to.Hostname())
+	return c
+}
+
+// quoteCode quotes the text of a response. A code is quoted of any server: it contains no other text.
+func (c *connection) quoteCode(e *result.Error, answer string) {
+	if c.IsID(code, answer) {
+		e.Message += ": " + answer
+		return
+	}
+	c.Quote(e, answer)
+}

@@ -1,0 +1,81 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package slack
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// Webhook is a notify.Sender that posts through an incoming webhook. There is no Probe: a webhook can only post.
+type Webhook struct {
+	connection
+	hook *url.URL
+}
+
+var _ notify.Sender = (*Webhook)(nil)
+
+// Send makes one attempt. It does not use the library's function, which follows redirects and has the URL in its errors.
+func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved { // the content is in an earlier message
+		m.RawContent, m.RawLinks = "", nil
+	}
+	message, cuts := w.render(m)
+	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, slack.WebhookMessage{
+		Text:        w.mentions(m),
+		Username:    w.config.Username,
+		IconEmoji:   w.config.IconEmoji,
+		IconURL:     w.config.IconURL,
+		Attachments: []slack.Attachment{message},
+		Parse:       "none",
+		UnfurlLinks: new(false),
+		UnfurlMedia: new(false),
+	})
+	if err != nil {
+		return result.Receipt{}, err
+	}
+	if notify.ConfirmationOf(resp) != notify.Accepted { // such as a login page
+		return result.Receipt{}, w.BadAnswer(resp)
+	}
+	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}
+
+// refusals are the codes that refuse the content of a message.
+var refusals = []string{"invalid_payload", "no_text", "too_many_attachments"}
+
+// refine reads a code in plain text. Server errors of Slack have a web page as their body.
+func (w *Webhook) refine(e *result.Error, resp *outbound.Response) {
+	answer := bodyText(resp)
+	notify.ClassifyRefusal(e, resp, slices.Contains(refusals, answer))
+	if answer == "user_not_found" { // despite HTTP 400: the user that the webhook posts to
+		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
+	}
+	if !strings.HasPrefix(answer, "<") {
+		w.quoteCode(e, answer)
+	}
+}
+
+func bodyText(resp *outbound.Response) string { return strings.TrimSpace(string(resp.Body)) }

@@ -1,0 +1,38 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package teams
+
+import (
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+)
+
+// Provider describes Microsoft Teams to the registry.
+var Provider = notify.Provider[v1beta1.TeamsProvider]{
+	New: func(_ *v1beta1.TeamsProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
+		return New(Config{URL: secret.Get("url")}, client)
+	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"url"},
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Links:      notify.Buttons,
+		Sent:       "the workflow was started, not that Teams shows the card",
+	}},
+}

@@ -1,0 +1,60 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package telegram
+
+import (
+	"regexp"
+
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+)
+
+const (
+	maxText  = 4096 // UTF-16 code units
+	maxTitle = 1024 // UTF-16 code units, more than a title can have
+)
+
+// render returns the text of a message, and a note of what was cut.
+func render(m notify.Message) (text, cuts string) {
+	head, cuts := titleOf(m)
+	head += "\n\n"
+	room := maxText - notify.Size(head, notify.UTF16)
+	content, cut, omitted := notify.CutWithLinks(breakMentions(m.Content()), m.Links(), room, notify.UTF16, lineOf)
+	if cut {
+		cuts += notify.CutNote("message", maxText, "characters")
+	}
+	return head + content, cuts + omitted
+}
+
+// lineOf returns a link as text, in which apps make the address a link. Telegram refuses a message with a button whose address has a host
+// without a domain, such as that of a Service.
+func lineOf(l notify.Link) string { return breakMentions(l.Text) + ": " + l.Href }
+
+func titleOf(m notify.Message) (short, cuts string) {
+	short, cut := notify.Cut(breakMentions(m.TitleWithStatus()), maxTitle, notify.UTF16)
+	if cut {
+		cuts = notify.CutNote("title", maxTitle, "characters")
+	}
+	return short, cuts
+}
+
+// mention matches everything that Telegram may take for a mention. An @ within a word, such as in an e-mail address, does not
+// match.
+var mention = regexp.MustCompile(`(^|[^A-Za-z0-9_])@([A-Za-z0-9_])`)
+
+// breakMentions returns the text with a word joiner in every mention. Matches cannot overlap: the character after one is
+// within a word.
+func breakMentions(text string) string { return mention.ReplaceAllString(text, "$1@\u2060$2") }

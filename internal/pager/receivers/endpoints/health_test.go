@@ -1,0 +1,57 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package endpoints
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
+	key := KeyOf("ns", controllertest.Team)
+	news := 0
+	h := &Health{OnChange: func(Key) { news++ }}
+	at := func(o lifecycle.Outcome) Observation {
+		o.Version, o.At = "v1", controllertest.T0
+		h.ObserveDelivery(key, o)
+		return h.Of(key)
+	}
+	for _, c := range []struct {
+		why     string
+		outcome lifecycle.Outcome
+		works   bool
+		news    int
+	}{
+		{"a delivery", lifecycle.Outcome{}, true, 1},
+		{"a repost is no news", lifecycle.Outcome{Request: lifecycle.Request{RepostEvery: time.Minute}}, true, 1},
+		{"a message that is refused says nothing of the receiver", lifecycle.Outcome{Failure: &result.Error{Class: result.Permanent, Reason: result.ReasonRejected}}, true, 2},
+		{"nor that it is busy", lifecycle.Outcome{Failure: &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited}}, true, 3},
+		{"a repost that fails", lifecycle.Outcome{Request: lifecycle.Request{RepostEvery: time.Minute}, Failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
+		{"and one that does not, again", lifecycle.Outcome{Request: lifecycle.Request{RepostEvery: time.Minute}}, true, 5},
+	} {
+		if s := at(c.outcome); (s.Proof.Failure == nil) != c.works || news != c.news {
+			t.Errorf("%s: it works: %v, news: %d", c.why, s.Proof.Failure == nil, news)
+		}
+	}
+	if h.Forget(key); h.Of(key).Proof.Version != "" {
+		t.Error("a receiver that is gone is remembered")
+	}
+}

@@ -1,0 +1,138 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package waiting finds the Alerts that wait for a receiver, with an index of the cache.
+package waiting
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+)
+
+// The name of the cache's index, and keys in it.
+const (
+	// Index has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver. A finished Alert is
+	// in it by the receivers that forget an active alert.
+	Index = "waitingFor"
+
+	anyReceiver     = "*"
+	defaultReceiver = "default"
+)
+
+// waitingKey returns the key of Alerts that wait for a receiver.
+func waitingKey(ref v1beta1.ReceiverRef) string {
+	return string(ref.Kind) + "/" + ref.Name
+}
+
+// Keys returns the keys of an Alert in the index, which name what the Alert waits for.
+func Keys(obj client.Object) []string {
+	a := obj.(*v1beta1.Alert)
+	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
+	if finished && a.DeletionTimestamp.IsZero() {
+		return forgottenBy(a)
+	}
+	keys := []string{anyReceiver}
+	usesDefault := false // a default receiver was chosen already
+	for _, row := range a.Status.Deliveries {
+		usesDefault = usesDefault || row.ByDefault && lifecycle.IsConsidered(row)
+		keys = append(keys, waitingKey(lifecycle.RefOf(row)))
+	}
+	for _, ref := range a.Spec.ReceiverRefs {
+		keys = append(keys, waitingKey(ref))
+	}
+	if len(a.Spec.ReceiverRefs) == 0 && !usesDefault {
+		keys = append(keys, defaultReceiver)
+	}
+	return keys
+}
+
+// forgottenBy returns the receivers that forget an active alert unless it is sent again.
+func forgottenBy(a *v1beta1.Alert) (keys []string) {
+	for _, row := range a.Status.Deliveries {
+		if providers.Forgets(row.ExternalID) {
+			keys = append(keys, waitingKey(lifecycle.RefOf(row)))
+		}
+	}
+	return keys
+}
+
+// Dependents finds the Alerts that a change of another object may unblock.
+type Dependents struct{ receivers.Resolver }
+
+// OfReceiver returns the Alerts that a change of a receiver may unblock.
+func (d Dependents) OfReceiver(ctx context.Context, receiver client.Object) []reconcile.Request {
+	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
+	requests := d.forKey(ctx, receiver.GetNamespace(), waitingKey(ref))
+	if receivers.IsDefault(receiver) {
+		requests = append(requests, d.forKey(ctx, receiver.GetNamespace(), defaultReceiver)...)
+	}
+	return requests
+}
+
+// OfSecret returns the Alerts that a change of a Secret may unblock.
+func (d Dependents) OfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, receiver := range d.WithSecret(ctx, secret) {
+		requests = append(requests, d.OfReceiver(ctx, receiver)...)
+	}
+	return requests
+}
+
+// OfNamespace returns the Alerts that a change of a namespace's labels may unblock.
+func (d Dependents) OfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return d.forKey(ctx, namespace.GetName(), anyReceiver)
+}
+
+// forKey returns the Alerts with a key in the index.
+func (d Dependents) forKey(ctx context.Context, namespace, key string) []reconcile.Request {
+	alerts, err := alertsWithKey(ctx, d.Cache, namespace, key)
+	if err != nil {
+		return nil // only while the cache stops
+	}
+	requests := make([]reconcile.Request, len(alerts))
+	for i := range alerts {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&alerts[i])
+	}
+	return requests
+}
+
+// AlertsFor returns the Alerts that wait for a receiver; the namespace of a ClusterReceiver is empty.
+func AlertsFor(ctx context.Context, cache client.Reader, namespace string, ref v1beta1.ReceiverRef) ([]v1beta1.Alert, error) {
+	return alertsWithKey(ctx, cache, namespace, waitingKey(ref))
+}
+
+// Unfinished returns the Alerts that are not finished.
+func Unfinished(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
+	return alertsWithKey(ctx, cache, "", anyReceiver)
+}
+
+func alertsWithKey(ctx context.Context, cache client.Reader, namespace, key string) ([]v1beta1.Alert, error) {
+	var alerts v1beta1.AlertList
+	err := cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{Index: key}, client.UnsafeDisableDeepCopy)
+	return alerts.Items, err
+}
+
+// AddIndex adds the index to a cache.
+func AddIndex(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, &v1beta1.Alert{}, Index, Keys)
+}

@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
+)
+
+const (
+	// minLate is how long an end has to have passed when it is posted, so that its sender's clock may be behind: a sender posts what ends now, too.
+	minLate = time.Minute
+	// minMoves is how often in a row an end has to move, so that it is that of an alert that fires: two senders of a pair may notice an end one
+	// after the other, which moves it once.
+	minMoves = 2
+	// postsInLapse is how often a sender posts an alert in the time that it gives it: Prometheus gives 4 times the interval.
+	postsInLapse = 4
+)
+
+// Ends are the ends in the past that posts to the API have given an alert. What has ended keeps its end. If each post gives it a later one, it fires,
+// and the clock of its sender is behind.
+type Ends struct {
+	start, last time.Time
+	step        time.Duration // from the end before the last one
+	moves       int           // in a row
+	moved       time.Time     // when the last one was first posted
+}
+
+// KeyOf identifies a posted alert by its labels.
+func KeyOf(a alertmanager.Alert) string { return keyOf(a.Labels) }
+
+// IsLate reports whether an alert of the API ended some time ago by its end.
+func IsLate(a alertmanager.Alert, now time.Time) bool {
+	return !a.StartsAt.IsZero() && !a.EndsAt.IsZero() && now.Sub(a.EndsAt) > minLate
+}
+
+// With returns the ends with that of one more post, at a time.
+func (e Ends) With(a alertmanager.Alert, now time.Time) Ends {
+	switch {
+	case !a.StartsAt.Equal(e.start) || a.EndsAt.Before(e.last):
+		return Ends{start: a.StartsAt, last: a.EndsAt, moved: now}
+	case a.EndsAt.Equal(e.last): // of the other one of a pair, or it does not move any more
+		return e
+	}
+	return Ends{start: e.start, last: a.EndsAt, step: a.EndsAt.Sub(e.last), moves: e.moves + 1, moved: now}
+}
+
+// Fires reports whether the alert fires by another clock, and when it lapses by this one, unless it is posted again.
+func (e Ends) Fires(now time.Time) (lapses time.Time, fires bool) {
+	after := max(defaultLapse, min(postsInLapse*e.step, maxLapse))
+	return now.Add(after), e.moves >= minMoves && now.Sub(e.moved) < after
+}
+
+// BehindBy is how far a clock is behind at least that has given the ends.
+func (e Ends) BehindBy(now time.Time) time.Duration { return now.Sub(e.last).Truncate(time.Second) }

@@ -1,0 +1,149 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
+)
+
+// overflowName is the name of the Alert about what is beyond maxAlerts. No group has it, since the names of groups end in a hash.
+func overflowName(source *v1beta1.AlertSource) string { return source.Name + "-more" }
+
+// silenceName is the name of the Alert that says that a source is silent.
+func silenceName(source *v1beta1.AlertSource) string { return source.Name + "-silent" }
+
+func isSpecial(name string, source *v1beta1.AlertSource) bool {
+	return name == overflowName(source) || name == silenceName(source)
+}
+
+// assign has each group update its Alert. While maxAlerts of them fire, the alerts of another group are instances of one more Alert, until
+// they are posted again and there is room.
+func (p *planner) assign(groups []group, r report) {
+	active := map[string]bool{}
+	for i := range p.in.Alerts {
+		if a := &p.in.Alerts[i]; p.byGroup[groupName(a.Name)] == a && isActive(a) && !isSpecial(groupName(a.Name), p.in.Source) {
+			active[a.Name] = true
+		}
+	}
+	more := group{name: overflowName(p.in.Source), title: fmt.Sprintf("Alerts of AlertSource %s beyond its maxAlerts", p.in.Source.Name), isList: true, report: r}
+	for _, g := range groups {
+		present, isBlocked := p.find(&g)
+		if isBlocked {
+			continue
+		}
+		isFull := len(active) >= int(p.in.Source.Spec.MaxAlerts)
+		if isFull && present == nil && g.severity(p.in.Now) != "" { // a post may have thousands of such groups: nothing else is computed
+			more.posted = append(more.posted, overflow(g, false)...)
+			continue
+		}
+		cut := 0
+		g.instances, cut = merge(present, g, p.in.Now)
+		fires := count(g.instances, isFiring) > 0
+		hasRoom := !fires || active[g.name] || !isFull
+		if hasRoom {
+			p.plan.Cut += cut
+			p.write(present, g)
+		}
+		if delete(active, g.name); hasRoom && fires {
+			active[g.name] = true
+		}
+		more.posted = append(more.posted, overflow(g, hasRoom)...)
+	}
+	if more.severity(p.in.Now) != "" || p.has(more.name) {
+		p.update(more)
+	}
+}
+
+// overflow returns the alerts of a group as instances of the Alert about what is beyond maxAlerts. Of a group that has an Alert of its own
+// they end there.
+func overflow(g group, hasAlert bool) []posted {
+	all := slices.Clone(g.posted)
+	for i := range all {
+		all[i].isBeyond, all[i].hasMoved = true, hasAlert
+	}
+	return all
+}
+
+// endSilence resolves the Alert that says that the source is silent: a post was received.
+func (p *planner) endSilence() {
+	if name := silenceName(p.in.Source); p.has(name) {
+		p.update(group{name: name, isOver: true})
+	}
+}
+
+// reviewSilence has an Alert fire while the source is silent. It ends with the next post, which another replica may have got. A source
+// that was never heard from is not set up yet.
+func (p *planner) reviewSilence() {
+	in := p.in
+	after := time.Duration(in.Source.Spec.SilentAfterSeconds) * time.Second
+	due := lifecycle.Latest(in.heard(), in.ServedSince).Add(after)
+	switch {
+	case in.Heard.IsZero():
+	case after == 0 || in.Now.Before(due):
+		if after > 0 {
+			p.plan.Wake = lifecycle.Earliest(p.plan.Wake, due)
+		}
+		if after == 0 || in.heard().After(in.ServedSince) { // a restart proves nothing
+			p.endSilence()
+		}
+	default:
+		p.update(p.silence())
+	}
+}
+
+func (p *planner) silence() group {
+	source := p.in.Source
+	labels := map[string]string{alertmanager.AlertName: "AlertSourceSilent"}
+	text := fmt.Sprintf("AlertSource %s/%s has received nothing since %s. Its sender does not run, or cannot post: what it would say is missing. Alerts that fire stay as they are.",
+		source.Namespace, source.Name, lifecycle.Stamp(p.in.Heard))
+	a := alertmanager.Alert{
+		Labels: labels, State: alertmanager.Firing, StartsAt: p.in.Heard,
+		Annotations: map[string]string{"summary": fmt.Sprintf("AlertSource %s is silent", source.Name), "description": text},
+	}
+	return group{
+		name: silenceName(source), title: a.Title(), labels: labels,
+		posted: []posted{{Alert: a, key: "silent", group: labels, severity: v1beta1.SeverityCritical}},
+	}
+}
+
+// Orphan returns what becomes of the Alerts of a source that was deleted: those that fire stay, and say so.
+func Orphan(alerts []v1beta1.Alert) (writes []Write) {
+	for i := range alerts {
+		present := &alerts[i]
+		if present.Spec.State == v1beta1.AlertResolved || present.DeletionTimestamp != nil || isOrphaned(present) {
+			continue
+		}
+		desired := present.DeepCopy()
+		desired.Spec.Content = withLine(present.Spec.Content, "%s", orphanLine(present))
+		writes = append(writes, Write{Present: present, Alert: desired, Change: Edits})
+	}
+	return writes
+}
+
+// orphanLine is the last line of the content of an Alert whose source was deleted.
+func orphanLine(a *v1beta1.Alert) string {
+	return fmt.Sprintf("AlertSource %s was deleted: a person has to resolve this Alert.", a.Labels[v1beta1.AlertSourceLabel])
+}
+
+func isOrphaned(a *v1beta1.Alert) bool { return strings.HasSuffix(a.Spec.Content, "\n"+orphanLine(a)) }

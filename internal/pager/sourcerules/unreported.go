@@ -1,0 +1,203 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
+)
+
+const (
+	// listedEvery is how often the time is written at which a webhook listed an instance.
+	listedEvery = time.Hour
+	// restartGrace is for how long after an interval a sender may still list what it has lost: Alertmanager keeps no alerts over a restart, and
+	// Prometheus posts them again within a minute or so.
+	restartGrace = 5 * time.Minute
+	// silentGrace is for how long after the first post that follows a silence the other groups of the source may still be posted, at least.
+	silentGrace = 15 * time.Minute
+	// unkeyed is the poster of webhooks without a key of their group: they say nothing about what they do not list.
+	unkeyed = "unkeyed"
+)
+
+// report is what a post says about instances that it does not list.
+type report struct {
+	// isWebhook: the post has the alerts of a group of Alertmanager.
+	isWebhook bool
+	// poster identifies that group, its receiver and its Alertmanager; or it is unkeyed.
+	poster string
+	// isWhole: the post lists all that fires in the group.
+	isWhole bool
+}
+
+func reportOf(post alertmanager.Post) report {
+	g := post.Group
+	switch {
+	case g == nil:
+		return report{}
+	case g.Key == "":
+		return report{isWebhook: true, poster: unkeyed}
+	}
+	poster := lifecycle.Fingerprint("poster", g.Key, g.Receiver, g.ExternalURL)[:hashLength] // two receivers may have groups of one key
+	return report{isWebhook: true, poster: poster, isWhole: g.IsWhole()}
+}
+
+// list records that the post lists an instance as firing.
+func (r report) list(i *v1beta1.AlertInstance, now time.Time) {
+	i.UnlistedTime, i.Poster = nil, r.poster
+	switch {
+	case !r.isWebhook, r.poster == unkeyed:
+		i.ListedTime = nil
+	case i.ListedTime == nil || now.Sub(i.ListedTime.Time).Abs() >= listedEvery:
+		i.ListedTime = lifecycle.Seconds(now)
+	}
+}
+
+// mayHaveListed reports whether the group that is posted is the one that has listed an instance, as far as that is known.
+func (r report) mayHaveListed(i v1beta1.AlertInstance) bool {
+	return i.Poster == "" || i.Poster == r.poster
+}
+
+// pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. That is no end by
+// itself: the first webhook after a restart of Alertmanager lists what has arrived there by then. A group that is cut off may have it.
+func (r report) pass(i *v1beta1.AlertInstance, now time.Time) {
+	isMarked := i.UnlistedTime != nil && !lifecycle.IsAhead(i.UnlistedTime.Time, now)
+	switch {
+	case !r.isWebhook, r.poster == unkeyed, r.poster != i.Poster:
+	case !r.isWhole:
+		r.list(i, now)
+	case !isMarked:
+		i.UnlistedTime = lifecycle.Seconds(now)
+	}
+}
+
+// review returns the instances after those have ended, or are marked, that posts do not report any more.
+func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstance {
+	for n := range instances {
+		switch i := &instances[n]; {
+		case !isFiring(*i):
+		case hasLapsed(*i, in):
+			end(i, i.LapsesAt.Time)
+		case isMarkedAsSilent(*i) && i.UnlistedTime.Time.Before(silentFrom(*i, in)): // the interval was raised, or a webhook was cut
+			i.UnlistedTime = nil
+		case hasGone(*i, in):
+			since := i.UnlistedTime
+			end(i, in.Now)
+			i.UnlistedTime = since // an end that the sender says has none
+		case isSilent(*i, in) && i.UnlistedTime == nil:
+			i.UnlistedTime, i.Poster = lifecycle.Seconds(in.heard()), ""
+		case isOfFormerRelease(*i) && in.heard().After(in.ServedSince):
+			i.ListedTime = lifecycle.Seconds(in.heard())
+		}
+	}
+	return instances
+}
+
+// isOfFormerRelease reports whether a webhook has listed an instance before that was recorded. It may have listed it just before.
+func isOfFormerRelease(i v1beta1.AlertInstance) bool {
+	return i.LapsesAt == nil && i.Poster == "" && i.ListedTime == nil
+}
+
+// hasLapsed reports whether an instance has to end that was not posted again: a post was received after its time, and the listener has served
+// for long enough to have got it.
+func hasLapsed(i v1beta1.AlertInstance, in Inputs) bool {
+	return i.LapsesAt != nil && lastPost(i, in).After(lapseDue(i, in))
+}
+
+// lastPost is the last post that may prove that an instance has lapsed. A sender that does not say when an alert ends does not post it again
+// either, so that any post of the source does.
+func lastPost(i v1beta1.AlertInstance, in Inputs) time.Time {
+	if i.LapseSeconds == 0 {
+		return in.heard()
+	}
+	return notAhead(in.Series.Until, in.Now)
+}
+
+// lapseDue is after which time a post of the source proves that an instance has lapsed.
+func lapseDue(i v1beta1.AlertInstance, in Inputs) time.Time {
+	since, length := in.ServedSince, lapseAfterStart
+	if i.LapseSeconds > 0 {
+		since, length = lifecycle.Latest(since, in.Series.Since), max(length, lapseAfter(i))
+	}
+	return lifecycle.Latest(since.Add(length), i.LapsesAt.Time)
+}
+
+// hasGone reports whether an instance has to end that is marked as not listed. One that its group misses ends after the time in which the group
+// is posted twice; one of which nothing was heard at all, with a later post of the source.
+func hasGone(i v1beta1.AlertInstance, in Inputs) bool {
+	switch {
+	case i.UnlistedTime == nil:
+		return false
+	case isMarkedAsSilent(i):
+		return !in.heard().Before(in.unlistedSince(i).Add(max(silentGrace, missedGrace(in))))
+	}
+	return !in.Now.Before(missedDue(i, in))
+}
+
+// missedGrace is for how long an instance that its group does not list may be listed again.
+func missedGrace(in Inputs) time.Duration {
+	return 2*time.Duration(in.Source.Spec.Alertmanager.GroupIntervalSeconds)*time.Second + restartGrace
+}
+
+// missedDue is when an instance ends that its group does not list.
+func missedDue(i v1beta1.AlertInstance, in Inputs) time.Time {
+	return in.unlistedSince(i).Add(missedGrace(in))
+}
+
+// unlistedSince is since when no post lists an instance that is marked. A post that was refused may have listed it.
+func (in Inputs) unlistedSince(i v1beta1.AlertInstance) time.Time {
+	since := lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time)
+	if refused := in.Source.Status.ReceivingBrokenTime; refused != nil {
+		since = lifecycle.Latest(since, notAhead(refused.Time, in.Now))
+	}
+	return since
+}
+
+// isSilent reports whether no webhook lists an instance any more: Alertmanager does not post a group that is muted as a whole, and a change of
+// its configuration gives a group another key.
+func isSilent(i v1beta1.AlertInstance, in Inputs) bool {
+	return i.ListedTime != nil && in.heard().After(silentFrom(i, in))
+}
+
+// silentFrom is from when on an instance should have been listed again. A webhook that Alertmanager has cut may have it, in a group of any key.
+func silentFrom(i v1beta1.AlertInstance, in Inputs) time.Time {
+	since := i.ListedTime.Time
+	if truncated := in.Source.Status.LastTruncatedTime; truncated != nil {
+		since = lifecycle.Latest(since, notAhead(truncated.Time, in.Now))
+	}
+	return since.Add(listedEvery + time.Duration(in.Source.Spec.Alertmanager.RepeatIntervalSeconds)*time.Second)
+}
+
+// isMarkedAsSilent reports whether an instance was marked since no webhook lists it: then it has no poster. One that its group misses has.
+func isMarkedAsSilent(i v1beta1.AlertInstance) bool {
+	return i.UnlistedTime != nil && i.ListedTime != nil && i.Poster == ""
+}
+
+// reviewDue is just after the time at which an instance may end by time; zero: never.
+func reviewDue(i v1beta1.AlertInstance, in Inputs) time.Time {
+	switch {
+	case !isFiring(i):
+		return time.Time{}
+	case i.LapsesAt != nil:
+		return lapseDue(i, in).Add(time.Second)
+	case i.UnlistedTime != nil && !isMarkedAsSilent(i):
+		return missedDue(i, in).Add(time.Second)
+	}
+	return time.Time{}
+}
