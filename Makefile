@@ -16,7 +16,7 @@ BUF := go tool -modfile=hack/tools/buf/go.mod buf
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
 # What an installation of one API group is generated from; internal/kube/certificates, internal/kube/apiserver and internal/kube/admission serve both.
-paths_of = paths="./controllers/$(1)/...;./webhooks/$(1)/...;./internal/kube/certificates;./internal/kube/apiserver;./internal/kube/admission$(if $(filter servicecatalog,$(1)),;./internal/brokers)"
+paths_of = paths="./controllers/$(1)/...;./webhooks/$(1)/...;./internal/kube/certificates;./internal/kube/apiserver;./internal/kube/admission$(if $(filter servicecatalog,$(1)),;./internal/servicecatalog/brokers)"
 # The context of a container engine has no Git repository.
 BUILD_ARGS = --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(shell hack/commit.sh)
 # All Go modules except those of pinned tools and of the test cluster.

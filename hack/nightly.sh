@@ -87,14 +87,14 @@ soak() {
 }
 
 # Checks that the tests detect mistakes in the source of what they test.
-mutations() { go test -tags grpcnotrace,mutation -vet=off -count=1 -run '^TestMutations$' ./internal/osb ./internal/lifecycle; }
+mutations() { go test -tags grpcnotrace,mutation -vet=off -count=1 -run '^TestMutations$' ./internal/servicecatalog/osb ./internal/servicecatalog/rules; }
 
 bench() {
 	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 	export KUBEBUILDER_ASSETS
 	go -C test test -tags grpcnotrace,bench -vet=off -count=1 ./bench
 	# Those of functions.
-	go test -tags grpcnotrace -vet=off -run '^$' -bench . -benchtime 1x ./internal/lifecycle/... ./internal/catalog/schema ./internal/kube/cachetransform ./webhooks/pager/conversion
+	go test -tags grpcnotrace -vet=off -run '^$' -bench . -benchtime 1x ./internal/servicecatalog/rules/... ./internal/servicecatalog/catalog/schema ./internal/kube/cachetransform ./webhooks/pager/conversion
 }
 
 # The attack of the suite hostile for two minutes, with its limits of time.

@@ -57,7 +57,7 @@ packages_with() {
 
 packages=$(go list ./...) skip=
 if [ -n "$race" ]; then
-	packages=$(grep -v internal/catalog/schema$ <<<"$packages") skip="$sequential|$costs"
+	packages=$(grep -v internal/servicecatalog/catalog/schema$ <<<"$packages") skip="$sequential|$costs"
 fi
 
 # run_suite NAME COMMAND... runs a suite, and stores its output and its result.
@@ -127,7 +127,7 @@ start_package upgrade
 start_package chart
 start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
 start_tests demo/ demo $race ./...
-[ -z "$race" ] || start_tests ./ schema ./internal/catalog/schema
+[ -z "$race" ] || start_tests ./ schema ./internal/servicecatalog/catalog/schema
 start_tests hack/image/ image $race ./...
 start_tests hack/controlplane/ controlplane $race ./...
 start_package internal

@@ -33,10 +33,10 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/broker"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/instance"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
 // Options of the controllers of the group.
@@ -59,7 +59,7 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// Setup registers the controllers of the group. The indexes of internal/catalog/index have to be added before.
+// Setup registers the controllers of the group. The indexes of internal/servicecatalog/catalog/index have to be added before.
 func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	m, err := newMetrics(o.Metrics, mgr.GetCache(), clock.RealClock{})
 	if err != nil {

@@ -40,10 +40,10 @@ var sections = []struct {
 	title string
 	dirs  []string
 }{
-	{"Brokers and their catalogs", []string{"internal/lifecycle/broker", "internal/lifecycle/catalogsync", "controllers/servicecatalog/broker", "controllers/servicecatalog/authsecret", "internal/brokers"}},
-	{"Instances", []string{"internal/lifecycle/instance", "controllers/servicecatalog/instance"}},
-	{"Bindings", []string{"internal/lifecycle/binding", "internal/lifecycle/bindingsecret", "internal/lifecycle/boundinstance", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
-	{"Instances and bindings", []string{"internal/lifecycle", "internal/lifecycle/operation", "internal/catalog", "internal/catalog/schema", "controllers/servicecatalog/engine", "internal/osb", "internal/osb/result"}},
+	{"Brokers and their catalogs", []string{"internal/servicecatalog/brokerrules", "internal/servicecatalog/catalog/catalogsync", "controllers/servicecatalog/broker", "controllers/servicecatalog/authsecret", "internal/servicecatalog/brokers"}},
+	{"Instances", []string{"internal/servicecatalog/instancerules", "controllers/servicecatalog/instance"}},
+	{"Bindings", []string{"internal/servicecatalog/bindingrules", "internal/servicecatalog/bindingsecret", "internal/servicecatalog/boundinstance", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
+	{"Instances and bindings", []string{"internal/servicecatalog/rules", "internal/servicecatalog/operation", "internal/servicecatalog/catalog", "internal/servicecatalog/catalog/schema", "controllers/servicecatalog/engine", "internal/servicecatalog/osb", "internal/servicecatalog/osb/osbresult"}},
 	{"Alerts", []string{"internal/pager/alertrules", "controllers/pager/alert"}},
 	{"Receivers", []string{"controllers/pager/receiver", "internal/pager/receivers", "internal/pager/notify", "internal/pager/notify/*", "internal/outbound"}},
 	{"Answers of admission", []string{"webhooks/pager", "webhooks/servicecatalog", "webhooks"}},

@@ -52,8 +52,8 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 	"github.com/gophernetes/bellhop/webhooks/pager"
 	"github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )

@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 // schemaSize is the approximate size of a plan's schema in bytes.

@@ -30,7 +30,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/uuid"
 
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 // A broker is an osbtest.Broker that also records when its requests were open.

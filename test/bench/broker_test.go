@@ -28,7 +28,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/uuid"
 
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 func TestMaxConcurrent(t *testing.T) {

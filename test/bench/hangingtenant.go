@@ -28,7 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 const aboutHangingTenant = `

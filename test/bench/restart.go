@@ -22,7 +22,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 // restartFigures are the figures of one restart.

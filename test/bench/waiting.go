@@ -23,7 +23,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 const aboutWaiting = `

@@ -46,7 +46,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/hack/local"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/printed"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )

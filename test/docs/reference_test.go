@@ -83,7 +83,7 @@ var _ = Describe("The documentation", func() {
 		Expect(metrics).To(ContainElements("bellhop_alerts_waiting", "servicecatalog_osb_request_count"))
 		const page = "docs/reference/metrics.md"
 		Expect(readColumn(page, "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
-		classes := findInSource(`\bClass = "([A-Za-z]+)"`, "internal/pager/notify/result", "internal/osb/result")
+		classes := findInSource(`\bClass = "([A-Za-z]+)"`, "internal/pager/notify/result", "internal/servicecatalog/osb/osbresult")
 		Expect(classes).To(ContainElements("Unconfirmed", "Misconfigured"))
 		for _, class := range classes {
 			Expect(pages[page]).To(MatchRegexp(`\b%s\b`, class), "values of labels")
@@ -121,11 +121,11 @@ var _ = Describe("The documentation", func() {
 			Expect(found).NotTo(BeEmpty(), pattern)
 			return found
 		}
-		own := values(`(?:Eventf\(|audit\.Left\(|Deleted: ).*\bv1beta1\.(Reason[A-Za-z]+)`, "controllers/servicecatalog", "internal/lifecycle/catalogsync")
+		own := values(`(?:Eventf\(|audit\.Left\(|Deleted: ).*\bv1beta1\.(Reason[A-Za-z]+)`, "controllers/servicecatalog", "internal/servicecatalog/catalog/catalogsync")
 		own = append(own, values(`v1beta1\.(ReasonRetained)\b`, "controllers/servicecatalog/engine")...)
 		expectSameSet(own, readColumn(page, "reason of an event about a service", reason))
-		expectSameSet(values(`v1beta1\.(Reason[A-Za-z]+): +\{Warning: true\}`, "internal/lifecycle"), readColumn(page, "reason of a Warning, also while the operator retries", reason))
-		expectSameSet(values(`v1beta1\.(Reason[A-Za-z]+): +\{Quiet: true\}`, "internal/lifecycle"), readColumn(page, "reason without an event", reason))
+		expectSameSet(values(`v1beta1\.(Reason[A-Za-z]+): +\{Warning: true\}`, "internal/servicecatalog/rules"), readColumn(page, "reason of a Warning, also while the operator retries", reason))
+		expectSameSet(values(`v1beta1\.(Reason[A-Za-z]+): +\{Quiet: true\}`, "internal/servicecatalog/rules"), readColumn(page, "reason without an event", reason))
 
 		By("comparing those of the provider event")
 		var sent []string
@@ -161,7 +161,7 @@ var _ = Describe("The documentation", func() {
 		all := slices.Clone(events)
 		for kind, name := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
 			documented := readColumn(page, "reason of "+kind, reason)
-			Expect(append(documented, events...)).To(ContainElements(findReasons("controllers/servicecatalog/"+name, "internal/lifecycle/"+name)), "reasons of %s", kind)
+			Expect(append(documented, events...)).To(ContainElements(findReasons("controllers/servicecatalog/"+name, "internal/servicecatalog/rules/"+name)), "reasons of %s", kind)
 			all = append(all, documented...)
 		}
 		expectSameSet(findReasons(servicePackages...), all)
@@ -184,7 +184,7 @@ var _ = Describe("The documentation", func() {
 		Expect(findMatches(documented, `(?m)^(\|[^|]*\|[^|]*\|[^|]*\| ).*\|$`)).To(Equal(rows), "which are tested with each provider")
 		expectSameSet(append(findInSource(class, "internal/pager/notify/result"), "Confirmed"), readColumnAt(page, "answer of a receiver", 2, quotedName))
 		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/pager/notify"), readColumnAt(page, "answer of a receiver", 3, quotedName))
-		expectSameSet(findInSource(class, "internal/osb/result"), readColumnAt(page, "answer of a broker", 2, quotedName))
+		expectSameSet(findInSource(class, "internal/servicecatalog/osb/osbresult"), readColumnAt(page, "answer of a broker", 2, quotedName))
 		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.Provider]()), readColumn(page, "receiver", regexp.MustCompile(`\[([A-Za-z]+)\]\(receivers/`)))
 	})
 
@@ -408,7 +408,7 @@ func findInSource(pattern string, folders ...string) []string {
 }
 
 // servicePackages give reasons to brokers, instances and bindings.
-var servicePackages = []string{"controllers/servicecatalog", "internal/brokers", "internal/lifecycle"}
+var servicePackages = []string{"controllers/servicecatalog", "internal/servicecatalog/brokers", "internal/servicecatalog/rules"}
 
 // findReasons returns the reasons that the code in folders or files uses for brokers, instances and bindings.
 func findReasons(paths ...string) []string {

@@ -30,8 +30,8 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 

@@ -32,7 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/lifecycle/injection"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/injectionrules"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 

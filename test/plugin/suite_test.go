@@ -39,7 +39,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 

@@ -40,10 +40,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 var _ = Describe("Faults", func() {

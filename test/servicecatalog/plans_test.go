@@ -32,8 +32,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 var _ = Describe("The sample policy on plans", func() {

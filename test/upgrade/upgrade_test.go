@@ -39,10 +39,10 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 

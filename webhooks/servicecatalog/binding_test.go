@@ -31,8 +31,8 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 func binding(edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {

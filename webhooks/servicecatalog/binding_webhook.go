@@ -35,9 +35,9 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // As for instances. A changed spec is reverted, so that an update only has the operator's annotations to check.

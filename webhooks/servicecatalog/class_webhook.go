@@ -25,8 +25,8 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // The schema has all validations. Deletions have warnings.

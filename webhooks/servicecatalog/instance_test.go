@@ -28,7 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 func defaulted(t *testing.T, k knowledge, old, i *v1beta1.ServiceInstance) *v1beta1.ServiceInstance {

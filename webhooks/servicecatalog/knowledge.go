@@ -26,10 +26,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
 // knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to

@@ -20,8 +20,8 @@ import (
 	"context"
 	"strings"
 
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
 // suggestions returns existing names similar to the class that was not found. The error about a plan lists its choices.

@@ -36,12 +36,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {

@@ -24,14 +24,14 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
-	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
-	"github.com/gophernetes/bellhop/internal/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // Ask sends the request of the last decision. The request is that of the status that is on record once it was sent.

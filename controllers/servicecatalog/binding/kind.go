@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 )
 
 // Name returns the kind.

@@ -24,13 +24,13 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
-	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // observe observes what a binding refers to, in the cache.

@@ -30,12 +30,12 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // F-S56: the namespace controller deletes the Secret of a binding before the binding, and the cache may not show the deletion of the namespace

@@ -33,14 +33,14 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/panics/status"
+	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // Setup registers the controller of ServiceBindings.

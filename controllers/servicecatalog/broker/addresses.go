@@ -23,8 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // addressesOf returns the present address of a broker; where the status does not have it, also the addresses that its instances and bindings

@@ -23,10 +23,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
-	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 )
 
 // checkAvailability requests the catalog of a broker that is not relisted any more, since it is being deleted or was abandoned: deletions

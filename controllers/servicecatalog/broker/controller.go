@@ -32,13 +32,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
 // staleRetry is when a broker is reconciled again that the cache shows out of date: the update may cause no event.

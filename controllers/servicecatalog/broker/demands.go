@@ -22,10 +22,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // demands are what answers to the requests of instances and bindings want of the catalogs of brokers. The zero value is ready to use.

@@ -25,13 +25,13 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 var failed, answered = limiter.Result{Outcome: limiter.Unavailable}, limiter.Result{}

@@ -24,8 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // emitEvents emits an event if the condition Ready of a broker has changed. A change of the message alone causes an event only where a

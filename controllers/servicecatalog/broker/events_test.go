@@ -22,8 +22,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // F-U5: a failure is logged at level error, and a healthy broker that is being deleted is not.

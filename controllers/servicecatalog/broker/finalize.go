@@ -28,12 +28,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // finalize releases a broker once no instance and binding needs it.

@@ -29,16 +29,16 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // relist reads the catalog, syncs classes and plans, and records the result.

@@ -30,9 +30,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
 // fakeIndexer is a client.FieldIndexer that adds the indexes to a fake client.

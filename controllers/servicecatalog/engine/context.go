@@ -25,8 +25,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // namespaceUID returns the UID of a namespace, by which brokers know it.

@@ -30,11 +30,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/schema"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/schema"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // ParametersVersion returns the version of the Secrets of parameters, from the cached metadata.

@@ -25,10 +25,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // pending holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost

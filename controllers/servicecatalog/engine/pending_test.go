@@ -19,10 +19,10 @@ package engine
 import (
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
-	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // TestAPlaceInAQueueBelongsToTheName: the next object of the name has it, and gives it up.

@@ -21,12 +21,12 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // TestWhoseFaultItIs has F-R12: an object waits for the broker's probe unless the fault is its own,

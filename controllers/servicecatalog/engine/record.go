@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // reasonError is an error that blocks a reconcile, with the reason that the conditions get.

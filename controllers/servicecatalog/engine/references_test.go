@@ -31,10 +31,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt: else an instance goes that a binding still needs.

@@ -22,9 +22,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // AwaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the

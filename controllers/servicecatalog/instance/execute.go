@@ -27,12 +27,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
-	"github.com/gophernetes/bellhop/internal/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // maxRefusal bounds the API server's message in a condition.

@@ -27,14 +27,14 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
-	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
-	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // conformance: F01

@@ -24,10 +24,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // observe observes what an instance refers to, in the cache.

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
 // TestAnOwnerWakesTheClaimantsOfItsID: they are to name it, and go on once it is gone.

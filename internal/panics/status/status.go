@@ -31,9 +31,9 @@ import (
 	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	services "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // recordTimeout bounds a write. It also holds while the process stops.

@@ -44,11 +44,11 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/cachetransform"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
 	catalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )

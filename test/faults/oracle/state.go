@@ -23,7 +23,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )

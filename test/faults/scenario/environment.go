@@ -32,7 +32,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )

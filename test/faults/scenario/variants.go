@@ -20,8 +20,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 )
 
 // ForVariants returns the scenarios that only variants need: each is the smallest that detects one mistake.

@@ -23,8 +23,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 

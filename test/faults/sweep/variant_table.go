@@ -18,9 +18,9 @@ package sweep
 
 const (
 	services       = "controllers/servicecatalog/"
-	instanceRules  = "internal/lifecycle/instance/"
-	bindingRules   = "internal/lifecycle/binding/"
-	operationRules = "internal/lifecycle/operation/"
+	instanceRules  = "internal/servicecatalog/instancerules/"
+	bindingRules   = "internal/servicecatalog/bindingrules/"
+	operationRules = "internal/servicecatalog/operation/"
 	alerts         = "controllers/pager/alert/"
 	alertRules     = "internal/pager/alertrules/"
 	paging         = "controllers/pager/health/"
@@ -37,9 +37,9 @@ func variants() []variant {
 		if step.Request.Operation == lifecycle.Provision {
 			step.Status = new(instancerules.Apply(s.instance, s.next.Status, *s.next.Request, operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, Created: true}, s.r.Clock.Now()))
 		}
-`}, {services + "instance/controller.go", `	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
-`, `	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+`}, {services + "instance/controller.go", `	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+`, `	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 `}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
@@ -57,7 +57,7 @@ func variants() []variant {
 `, `	default:
 		ap.Kind.RecordRemoved()
 `}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
-		{name: "lost-is-nothing", edits: []mistake{{"internal/osb/outcome.go", `	if e.reads() {
+		{name: "lost-is-nothing", edits: []mistake{{"internal/servicecatalog/osb/outcome.go", `	if e.reads() {
 		return result.Retry
 	}
 	return result.Unknown
@@ -92,9 +92,9 @@ func variants() []variant {
 		return ctrl.Result{}, nil
 	}
 `, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
-		{name: "stops-where-it-waits", edits: []mistake{{"internal/lifecycle/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
+		{name: "stops-where-it-waits", edits: []mistake{{"internal/servicecatalog/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
-		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
+		{name: "takes-strangers", edits: []mistake{{"internal/servicecatalog/rules/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
 			instanceRules + "apply_provision.go", `Conflict: ap.RecordConflict,`,
 			`Conflict: func() { ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()}) },`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
@@ -125,9 +125,9 @@ func variants() []variant {
 `, `	content.Data["password"] = []byte("old")
 	version, err = r.secrets.Put(ctx, b, received.BindingID, content)
 `}}, scenario: "binding-kept", fault: "none", oracle: "secret"},
-		{name: "words-as-they-are", edits: []mistake{{"internal/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
+		{name: "words-as-they-are", edits: []mistake{{"internal/servicecatalog/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
-		{name: "password-in-log", edits: []mistake{{"internal/brokers/clients.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
+		{name: "password-in-log", edits: []mistake{{"internal/servicecatalog/brokers/clients.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
 		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
@@ -140,7 +140,7 @@ func variants() []variant {
 `}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if s.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
 	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
-		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
+		{name: "warns-of-waiting", edits: []mistake{{"internal/servicecatalog/rules/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
 			`	v1beta1.ReasonReferencesNonexistentInstance: {Warning: true},`}}, scenario: "binding-first", fault: "none", oracle: "warning"},
 		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {
 `, `	go func() { select {} }()

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
+	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // bindTimeout is how long --wait waits by default: the instance may still be on its way.

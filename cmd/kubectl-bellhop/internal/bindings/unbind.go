@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
-	"github.com/gophernetes/bellhop/internal/lifecycle/injection"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/injectionrules"
 )
 
 type unbind struct {

@@ -22,7 +22,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // Exit codes, for scripts.

@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/forward"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 )
 
 // uriKeys are the keys of the URI that programs use, by which a service is chosen if it has more than one, as for its web pages.

@@ -30,8 +30,8 @@ import (
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	servicecatalogclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // credentials are what the Secret of a binding has.

@@ -33,8 +33,8 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
 	"github.com/gophernetes/bellhop/docs"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle/injection"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/injectionrules"
 )
 
 // injected is what the check of credentials in Pods has read.

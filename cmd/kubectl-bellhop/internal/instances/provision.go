@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
+	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // provisionTimeout is how long --wait waits by default: brokers take minutes for a database.

@@ -36,8 +36,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/schema"
+	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/schema"
 )
 
 // Flags are --param, --params and --params-secret.

@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
-	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // kindPod is the kind of the nodes that printTree limits.

@@ -32,7 +32,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/lifecycle/injection"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/injectionrules"
 )
 
 // running selects Pods that have not ended.

@@ -27,8 +27,8 @@ import (
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // Use is how a Pod uses a Secret.

@@ -1,0 +1,77 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+func atFirst(f *fixture) { f.in.Address = lifecycletest.Addresses(false) }
+func moved(f *fixture)   { f.in.Address = lifecycletest.Addresses(true) }
+
+// F-JS9: a 410 of another address than the recorded one ends no removal, until the move is confirmed.
+func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
+	for name, is := range map[string][]func(*fixture){
+		"recorded":         bfs(atFirst, bound1, deleted1, lives1, ejected, moved),
+		"without a record": bfs(bound1, deleted1, lives1, ejected, moved),
+		"a predecessor":    bfs(atFirst, bound1, rebound, func(f *fixture) { f.after(with(201)) }, moved, in(48*3600e9)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(is...)
+			f.after(saidOf(osbresult.Gone, 410))
+			f.succeed()
+			next := f.step()
+			if next.Request != nil || next.Release != nil || next.CheckAvailability {
+				t.Fatal(next.say())
+			}
+			if stalled := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled); f.b.DeletionTimestamp != nil && stalled.Reason != v1beta1.ReasonBrokerMoved {
+				t.Errorf("%+v", stalled)
+			}
+			f.in.Address.Confirmed = []string{lifecycletest.FirstAddress}
+			if got := f.step().say(); got != "unbind id" {
+				t.Errorf("once the move is confirmed: %s", got)
+			}
+		})
+	}
+}
+
+// F-JS9: the address is recorded with the next write, and never for its own sake. That of a successor stays that of its predecessor.
+func TestF_JS9_RecordOfTheAddress(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+		says string
+	}{
+		"a new binding":           {bfs(moved), lifecycletest.OtherAddress, "journal bind id"},
+		"at rest":                 {bfs(bound1, atFirst), "", "nothing: Ready"},
+		"a successor":             {bfs(atFirst, bound1, moved, rebound), lifecycletest.FirstAddress, "journal bind " + next1},
+		"a deletion":              {bfs(bound1, atFirst, deleted1, lives1, ejected), lifecycletest.FirstAddress, "unbind id"},
+		"a deletion after a move": {bfs(bound1, moved, deleted1, lives1, ejected), lifecycletest.FirstAddress, "journal unbind id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := newFixture(test.is...).step()
+			if got := next.Status.BrokerAddress; got != test.want || next.say() != test.says {
+				t.Errorf("%s, at %q; want %s, at %q", next.say(), got, test.says, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,257 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+// Change returns the creation of a binding, which is the only change that brokers know.
+func (ap *application) Change() operation.Change {
+	return operation.Change{
+		Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed,
+		Running: lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"},
+		Done:    ap.recordBindDone, Accepted: ap.recordBindAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.recordConflict,
+		Succeeded: ap.recordBound, OperationFailed: ap.recordBindFailure, Overdue: ap.recordBindFailure,
+	}
+}
+
+func (ap *application) applyBind() {
+	switch class := ap.Answer.Class; {
+	case class == osbresult.NeedsApp: // repeated at once, with an application
+	case ap.call.Repeat && class != osbresult.Done && class != osbresult.Accepted: // the existing binding is not affected
+		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
+	default:
+		ap.ApplyChange()
+	}
+}
+
+func (ap *application) recordBindAccepted() {
+	if ap.call.ID == ap.b.Spec.ExternalID {
+		ap.status.OwnershipUnknown = !ap.call.Owned
+	}
+	task := ap.phase.Task
+	if !ap.phase.Creates() {
+		task = bindingphase.Binding
+	}
+	ap.recordAccepted(task, ap.Change().Running)
+	if ap.status.InProgressProperties == nil {
+		ap.status.InProgressProperties = ap.call.Properties
+	}
+}
+
+// recordBindDone records that the broker has the binding.
+func (ap *application) recordBindDone() {
+	s := &ap.status
+	if !ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
+		s.UnbindStatus = v1beta1.UnbindNotRequired
+		ap.phase = bindingphase.Phase{}
+		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
+		return
+	}
+	switch isSupplied := ap.call.ID == ap.b.Spec.ExternalID; {
+	case isSupplied && ap.Answer.Binding.Created:
+		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
+	case isSupplied && !bindingphase.IsBound(s) && !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request, of which no answer is on record, may have created it
+		s.OwnershipUnknown = true
+	}
+	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
+		ap.revert(fmt.Sprintf("the broker already had a binding under the id %q, created for example after the backup of this object, and does not return its credentials: the binding is retained", ap.call.ID))
+		return
+	}
+	if kind := ap.Answer.Binding.Unsupported(); kind != "" && !ap.call.Repeat {
+		message := "the broker answered with " + kind + ", which Kubernetes cannot provide"
+		ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
+		return
+	}
+	ap.recordBound()
+}
+
+// recordBound records a binding that the broker has confirmed. It is Ready once its credentials are in the Secret.
+func (ap *application) recordBound() {
+	s := &ap.status
+	s.UnbindStatus = v1beta1.UnbindRequired
+	if ap.phase.IsReplacement() {
+		ap.phase.Accepted = false
+		ap.Attempts().NextTime = nil
+		ap.SetConditions(undelivered)
+		return
+	}
+	if ap.call.Properties != nil {
+		s.ExternalProperties = ap.call.Properties
+	} else if s.InProgressProperties != nil {
+		s.ExternalProperties = s.InProgressProperties
+	}
+	ap.phase = bindingphase.Phase{}
+	s.Attempts = lifecycle.RemovalOf(s.Attempts)
+	if !ap.call.Repeat {
+		s.ReconciledGeneration = 0
+	}
+	if found := ap.Answer.Binding; found != nil && (!ap.call.Repeat || validity.HasExpiry(found)) {
+		validity.RecordExpiry(s, found, ap.Now)
+	}
+	ap.SetConditions(undelivered)
+}
+
+// undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
+var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The broker has the binding; its credentials are not in the Secret yet"}
+
+// recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
+func (ap *application) recordRejected(message string) {
+	s := &ap.status
+	if ap.Answer.Class == osbresult.NeedsAsync {
+		message = "Bind call failed: the broker creates bindings only asynchronously, and its catalog does not set bindings_retrievable, so the credentials could not be fetched: " + ap.DescribeOutcome()
+	}
+	switch {
+	case ap.phase.IsReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
+		return
+	case ap.phase.Task == bindingphase.Rotating: // the predecessor may be what is refused: a plain bind follows
+		if ap.call.NothingAtBroker {
+			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = bindingphase.Replacing, nil, nil
+			ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
+			return
+		}
+	case ap.phase.IsReplacement():
+		ap.Stop(message)
+	default:
+		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not retried any more"+untilAsked)
+	}
+	if ap.IsConflictHeld() {
+		return
+	}
+	if !ap.call.NothingAtBroker {
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	} else if ap.phase.IsReplacement() {
+		ap.revert(message)
+	} else {
+		ap.MarkNothingSent()
+	}
+}
+
+// startMitigation begins an orphan mitigation where the binding may be removed.
+func (ap *application) startMitigation(why lifecycle.Cause) {
+	switch replaces := ap.phase.IsReplacement(); {
+	case replaces && !ap.call.MayMitigate():
+		ap.phase.Accepted = false
+		return
+	case !replaces && (bindingphase.IsBound(&ap.status) || !ap.call.MayMitigate()):
+		ap.phase = bindingphase.Phase{}
+		return
+	}
+	ap.phase = ap.phase.Mitigation()
+	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	a := ap.Attempts()
+	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
+		a.LastError = why.Message
+	}
+	ap.SetConditions(mitigatingConditions(why.Message, a))
+}
+
+// MarkNothingSent removes the operation from the record of a request that had no effect.
+func (ap *application) MarkNothingSent() {
+	switch {
+	case !ap.call.NothingAtBroker:
+	case ap.phase.IsReplacement(): // the next request is the first one
+		ap.status.InProgressProperties = nil
+	default:
+		ap.status.UnbindStatus = v1beta1.UnbindNotRequired
+		ap.phase = bindingphase.Phase{}
+	}
+}
+
+// revert ends a replacement without a successor, and schedules the next attempt. After a refusal there is none (R12).
+func (ap *application) revert(message string) {
+	if !ap.Attempts().Stopped {
+		ap.ScheduleRetry(message)
+		message = ap.WithNextAttempt(message)
+	}
+	ap.revertAfter(message)
+}
+
+// revertAfter ends a replacement without a successor, whose next attempt is scheduled: the predecessor stays the binding.
+func (ap *application) revertAfter(message string) {
+	s := &ap.status
+	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
+	if s.ExternalID == ap.b.Spec.ExternalID {
+		s.ExternalID = ""
+	}
+	a := ap.Attempts()
+	a.Unknown, a.Conflict = 0, false
+	s.UnbindStatus = v1beta1.UnbindRequired
+	ap.phase = bindingphase.Phase{}
+	switch {
+	case a.Stopped:
+		rebind.RecordHandled(s)
+		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
+	case bindingphase.IsDelivered(s):
+		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))
+	default:
+		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	}
+}
+
+// recordConflict records that the broker has another binding under the id.
+func (ap *application) recordConflict() {
+	message := "Bind call failed: " + ap.DescribeOutcome()
+	switch {
+	case !ap.phase.IsReplacement():
+		ap.RecordConflict()
+	case ap.call.NothingAtBroker: // no request on record has made what is there, so that nothing is removed
+		ap.Stop(message)
+		ap.revert("")
+	case ap.call.mayBeFetched():
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
+	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
+		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: the outcome of no request in the status is unknown", message, ap.call.ID))
+	default:
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	}
+}
+
+// fetchedNext ends the message about a refused request that may have been carried out before.
+const fetchedNext = "; what an earlier request has created is fetched"
+
+// recordBindFailure records an asynchronous creation that has failed, or is past its deadline.
+func (ap *application) recordBindFailure(message string) {
+	switch s := &ap.status; {
+	case ap.phase.IsReplacement():
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	case bindingphase.IsBound(s): // an existing binding was requested again
+		ap.phase = bindingphase.Phase{}
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
+		ap.phase = bindingphase.Phase{Task: bindingphase.Binding}
+		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate():
+		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	default: // nothing is removed, and the request is repeated
+		ap.phase = bindingphase.Phase{}
+		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
+	}
+}

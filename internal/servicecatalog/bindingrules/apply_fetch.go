@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// applyFetch records what was fetched of a binding.
+func (ap *application) applyFetch() {
+	conflict := !ap.call.Repeat // the request inspects what the broker has under an id of ours
+	switch {
+	case ap.Answer.Class == osbresult.Done && conflict && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
+		ap.recordForeignBinding("the broker has a binding under the id, and does not return its credentials, or does not confirm these parameters")
+	case ap.Answer.Class == osbresult.Done:
+		ap.recordBound()
+	case ap.Answer.Class == osbresult.Gone && conflict: // nothing
+		a := ap.Attempts()
+		a.Conflict, a.NextTime = false, nil
+	case ap.Answer.Class == osbresult.Rejected && conflict:
+		ap.recordForeignBinding("the broker has something else under the id: " + ap.DescribeOutcome())
+	default:
+		ap.RecordRetry("Fetch", v1beta1.ReasonFetchingBindingFailed)
+	}
+}
+
+// matches reports whether the fetched binding has the parameters of a request.
+func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) bool {
+	if props == nil {
+		return false
+	}
+	var told *runtime.RawExtension
+	if raw := ap.Answer.Binding.Parameters; raw != nil {
+		told = &runtime.RawExtension{Raw: raw}
+	}
+	has, bad := catalog.Merge(told, nil)
+	return bad == nil && has.Checksum == props.ParameterChecksum
+}
+
+// recordForeignBinding records that the binding under the id has other parameters. It is removed only as what a request on record, whose
+// outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
+func (ap *application) recordForeignBinding(message string) {
+	found := ap.Answer.Binding
+	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)
+	if ap.call.Owned && (ap.Attempts().Unknown == 0 || isOthers) {
+		ap.HoldConflict("something else: " + message)
+		return
+	}
+	if !ap.call.MayMitigate() {
+		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+	}
+	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+}

@@ -1,0 +1,182 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"slices"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+// RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
+// predecessors: one operation at a time.
+func (ap *application) RecordRemovalAccepted() {
+	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase.IsMitigating() || ap.IsDeleting() && last {
+		ap.BeginRemoval()
+	}
+	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(names.Removing))
+}
+
+// MarkForRepetition records that the broker does not work on the removal any more.
+func (ap *application) MarkForRepetition() {
+	ap.phase.Accepted = false
+}
+
+// BeginRemoval records the beginning of an unbinding.
+func (ap *application) BeginRemoval() {
+	s := &ap.status
+	s.UnbindStatus = v1beta1.UnbindRequired // the original service-catalog may have given it up
+	if ap.phase.IsUnbinding() && s.OperationStartTime != nil {
+		return
+	}
+	ap.phase.Task = bindingphase.RemovalOf(s)
+	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
+}
+
+// ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
+func (ap *application) ContinueRemoval() {
+	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
+		ap.phase = bindingphase.Phase{Task: bindingphase.RemovingPredecessor}
+		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	}
+}
+
+// WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+	switch s := &ap.status; {
+	case ap.IsDeleting():
+		set.Message += ". " + lifecycle.HowToRelease(ap.b)
+	case ap.phase.IsReplacement(): // setConditions says that the present credentials stay
+	case ap.phase.IsMitigating():
+		ready := set.Ready
+		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(set.Message), s.Attempts, nil)
+		set.Ready = ready
+	case ap.phase.IsUnbinding():
+		set.Message = "The binding of the former credentials is being removed: " + lifecycle.Uncapitalize(set.Message)
+	}
+	return set
+}
+
+// RecordRemoved records that the broker has confirmed the removal of a binding.
+func (ap *application) RecordRemoved() {
+	s := &ap.status
+	switch {
+	case validity.IsPredecessor(s, ap.call.ID):
+		ap.recordPredecessorRemoved()
+	case ap.IsDeleting():
+		ap.recordGone()
+		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
+	case ap.phase.IsReplacement():
+		a := ap.Attempts()
+		message := "the new binding could not be used, and was removed: " + a.LastError
+		if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
+			message += "; another one is requested at " + lifecycle.FormatTime(a.NextTime.Time)
+		}
+		ap.revertAfter(message)
+	default:
+		ap.recordMitigated()
+	}
+}
+
+// IsMitigation reports whether the request is part of an orphan mitigation.
+func (ap *application) IsMitigation() bool {
+	return ap.phase.IsMitigating() && !ap.IsDeleting() && !validity.IsPredecessor(&ap.status, ap.call.ID)
+}
+
+// Location returns where the binding is, or may be.
+func (ap *application) Location() v1beta1.LeftBehind {
+	return v1beta1.LeftBehind{Target: ap.call.Target}
+}
+
+// RecordLeftBehind records that the id is left behind: nothing was sent under the next one. A predecessor stays the binding.
+func (ap *application) RecordLeftBehind(what string) {
+	a := ap.Attempts()
+	if ap.phase.IsReplacement() {
+		if a.NextTime != nil {
+			what += "; another one is requested at " + lifecycle.FormatTime(a.NextTime.Time)
+		}
+		ap.revertAfter(what)
+		return
+	}
+	ap.recordGone()
+	ap.status.UnbindStatus = v1beta1.UnbindNotRequired
+	ap.UseNextID()
+	if a.Stopped {
+		ap.status.ReconciledGeneration = ap.call.Generation
+	}
+	ap.SetConditions(lifecycle.Unremoved(what, "bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+}
+
+// RuleOfDeletion returns why the broker's binding of an id is deleted. The status is the one before the answer.
+func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string) lifecycle.DeletionRule {
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		return lifecycle.ObjectDeleted
+	case validity.IsPredecessor(s, id):
+		return lifecycle.CredentialRotation
+	}
+	return lifecycle.OrphanMitigation
+}
+
+// recordPredecessorRemoved records the removal of a predecessor.
+func (ap *application) recordPredecessorRemoved() {
+	s := &ap.status
+	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.ID })
+	ap.disownRemoved()
+	if ap.IsDeleting() {
+		ap.phase = bindingphase.Phase{Task: bindingphase.RemovalOf(s)}
+		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
+		ap.Attempts().NextTime = nil
+		return
+	}
+	ap.phase = bindingphase.Phase{}
+	s.Attempts = lifecycle.RefusalOf(s.Attempts)
+	if lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
+		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
+	}
+}
+
+// disownRemoved drops the proof that this object created the binding under the id of its spec, once that is removed.
+func (ap *application) disownRemoved() {
+	if ap.call.ID == ap.b.Spec.ExternalID {
+		ap.status.CreatedForUID, ap.status.OwnershipUnknown = "", false
+	}
+}
+
+// recordGone records that the broker has nothing of the object.
+func (ap *application) recordGone() {
+	s := &ap.status
+	ap.phase = bindingphase.Phase{}
+	s.ExternalProperties, s.UnbindStatus = nil, v1beta1.UnbindSucceeded
+	s.ExpiresAt, s.RenewBefore, s.IssuedAt = nil, nil, nil
+	ap.disownRemoved()
+}
+
+// recordMitigated records a successful orphan mitigation.
+func (ap *application) recordMitigated() {
+	s := &ap.status
+	ap.recordGone()
+	ap.UseNextID()
+	a := ap.Attempts()
+	if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
+		s.ReconciledGeneration = ap.call.Generation
+	}
+	ap.SetConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+}

@@ -1,0 +1,174 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// bind decides on a binding that the broker does not have.
+func (d *decision) bind() {
+	if d.schedule().NeedsParameters() {
+		d.Need = lifecycle.NeedParameters
+		return
+	}
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	if why := d.precondition(); why != nil {
+		d.block(why)
+		return
+	}
+	if full := d.tooManyLeftBehind(); full != nil && d.hasNothingAtBroker() {
+		d.setBlocked(full)
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	props, a := d.desiredProperties(), d.Status.Attempts
+	isUnsure := d.phase.Task != bindingphase.Idle || a != nil && a.Unknown > 0
+	isHeld := d.phase.IsConflictHeld(a)
+	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameBindingParameters(d.Status.InProgressProperties, props)
+	conflict := a != nil && a.Conflict
+	switch {
+	case conflict && d.effectivePlan().BindingRetrievable:
+		if d.prepareWrite() {
+			d.Request = d.newRequest(lifecycle.Fetch)
+			d.Request.Properties = props
+		}
+		return
+	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation):
+		if d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained() {
+			d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
+			d.startMitigation()
+			return
+		}
+	}
+	if d.prepareWrite() {
+		d.beginOperation(props)
+	}
+}
+
+// block sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
+// binding was created, so that this object does not inherit it.
+func (d *decision) block(why *lifecycle.Blocker) {
+	if why.Reason != v1beta1.ReasonExternalIDInUse {
+		d.setBlocked(why)
+		return
+	}
+	c := d.in.Claimants.BlocksCreation()
+	set, _ := why.ConditionSet(d.b, d.in.Now)
+	d.setConditions(set)
+	if !d.hasNothingAtBroker() {
+		return
+	}
+	d.Status.UnbindStatus = v1beta1.UnbindNotRequired
+	if c.Owns {
+		d.Status.CreatedForUID = c.UID
+	}
+}
+
+// beginOperation makes the request for a binding, and sets the operation that it begins.
+func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) {
+	s, begun := &d.Status, bindingphase.Phase{Task: bindingphase.Binding}
+	if d.id() == "" { // admission was bypassed, and the spec is immutable
+		s.ExternalID = d.nextID()
+	}
+	d.Request = d.newRequest(lifecycle.Bind)
+	d.Request.Properties = props
+	if d.phase != begun || s.OperationStartTime == nil {
+		s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+	}
+	target := d.Request.Target
+	d.phase = begun
+	s.InProgressProperties, s.Target = props, &target
+	s.UnbindStatus = v1beta1.UnbindRequired
+	rebind.RecordAttempt(d.b, &d.Status)
+	d.Status.ObservedGeneration = d.b.Generation
+	if d.phase.Encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
+		d.WriteAhead = true
+		if bindingphase.IsSlow(s) { // the conditions stay until the broker has answered
+			return
+		}
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The bind request is being sent to the broker"})
+	}
+}
+
+// desiredProperties returns the properties that the spec asks for.
+func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
+	params := d.in.Parameters
+	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersDigest: params.Digest, UserInfo: d.b.Spec.UserInfo}
+}
+
+// precondition returns what blocks a binding; nil: nothing does.
+func (d *decision) precondition() *lifecycle.Blocker {
+	if why := d.in.BoundInstance.Blocker(d.b); why != nil {
+		return why
+	}
+	switch {
+	case d.in.Namespace == lifecycle.NamespaceTerminating:
+		return lifecycle.TerminatingNamespace(d.b.Namespace)
+	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
+		return d.in.Claimants.BlocksCreation().InUse(d.id())
+	case d.in.Secret == SecretNotOwned:
+		return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error())
+	}
+	return d.brokerUnavailable()
+}
+
+// brokerUnavailable returns why no request can be sent to the broker; nil: requests can.
+func (d *decision) brokerUnavailable() *lifecycle.Blocker {
+	if d.in.Broker != nil {
+		return d.in.BrokerBlocker
+	}
+	var ref *v1beta1.BrokerReference
+	if t := d.target(); t != nil {
+		ref = &t.BrokerReference
+	}
+	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist: register it again under this name")
+}
+
+// effectivePlan returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
+func (d *decision) effectivePlan() catalog.Effective {
+	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
+		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+	}
+	return d.in.BoundInstance.Effective()
+}
+
+// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
+func (d *decision) knowsParameters() bool {
+	params := d.in.Parameters
+	switch {
+	case !params.Known:
+		d.Need = lifecycle.NeedParameters
+	case params.Blocker == nil:
+		return true
+	default:
+		d.setBlocked(params.Blocker)
+	}
+	return false
+}

@@ -1,0 +1,318 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+const (
+	// renewRetry is the interval at which a blocked replacement is tried again.
+	renewRetry = time.Minute
+	// maxRotations is the number of rotations whose credentials are lost with the answer.
+	maxRotations = 2
+	// maxTrials is the number of refused dry runs after which the credentials are requested: an admission policy may refuse placeholders only.
+	maxTrials = 8
+)
+
+// ensureCredentials decides on a binding that the broker has: its credentials have to be in the Secret.
+func (d *decision) ensureCredentials() {
+	s := &d.Status
+	switch {
+	case d.hasReceivedCredentials() && !d.awaitWrite():
+		d.writeSecret()
+	case d.in.Secret == SecretUnknown:
+		d.Need = lifecycle.NeedSecret
+	case d.in.Secret == SecretNotOwned:
+		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
+		d.removeRetired()
+	case d.in.Secret == SecretInSync && !bindingphase.IsDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
+		d.recordSecretWritten()
+	case d.in.Secret != SecretInSync && d.in.Namespace == lifecycle.NamespaceTerminating:
+		d.setBlocked(lifecycle.TerminatingNamespace(d.b.Namespace))
+	case rebind.IsRequested(d.b, &d.Status):
+		d.startReplacement()
+	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
+		if d.recoverCredentials(); d.isWaiting() {
+			d.removeRetired()
+		}
+	case d.isRenewalDue() && !d.isRemovalFirst():
+		d.startReplacement()
+	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
+	case !d.removeRetired():
+		d.steady()
+	}
+	if d.isWaiting() {
+		d.wakeForRenewal()
+	}
+}
+
+// isWaiting reports whether nothing is done for the present binding now.
+func (d *decision) isWaiting() bool {
+	return d.Request == nil && d.SecretAction == "" && d.Need == "" && !d.phase.IsReplacement()
+}
+
+// writeSecret has the credentials written that the broker has returned.
+func (d *decision) writeSecret() {
+	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Recorded(d.in.BoundInstance.Instance)
+}
+
+// unwritten returns why the credentials of the present id were not written; nil: they were, there were none, or the instance was updated
+// since.
+func (d *decision) unwritten() *Unwritten {
+	u := d.in.Memory.Unwritten
+	if u == nil || u.BindingID != d.id() {
+		return nil
+	}
+	if is := validity.Fingerprint(d.in.BoundInstance.Instance); is != "" && is != u.InstanceFingerprint {
+		return nil
+	}
+	return u
+}
+
+// isSuccessorRejected reports whether a successor is removed again: no Secret can hold its credentials, or other Secrets are in the way and
+// the user requests new credentials meanwhile.
+func (d *decision) isSuccessorRejected() bool {
+	u := d.unwritten()
+	return u != nil && (u.Unfit || u.SecretsVersion != "" && rebind.IsRequested(d.b, &d.Status))
+}
+
+// awaitWrite has the binding wait while what kept its credentials from being written lasts, says so in the conditions, and reports whether
+// it does. Nothing is requested of the broker meanwhile.
+func (d *decision) awaitWrite() bool {
+	if d.awaitPermission() {
+		return true
+	}
+	u := d.unwritten()
+	if u == nil || !u.Unfit && (u.SecretsVersion == "" || u.SecretsVersion != d.in.SecretsVersion) {
+		return false
+	}
+	d.setConditions(unwrittenConditions(u.Message, d.hasUsableCredentials()))
+	return true
+}
+
+// awaitPermission has the binding wait after the API server has refused its last write, whichever id the credentials were for, and reports
+// whether it does: until the next trial of that write is due, or for the result of the trial.
+func (d *decision) awaitPermission() bool {
+	u := d.in.Memory.Unwritten
+	if u == nil || !u.isRefused() || d.in.MayWrite {
+		return false
+	}
+	if at := lifecycle.DueAfter(u.Time, lifecycle.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
+		d.RequeueAt = at
+		return true
+	}
+	if u.Trials >= maxTrials {
+		return false
+	}
+	d.Need = lifecycle.NeedPermission
+	return true
+}
+
+// prepareWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts
+// the Secret, the namespace is not being deleted, and the Secrets whose keys it gets can be read. Otherwise it has what is not known looked
+// up, or says in the conditions what is in the way.
+func (d *decision) prepareWrite() bool {
+	switch {
+	case d.awaitPermission():
+		return false
+	case d.in.Namespace == lifecycle.NamespaceTerminating:
+		d.setBlocked(lifecycle.TerminatingNamespace(d.b.Namespace))
+		return false
+	case d.isSecretGone() && d.in.Namespace == lifecycle.NamespaceUnconfirmed:
+		d.Need = lifecycle.NeedNamespace
+		return false
+	case len(bindingsecret.SourcesOf(d.b)) == 0:
+		return true
+	case !d.in.Sources.Known:
+		d.Need = lifecycle.NeedSources
+	case d.in.Sources.Blocker == nil:
+		return true
+	default:
+		d.setBlocked(d.in.Sources.Blocker)
+	}
+	return false
+}
+
+// isSecretGone reports whether the Secret that had the credentials does not exist any more. The namespace controller deletes Secrets before
+// bindings.
+func (d *decision) isSecretGone() bool {
+	return d.in.Secret == SecretAbsent && (d.Status.SecretVersion != "" || bindingphase.IsDelivered(&d.Status))
+}
+
+// recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, or
+// written, the conditions say that. It reports whether that is the next step; otherwise predecessors are removed meanwhile.
+func (d *decision) recheck() bool {
+	switch {
+	case d.awaitWrite():
+	case d.brokerUnavailable() != nil:
+		d.wakeBy(d.in.Now.Add(renewRetry))
+	case !d.isDue():
+	case d.nextWay() == fetch:
+		if d.prepareWrite() {
+			d.Request = d.newRequest(lifecycle.Fetch)
+			d.Request.Repeat, d.Request.Recheck = true, true
+		}
+	default:
+		d.Status.InstanceFingerprint = validity.Fingerprint(d.in.BoundInstance.Instance)
+		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again: if they are not valid any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
+	}
+	return d.Request != nil || d.Need != ""
+}
+
+// isRemovalFirst reports whether a predecessor that is due is removed before the binding is fetched: while requests fail, the two take turns.
+func (d *decision) isRemovalFirst() bool {
+	attempts := d.Status.Attempts
+	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, d.isRemovable)
+}
+
+// steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.
+func (d *decision) steady() {
+	if ready := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
+		d.setConditions(deliveredConditions(d.b, &d.Status, bindingphase.IsDelivered(&d.Status)))
+	}
+}
+
+// wakeForRenewal has the binding reconciled when its credentials are to be replaced, or the first predecessor is to be removed.
+func (d *decision) wakeForRenewal() {
+	if at := d.renewalTime(); !d.isStopped() && at.After(d.in.Now) {
+		d.wakeBy(at)
+	}
+	for _, p := range d.Status.Predecessors {
+		if p.RemoveAt.After(d.in.Now) {
+			d.wakeBy(p.RemoveAt.Time)
+		}
+	}
+}
+
+// wakeBy has the binding reconciled at a time, or sooner.
+func (d *decision) wakeBy(at time.Time) { d.RequeueAt = lifecycle.Earliest(d.RequeueAt, at) }
+
+// recovery returns what has come of getting the credentials of the present id.
+func (d *decision) recovery() recovery { return d.in.Memory.recovery.of(d.id()) }
+
+// nextWay returns the way to get the credentials that changes the least, of those that the plan has and that have not failed.
+func (d *decision) nextWay() way {
+	tried, plan := d.recovery(), d.effectivePlan()
+	switch {
+	case plan.BindingRetrievable && !tried.hasFailed(fetch):
+		return fetch
+	case !tried.hasFailed(repeat):
+		return repeat
+	case d.mayRotate():
+		return rotation
+	}
+	return replacement
+}
+
+func (d *decision) hasReceivedCredentials() bool {
+	return d.in.Memory.Received != nil && d.in.Memory.Received.BindingID == d.id()
+}
+
+// recoverCredentials gets credentials that are missing from the Secret, or were modified.
+func (d *decision) recoverCredentials() {
+	s := &d.Status
+	if d.awaitWrite() {
+		return
+	}
+	if why := d.brokerUnavailable(); why != nil {
+		d.setBlocked(why)
+		return
+	}
+	if !d.isDue() || !d.prepareWrite() {
+		return
+	}
+	next := d.nextWay()
+	if next == fetch {
+		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request.Repeat = true
+		return
+	}
+	if why := d.precondition(); why != nil {
+		d.setBlocked(why)
+		return
+	}
+	if !d.knowsParameters() {
+		return
+	}
+	switch {
+	case next == repeat:
+		d.Request = d.newRequest(lifecycle.Bind)
+		d.Request.Repeat, d.Request.Properties = true, d.desiredProperties()
+	case next == rotation && !d.isStopped():
+		d.startReplacement()
+	case d.in.Secret == SecretModified:
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
+			Message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which gets new ones", catalog.SecretName(d.b), v1beta1.RebindAnnotation)})
+	case !d.owns():
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
+			Message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not return its credentials: to create another one under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+	case lifecycle.RemovalsOf(s.Attempts) >= lifecycle.MaxRemovals+maxRotations, lifecycle.RemovalsOf(s.Attempts) >= lifecycle.MaxRemovals && !d.effectivePlan().BindingRotatable:
+		d.stopRetrying(v1beta1.ReasonErrorReconciliationRetryTimeout,
+			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", lifecycle.RemovalsOf(s.Attempts), untilAsked))
+	case d.isStopped():
+		d.setConditions(deliveredConditions(d.b, s, bindingphase.IsDelivered(s) && d.in.Secret == SecretInSync))
+	default:
+		d.startReplacement()
+	}
+}
+
+// hasEnded reports whether the credentials have expired.
+func (d *decision) hasEnded() bool { return validity.HasEnded(&d.Status, d.in.Now) }
+
+// enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
+// since no other part of the status says whether it has to change.
+func (d *decision) enforceExpiry() {
+	end, ready := d.Status.ExpiresAt, lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)
+	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
+		return
+	}
+	if d.hasEnded() {
+		d.setConditions(injectedConditions(d.b))
+	} else if d.Request == nil && d.SecretAction == "" {
+		d.wakeBy(end.Time)
+	}
+}
+
+// renewalTime returns when the credentials are replaced; zero: never.
+func (d *decision) renewalTime() time.Time {
+	at := validity.Renewal(&d.Status, d.in.Now)
+	if rebind.IsPending(d.b, &d.Status) {
+		at = d.in.Now
+	}
+	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
+		at = lifecycle.Latest(at, d.schedule().NextAttempt())
+	}
+	return at
+}
+
+// isRenewalDue reports whether a person has asked for new credentials, or the present ones are about to end, or have ended by this clock, and
+// the broker has not refused to replace them.
+func (d *decision) isRenewalDue() bool {
+	at := d.renewalTime()
+	return !at.IsZero() && !d.in.Now.Before(at) && !d.isStopped()
+}

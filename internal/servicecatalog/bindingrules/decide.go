@@ -1,0 +1,302 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was observed; Apply returns the status
+// after a broker's answer, ApplySecretWritten and ApplySecretRefused after a write of the Secret. bind, credentials, rotate and remove decide by phase.
+package binding
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+// Inputs is what the decision about a binding depends on, beside the object.
+type Inputs struct {
+	operation.Inputs
+
+	// BoundInstance is the instance that the spec refers to, or why it does not exist.
+	BoundInstance boundinstance.Inputs
+	// Broker is that of the binding's target; nil: it does not exist.
+	Broker v1beta1.Broker
+	// Secret is what is known of the binding's Secret; SecretID is the id whose credentials it has, and SecretVersion its
+	// resourceVersion, where it was read.
+	Secret                  SecretState
+	SecretID, SecretVersion string
+	// Sources are the Secrets whose keys the binding's Secret gets.
+	Sources Sources
+	// SecretsVersion changes with the binding's Secret and its sources.
+	SecretsVersion string
+	// MayWrite: the API server would accept the binding's Secret.
+	MayWrite bool
+	// Memory is what this process remembers beyond the status.
+	Memory RequestMemory
+}
+
+// Sources are the Secrets of addKeysFrom.
+type Sources struct {
+	// Known: they were read.
+	Known bool
+	// Blocker is why their keys cannot be copied; nil: they can.
+	Blocker *lifecycle.Blocker
+}
+
+// SecretState is what is known of a binding's Secret.
+type SecretState int
+
+const (
+	// SecretAbsent: there is none.
+	SecretAbsent SecretState = iota
+	// SecretUnknown: the cache does not show whether it is as it was written; it has to be read.
+	SecretUnknown
+	// SecretInSync: it is as it was written.
+	SecretInSync
+	// SecretModified: a person or program has changed it.
+	SecretModified
+	// SecretNotOwned: a Secret of the name exists, and does not belong to the binding.
+	SecretNotOwned
+)
+
+// Request is a request to the broker about a binding.
+type Request struct {
+	operation.Request
+
+	Target v1beta1.ServiceBindingTarget
+	// version and digest of the parameters.
+	parametersVersion, parametersDigest string
+	// Replaces: the binding replaces another one, whose credentials are in the Secret.
+	Replaces bool
+	// PredecessorID is the id of the binding that this one rotates; empty: none.
+	PredecessorID string
+	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
+	Properties *v1beta1.ServiceBindingPropertiesState
+	// Repeat: the binding exists, and the request is for its credentials. Recheck: the Secret has them, and the instance was updated since.
+	Repeat, Recheck bool
+}
+
+// mayBeFetched reports whether the request is repeated to make a successor, and an earlier one may have made it already.
+func (r *Request) mayBeFetched() bool {
+	return r.Replaces && !r.Repeat && !r.NothingAtBroker && r.Retrievable
+}
+
+// SecretAction is a write of a binding's Secret.
+type SecretAction string
+
+const (
+	// WriteSecret writes the credentials.
+	WriteSecret SecretAction = "inject"
+	// DeleteSecret deletes the Secret.
+	DeleteSecret SecretAction = "eject"
+)
+
+// Decision is what the reconciler does next for a binding.
+type Decision struct {
+	operation.Decision
+
+	SecretAction SecretAction
+	Request      *Request
+	// Retained is why the binding under RetainedID, which was replaced, stays at the broker; nil: none does.
+	Retained   *lifecycle.Cause
+	RetainedID string
+	// Status is the status to write, before the outcome of the request.
+	Status v1beta1.ServiceBindingStatus
+	// InFlight is the status to write where the broker takes its time to answer the request; nil: the one on record is true meanwhile.
+	InFlight *v1beta1.ServiceBindingStatus
+}
+
+// decision is a step while it is decided on.
+type decision struct {
+	b     *v1beta1.ServiceBinding
+	in    Inputs
+	phase bindingphase.Phase
+	Decision
+}
+
+func newDecision(b *v1beta1.ServiceBinding, in Inputs) *decision {
+	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	d.phase = bindingphase.Of(&d.Status)
+	return d
+}
+
+// Decide returns the next step for a binding.
+func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
+	d := newDecision(b, in)
+	d.retireFormer()
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		d.remove()
+	case !slices.Contains(b.Finalizers, v1beta1.Finalizer):
+		d.decideUnprotected()
+	default:
+		d.proceed()
+	}
+	d.enforceExpiry()
+	d.phase.Encode(&d.Status)
+	d.nameSecret()
+	d.recordAddress()
+	d.describeInFlight()
+	d.cleanUp()
+	return d.Decision
+}
+
+// recordAddress records the broker's address with the next write of the status, and not for its own sake. That of a successor stays that
+// of its predecessor.
+func (d *decision) recordAddress() {
+	isFirst := d.Request != nil && d.Request.NothingAtBroker && !d.Request.Replaces
+	if d.Request != nil && !d.Request.Replaces && len(d.Status.Predecessors) == 0 {
+		d.Request.Address = d.in.Address.Current
+	}
+	d.RecordAddress(&d.in.Inputs, d.Status.Common(), d.Request != nil, isFirst, d.isChanged)
+}
+
+// isChanged reports whether the status of the decision differs from the recorded one.
+func (d *decision) isChanged() bool { return !equality.Semantic.DeepEqual(d.Status, d.b.Status) }
+
+// proceed decides on a binding that is not being deleted, by its phase.
+func (d *decision) proceed() {
+	switch {
+	case d.phase.IsMitigating():
+		d.mitigate()
+	case d.phase.Creates() && d.phase.Accepted:
+		d.poll()
+	case d.phase.IsReplacement():
+		d.replace()
+	case d.phase.Task == bindingphase.Binding || !bindingphase.IsBound(&d.Status):
+		d.bind()
+	case d.phase.Task == bindingphase.Deleting: // an earlier version has begun to remove the binding before its replacement
+		d.startReplacement()
+	default: // a replacement or a repair does not wait for the removal of a predecessor
+		d.ensureCredentials()
+	}
+}
+
+// IsSettled reports whether nothing is to be done for a binding until its spec, its Secret or its instance changes. It reads the condition
+// Ready, which is not True where something blocks a binding whose phase is the same. A binding is Ready with the former credentials while
+// those that the broker returns after an update of its instance are fetched, or wait to be written.
+func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
+	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
+	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
+}
+
+func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
+
+// nextID returns an id that the binding has not had yet (R2).
+func (d *decision) nextID() string {
+	return catalog.NextID(d.b.UID, d.b.Spec.ExternalID, d.in.NextNumber)
+}
+
+// isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed replacement is not kept beside its
+// predecessor.
+func (d *decision) isRetained() bool {
+	return catalog.IsRetained(d.b) && !d.phase.IsReplacement()
+}
+
+func (d *decision) owns() bool {
+	return lifecycle.OwnsBindingID(d.b, d.id()) && d.in.Claimants.BlocksRemoval() == nil
+}
+
+// OwnsPredecessor reports whether a binding may delete the one that it has replaced under an id (R10).
+func (in Inputs) OwnsPredecessor(b *v1beta1.ServiceBinding, id string) bool {
+	return lifecycle.OwnsBindingID(b, id) && in.FormerClaimants[id].BlocksRemoval() == nil
+}
+
+// belongsToAnother reports whether the id belongs to another object.
+func (d *decision) belongsToAnother() bool {
+	return d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
+}
+
+// decideUnprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
+func (d *decision) decideUnprotected() {
+	if bindingphase.IsNew(&d.Status) {
+		d.Need = lifecycle.NeedFinalizer
+		return
+	}
+	d.setConditions(lifecycle.Abandoned)
+}
+
+// hasNothingAtBroker reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).
+func (d *decision) hasNothingAtBroker() bool {
+	s := &d.Status
+	switch s.UnbindStatus {
+	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
+		return s.PredecessorID == "" && len(s.Predecessors) == 0
+	case "":
+		return !d.phase.HasOperation() && !bindingphase.IsBound(s)
+	default:
+		return false
+	}
+}
+
+// schedule returns when requests about the binding are due.
+func (d *decision) schedule() lifecycle.Schedule {
+	s := d.in.Schedule(d.b, d.Status.Common())
+	s.Requested, s.Removing = rebind.IsRequested(d.b, &d.Status), d.phase.IsUnbinding()
+	return s
+}
+
+// isStopped reports whether the present spec was refused, so that it is not tried again.
+func (d *decision) isStopped() bool {
+	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !rebind.IsRequested(d.b, &d.Status)
+}
+
+// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
+func (d *decision) renewAttempts() {
+	schedule := d.schedule()
+	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {
+		d.Requested = schedule.Requested
+		rebind.RecordAttempt(d.b, &d.Status)
+	}
+}
+
+// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
+func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
+
+// target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
+func (d *decision) target() *v1beta1.ServiceBindingTarget {
+	now, then := d.in.BoundInstance.Target, d.Status.Target
+	if then == nil || d.hasNothingAtBroker() {
+		return now
+	}
+	if now != nil && now.BrokerReference == then.BrokerReference && now.InstanceID == then.InstanceID {
+		return now
+	}
+	return then
+}
+
+// TargetOf returns where a binding is, or is to be created.
+func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarget {
+	return newDecision(b, in).target()
+}
+
+func (d *decision) newRequest(op lifecycle.Operation) *Request {
+	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
+		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
+	if d.phase.Task != bindingphase.Rotating { // a rotation sends no parameters
+		call.Required = d.in.Parameters.Required
+	}
+	return call
+}

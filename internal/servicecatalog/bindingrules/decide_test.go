@@ -1,0 +1,779 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+// What runs is asked for with the plan that it began with, whichever the instance has by now.
+func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
+	newPlan := func(f *fixture) {
+		target := *f.in.BoundInstance.Target
+		target.PlanID = "another"
+		f.in.BoundInstance.Target = &target
+	}
+	unbinding := func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"being made":                       {bfs(binding1, newPlan), "small-id"},
+		"being removed":                    {bfs(bound1, deleted1, lives1, ejected, unbinding, newPlan), "small-id"},
+		"being removed, with the new plan": {bfs(bound1, newPlan, deleted1, lives1, ejected, unbinding), "another"},
+		"to be removed":                    {bfs(bound1, newPlan, deleted1, lives1, ejected), "another"},
+	} {
+		f := newFixture(test.is...)
+		next := f.step()
+		if next.Request == nil || next.Request.Target.PlanID != test.want {
+			t.Errorf("%s: %s %+v, want plan %s", name, next.say(), next.Request, test.want)
+		}
+	}
+}
+
+// What is removed has the plan of its instance; where that is not known, another is tried.
+func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
+	f := newFixture(bound1, deleted1, lives1, ejected)
+	f.in.BoundInstance.Plans = []string{"small-id", "large-id"}
+	var named []string
+	for range 3 {
+		next := f.step()
+		if next.Request == nil || next.Request.Operation != lifecycle.Unbind {
+			t.Fatal(next.say())
+		}
+		named = append(named, next.Request.Target.PlanID)
+		f.after(saidOf(osbresult.Rejected, 400))
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	if got := strings.Join(named, " "); got != "small-id large-id small-id" {
+		t.Error(got)
+	}
+}
+
+func TestDecideBinding(t *testing.T) {
+	instance := func(edit func(*v1beta1.ServiceInstance)) func(*fixture) {
+		return func(f *fixture) {
+			f.in.Now = f.in.Now.Add(time.Hour) // it is not young
+			f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+			edit(f.in.BoundInstance.Instance)
+		}
+	}
+	for name, test := range map[string]struct {
+		why  string
+		is   []func(*fixture)
+		want string
+	}{
+		"new":                     {"R1", nil, "journal bind id"},
+		"new after a restart":     {"it is on record", bfs(restarted1), "bind id"},
+		"without finalizer":       {"R1", bfs(func(f *fixture) { f.b.Finalizers = nil }), "protect"},
+		"abandoned":               {"the finalizer was removed", bfs(bound1, func(f *fixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                   {"R6", bfs(bound1), "nothing: Ready"},
+		"without an id":           {"the spec cannot be changed", bfs(func(f *fixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
+		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *fixture) { f.in.Parameters.Known = false }), "read"},
+		"bad parameters": {"", bfs(func(f *fixture) {
+			f.in.Parameters.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
+		}), "nothing: ErrorWithParameters"},
+
+		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "wait"},
+		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "nothing: ReferencesNonexistentInstance"},
+		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
+		"instance stalled, young": {"it does not come soon", bfs(func(f *fixture) {
+			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: []v1beta1.Condition{
+				{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue, Reason: "x"}}}}}
+		}), "nothing: ErrorInstanceNotReady"},
+		"instance not provisioned": {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
+		"instance unusable":        {"B17", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.Unusable = true })), "nothing: InstanceUnusable"},
+		"instance busy":            {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true })), "nothing: ErrorAsyncOperationInProgress"},
+		"instance deleted":         {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) })), "nothing: ErrorInstanceNotReady"},
+		"refs unresolved": {"", bfs(in(time.Hour), func(f *fixture) {
+			f.in.BoundInstance.Missing = lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
+		}), "nothing: ErrorInstanceRefsUnresolved"},
+		"not bindable": {"B01", bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
+		"a volume": {"B10", bfs(func(f *fixture) {
+			f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain", "volume_mount"}
+		}), "nothing: Failed"},
+		"a log drain":            {"F-B24: the credentials are of use without it", bfs(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "journal bind id"},
+		"somebody else's Secret": {"before the broker is asked", bfs(func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
+		"an id of another": {"R10", bfs(brought1, func(f *fixture) {
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+		}), "nothing: ExternalIDInUse"},
+		"no broker": {"", bfs(in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"no credentials for it": {"", bfs(func(f *fixture) {
+			f.in.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
+		}), "nothing: ErrorGettingAuthCredentials"},
+
+		"being made":               {"", bfs(binding1), "poll id"},
+		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *fixture) { f.after(pollOf(osbresult.Succeeded)) }), "fetch id again"},
+		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "fetch id again"},
+		"polled a moment ago":      {"", bfs(binding1, func(f *fixture) { f.after(pollOf(osbresult.InProgress)) }), "wait"},
+		"overdue":                  {"R11: the broker is asked first", bfs(binding1, in(8*24*time.Hour)), "poll id"},
+		"deleted while being made": {"it is acted on", bfs(binding1, deleted1, lives1), "unbind id"},
+		"brought and being made":   {"R10: only if it succeeds it was ours", bfs(brought1, binding1, deleted1, lives1), "poll id"},
+
+		"Secret gone":                       {"", bfs(bound1, secretGone), "bind id again"},
+		"Secret gone, retrievable":          {"", bfs(retrievable, bound1, secretGone), "fetch id again"},
+		"Secret not seen":                   {"the cache may lag", bfs(bound1, func(f *fixture) { f.in.Secret = SecretUnknown }), "look"},
+		"Secret gone, credentials not told": {"beside the old one", bfs(bound1, secretGone, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1},
+		"Secret gone, rotatable":            {"", bfs(rotatable, bound1, secretGone, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1 + " for id"},
+		"Secret edited":                     {"", bfs(bound1, secretOurs), "bind id again"},
+		"Secret edited, not told again":     {"nobody asked to end them", bfs(bound1, secretOurs, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: SecretEdited"},
+		"Secret edited, 409":                {"the parameters have changed since", bfs(bound1, secretOurs, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "nothing: SecretEdited"},
+		"Secret replaced":                   {"never another's", bfs(bound1, func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
+		"fetched without credentials":       {"F07", bfs(retrievable, bound1, secretOurs, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "bind id again"},
+		"fetch not answered":                {"F03", bfs(retrievable, bound1, secretGone, func(f *fixture) { f.after(saidOf(osbresult.Retry, 500)) }, in(time.Hour)), "fetch id again"},
+		"brought and not told":              {"it is not ours to remove", bfs(brought1, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: ErrorInjectingBindResult"},
+
+		"rebind":                           {"R01", bfs(bound1, rebound), "journal bind " + next1},
+		"rebind, rotatable":                {"R02 R03", bfs(rotatable, bound1, rebound), "journal bind " + next1 + " for id"},
+		"rebind of what was brought":       {"another is made beside it", bfs(brought1, func(f *fixture) { f.after(with(200)) }, rebound), "journal bind " + next1},
+		"and then":                         {"it is left", bfs(brought1, func(f *fixture) { f.after(with(200)) }, rebound, bound1), "wait"},
+		"rotated":                          {"applications change over", bfs(rotatable, bound1, rebound, bound1), "wait"},
+		"rotated, and changed over":        {"R04", bfs(rotatable, bound1, rebound, bound1, in(overlap)), "unbind id"},
+		"rotated, and the old one gone":    {"", bfs(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }), "nothing: Ready"},
+		"rotation refused":                 {"the predecessor may be what is refused", bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "journal bind " + next1},
+		"replacement refused":              {"R06: the old one stays", bfs(bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "nothing: Ready"},
+		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
+		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
+		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, deleted1, lives1, ejected, func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }), "unbind " + next1},
+		"to be renewed":                    {"R05", bfs(rotatable, expiring, in(45*time.Minute)), "journal bind " + next1 + " for id"},
+		"not yet to be renewed":            {"R05", bfs(rotatable, expiring, in(44*time.Minute)), "wait"},
+		"to be renewed, but not rotatable": {"R01", bfs(expiring, in(45*time.Minute)), "journal bind " + next1},
+		"ended":                            {"R07: F-S26", bfs(rotatable, expiring, in(time.Hour)), "journal bind " + next1},
+		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, in(overlap), repeated(2, saidOf(osbresult.Unknown, 500))), "unbind id"},
+		"ended while being rotated":        {"R02: a binding that has ended cannot be rotated", bfs(rotatable, expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour)), "journal unbind " + next1},
+		"ended, and the rotation not sent": {"F-S26: no request under the id has had an effect, so that nothing is removed", bfs(rotatable, expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Retry, 429)) }, in(time.Hour)), "journal bind " + next1},
+		"and after that one is gone":       {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }, in(time.Hour)), "journal bind " + tail(catalog.NextID("uid-b", "id", 2))},
+		"lost, and then refused":           {"F-S24: what the first request may have made is fetched, and not removed", bfs(retrievable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "fetch " + next1 + " again"},
+		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "journal unbind " + next1},
+		"renewal refused":                  {"F-S34: it is looked at when they end", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "wait"},
+		"renewal refused, and ended":       {"F-S34: a refusal is final", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "nothing: Failed"},
+		"renewal refused, and asked again": {"", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, rebound), "journal bind " + next2},
+
+		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
+		"deleted after a restart":               {"G67: what is on record may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
+		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
+		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
+		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
+		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "unbind id"},
+		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
+		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
+		"brought and there":                     {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
+		"brought, with policy":                  {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
+		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, while it is being removed": {"R8", bfs(repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
+		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
+		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
+		"restored": {"R10: the record of its id is older than the object", bfs(func(f *fixture) {
+			f.b.CreationTimestamp.Time = lifecycletest.T0.Add(-time.Hour)
+			f.in.Now = lifecycletest.T0.Add(time.Minute)
+		}, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
+		"claimed by another": {"the last one removes it", bfs(bound1, deleted1, lives1, func(f *fixture) {
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+		}), "release Retained"},
+		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
+		"F-S65 given up, rebound":   {"that asks for credentials", bfs(bound1, deleted1, lives1, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
+		"F-S65 given up, retained":  {"", bfs(bound1, deleted1, lives1, policy(v1beta1.DeletionPolicyRetain), func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "release Retained"},
+		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, removalRequested, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
+
+		"deleted after waiting, and a restart": {"nothing was sent", bfs(unbindable, restarted1, deleted1, lives1), "release UnboundSuccessfully"},
+		"bindable at last":                     {"which is on record first", bfs(unbindable, func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = nil }), "journal bind id"},
+
+		"of the former service-catalog": {"it is left as it is", bfs(legacy), "nothing: Ready"},
+		"failed under it":               {"it is left as it is", bfs(legacyFailed), "nothing: Failed"},
+		"and asked for again":           {"", bfs(legacyFailed, rebound), "journal bind id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := f.step().say(); got != test.want {
+				t.Errorf("%s, want %s (%s)", got, test.want, test.why)
+			}
+		})
+	}
+}
+
+// TestABindingIsRepeatedThenRemoved is the ladder of orphan mitigation, until it goes on
+// slowly; a person can have it go on at once.
+func TestABindingIsRepeatedThenRemoved(t *testing.T) {
+	f := newFixture()
+	var calls []string
+	for i := 0; ; i++ {
+		next := f.step()
+		if a := f.b.Status.Attempts; a != nil && a.Removals == lifecycle.MaxRemovals {
+			break
+		}
+		if i > 200 {
+			t.Fatal("it is never cleaned up")
+		}
+		if next.Request != nil {
+			calls = append(calls, string(next.Request.Operation))
+			a := saidOf(osbresult.Unknown, 500)
+			if next.Request.Operation == lifecycle.Unbind {
+				a = saidOf(osbresult.Done, 200)
+			}
+			f.after(a)
+		}
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	once := " bind bind bind bind unbind"
+	if got, want := " "+strings.Join(calls, " "), strings.Repeat(once, lifecycle.MaxRemovals); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	s := &f.b.Status
+	if s.LastConditionState != v1beta1.ConditionFailed || s.UnbindStatus != v1beta1.UnbindSucceeded || s.ExternalID != catalog.NextID("uid-b", "id", lifecycle.MaxRemovals) {
+		t.Errorf("it ends as %+v", s)
+	}
+	rebound(f)
+	if got := f.step().say(); got != "journal bind "+tail(s.ExternalID) {
+		t.Errorf("asked again: %s", got)
+	}
+}
+
+// TestABindingIsNotMadeAnewForEver: by a broker that has bindings, and never tells what
+// their credentials are.
+func TestABindingIsNotMadeAnewForEver(t *testing.T) {
+	f := newFixture(retrievable)
+	var unbinds, at []string
+	for i := 0; ; i++ {
+		next := f.step()
+		if next.Request == nil && next.RequeueAt.IsZero() {
+			break
+		}
+		if i > 200 {
+			t.Fatal("it is made for ever")
+		}
+		if next.Request != nil {
+			a := saidOf(osbresult.Done, 200)
+			switch next.Request.Operation {
+			case lifecycle.Bind:
+				a = without(osbresult.Accepted, 202)
+				if next.Request.Repeat {
+					a = without(osbresult.Done, 200)
+				}
+			case lifecycle.Poll:
+				a = pollOf(osbresult.Succeeded)
+			case lifecycle.Fetch:
+				a = saidOf(osbresult.Gone, 404)
+			case lifecycle.Unbind:
+				unbinds, at = append(unbinds, next.Request.ID), append(at, f.in.Now.String())
+			default:
+				t.Fatalf("it asks for %s", next.say())
+			}
+			f.after(a)
+		}
+		if next = f.step(); !next.RequeueAt.IsZero() {
+			f.in.Now = next.RequeueAt
+		}
+	}
+	if len(unbinds) != lifecycle.MaxRemovals || len(slices.Compact(at)) != lifecycle.MaxRemovals {
+		t.Errorf("removed as %s at %s", unbinds, at)
+	}
+	if s := &f.b.Status; f.step().Status.LastConditionState != v1beta1.ConditionFailed {
+		t.Errorf("it ends as %+v", s)
+	}
+	rebound(f)
+	if got := f.step().say(); !strings.HasPrefix(got, "journal bind ") {
+		t.Errorf("asked again: %s", got)
+	}
+}
+
+// TestALostRotationIsMadeAgain: an answer with credentials that nobody has seen does not
+// keep a Secret from being put right, unless that happens again and again.
+func TestALostRotationIsMadeAgain(t *testing.T) {
+	f := newFixture(rotatable, bound1, secretOurs)
+	var did []string
+	for next := f.step(); next.Request != nil && len(did) < 20; next = f.step() {
+		did = append(did, next.say())
+		a := without(osbresult.Done, 200) // it does not tell them again
+		if next.WriteAhead && next.Request.Operation == lifecycle.Bind {
+			a = saidOf(osbresult.Unknown, 0)
+		}
+		f.after(a)
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	one, two := next1, tail(catalog.NextID("uid-b", "id", 2))
+	want := []string{
+		"bind id again", "journal bind " + one + " for id", "bind " + one + " for id", "journal unbind " + one,
+		"bind id again", "journal bind " + two + " for id", "bind " + two + " for id", "journal unbind " + two,
+		"bind id again",
+	}
+	if got := f.step().say(); !slices.Equal(did, want) || got != "nothing: SecretEdited" {
+		t.Errorf("%q, and then %s, want %q", did, got, want)
+	}
+}
+
+// TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
+func TestARebindWaitsForItsTurn(t *testing.T) {
+	f := newFixture(retrievable, repeated(1, saidOf(osbresult.Conflict, 409)), rebound)
+	f.after(saidOf(osbresult.Retry, 500))
+	if got := f.step().say(); got != "wait" {
+		t.Errorf("then: %s, want wait", got)
+	}
+}
+
+// F-S26: new credentials are made before the old ones are taken away, and the old ones stay valid for the overlap.
+func TestABindingIsReplacedBesideItself(t *testing.T) {
+	f := newFixture(bound1, rebound)
+	var did []string
+	for range 4 {
+		next := f.step()
+		if did = append(did, next.say()); next.Request == nil {
+			f.b.Status = next.Status
+			f.in.Now = f.in.Now.Add(overlap)
+			continue
+		}
+		a := saidOf(osbresult.Done, 200)
+		if next.Request.Operation == lifecycle.Bind {
+			a = with(201)
+		}
+		f.after(a)
+		lifecycletest.WantState(t, next.say(), f.b.Status.Conditions, "Ready")
+	}
+	if got, want := strings.Join(did, ", "), "journal bind "+next1+", wait, unbind id, nothing: Ready"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if s := &f.b.Status; s.Rebind != "now" || s.ExternalID == "" || s.PredecessorID != "" || len(s.Predecessors) > 0 {
+		t.Errorf("it ends as %+v", s)
+	}
+}
+
+// F-S26: several replacements within one overlap keep each predecessor for its own time, and deletion removes all of them.
+func TestEachPredecessorHasItsTime(t *testing.T) {
+	again := func(value string) func(*fixture) {
+		return func(f *fixture) { requestRebind(value)(f); f.after(with(201)); f.in.Now = f.in.Now.Add(overlap / 4) }
+	}
+	f := newFixture(bound1, again("1"), again("2"), again("3"))
+	if s := &f.b.Status; len(s.Predecessors) != 3 || s.ExternalID != catalog.NextID("uid-b", "id", 3) {
+		t.Fatalf("it says %+v", s)
+	}
+	var removed []string
+	for range 8 {
+		next := f.step()
+		if next.Request != nil {
+			removed = append(removed, tail(next.Request.ID))
+			f.after(saidOf(osbresult.Done, 200))
+			continue
+		}
+		f.b.Status = next.Status
+		if next.RequeueAt.IsZero() {
+			break
+		}
+		f.in.Now = next.RequeueAt
+	}
+	want := []string{"id", next1, tail(catalog.NextID("uid-b", "id", 2))}
+	if !slices.Equal(removed, want) {
+		t.Errorf("removed are %s, want %s", removed, want)
+	}
+	f = newFixture(bound1, again("1"), again("2"), deleted1, lives1, ejected)
+	removed = nil
+	for next := f.step(); next.Release == nil && len(removed) < 9; next = f.step() {
+		removed = append(removed, tail(next.Request.ID))
+		f.after(saidOf(osbresult.Done, 200))
+	}
+	if !slices.Equal(removed, want) {
+		t.Errorf("with the object %s are removed, want %s", removed, want)
+	}
+}
+
+// F-B6: after an update of its instance a binding is fetched once; where it cannot be, the conditions say that.
+func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
+	updated := func(f *fixture) {
+		f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+		f.in.BoundInstance.Instance.Status.ExternalProperties.ParameterChecksum = "other"
+	}
+	said := func(f *fixture) { f.b.Status = f.step().Status }
+	for name, test := range map[string]struct {
+		is         []func(*fixture)
+		want, says string
+	}{
+		"retrievable":                  {bfs(retrievable, bound1, updated), "fetch id again", "The credentials are in Secret"},
+		"and fetched":                  {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(with(200)) }), "nothing: Ready", "The credentials are in Secret"},
+		"and not answered":             {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }), "wait", "The credentials are in the Secret; fetch call failed"},
+		"not told":                     {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"not retrievable":              {bfs(bound1, updated), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"not retrievable, and said so": {bfs(bound1, updated, said), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"of an earlier version":        {bfs(retrievable, bound1, updated, func(f *fixture) { f.b.Status.InstanceFingerprint = "" }), "nothing: Ready", "The credentials are in Secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := newFixture(test.is...).step()
+			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			if next.say() != test.want || ready.Status != v1beta1.ConditionTrue || !strings.HasPrefix(ready.Message, test.says) {
+				t.Errorf("%s, want %s; Ready is %s: %s", next.say(), test.want, ready.Status, ready.Message)
+			}
+		})
+	}
+}
+
+// F-S19, F-S56: in a namespace that is being deleted nothing is bound, fetched or replaced. Its controller deletes the Secret first, and the
+// cache may not show the deletion of the namespace by then.
+func TestABindingInATerminatingNamespace(t *testing.T) {
+	terminating := func(f *fixture) { f.in.Namespace = lifecycle.NamespaceTerminating }
+	unconfirmed := func(f *fixture) { f.in.Namespace = lifecycle.NamespaceUnconfirmed }
+	rotated := bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
+	for name, is := range map[string][]func(*fixture){
+		"new": bfs(in(time.Minute)), "its Secret is gone": bfs(bound1, secretGone), "and retrievable": bfs(retrievable, bound1, secretGone),
+		"during a rotation": rotated, "and its Secret is gone": slices.Concat(rotated, bfs(secretGone)),
+	} {
+		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
+		if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Request != nil || !strings.Contains(ready.Message, "is being deleted") {
+			t.Errorf("%s: %s: %s", name, next.say(), ready.Message)
+		}
+		want := map[string]string{"new": "journal bind id", "during a rotation": "bind " + next1 + " for id"}[name]
+		if want == "" {
+			want = "namespace"
+		}
+		if got := newFixture(slices.Concat(is, bfs(unconfirmed))...).step().say(); got != want {
+			t.Errorf("%s, as far as the cache shows: %s, want %s", name, got, want)
+		}
+	}
+	for name, is := range map[string][]func(*fixture){"a rotation is due": bfs(rotatable, bound1, rebound), "and its credentials end": bfs(expiring, in(365*24*time.Hour))} {
+		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
+		if next.Request != nil || next.SecretAction != "" {
+			t.Errorf("%s: %s", name, next.say())
+		}
+	}
+}
+
+// F-S30: a predecessor that is no longer this object's to remove is left at the broker, and the present credentials stay.
+func TestAPredecessorOfAnother(t *testing.T) {
+	f := newFixture(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
+	f.in.FormerClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
+	next := f.step()
+	if next.Request != nil || next.SecretAction != "" || next.Retained == nil || next.RetainedID != "id" || len(next.Status.Predecessors) > 0 || bindingphase.Of(&next.Status).HasOperation() {
+		t.Errorf("%s: %+v", next.say(), next.Retained)
+	}
+	lifecycletest.WantState(t, "it says", next.Status.Conditions, "Ready")
+}
+
+// F-S26: no clock takes credentials away: they are replaced, and where the broker refuses that, they stay in the Secret.
+func TestNoClockTakesCredentials(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a year ahead":                           {bfs(expiring, in(365*24*time.Hour)), "journal bind " + next1},
+		"a year ahead, rotatable":                {bfs(rotatable, expiring, in(365*24*time.Hour)), "journal bind " + next1},
+		"a year ahead, and refused":              {bfs(expiring, in(365*24*time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "nothing: Failed"},
+		"a year ahead, and not answered":         {bfs(expiring, in(365*24*time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }), "wait"},
+		"a year ahead, and no broker":            {bfs(expiring, in(365*24*time.Hour), func(f *fixture) { f.in.Broker = nil }), "wait"},
+		"a year ahead when a predecessor waits":  {bfs(expiring, rebound, bound1, in(365*24*time.Hour)), "unbind id"},
+		"a year ahead when one was recorded":     {bfs(in(365*24*time.Hour), bound1, rebound, bound1, in(-365*24*time.Hour)), "wait"},
+		"F-S33 and that was long ago":            {bfs(in(365*24*time.Hour), bound1, rebound, bound1, in(-365*24*time.Hour), stepped, in(overlap)), "unbind id"},
+		"F-S33 ahead when they were issued":      {bfs(in(365*24*time.Hour), expiringAt(lifecycletest.T0.Add(time.Hour)), in(-365*24*time.Hour), in(45*time.Minute)), "journal bind " + next1},
+		"F-S13 of five minutes, renewed at four": {bfs(expiringWithin(5*time.Minute), in(4*time.Minute)), "journal bind " + next1},
+		"F-S13 of five minutes, without more":    {bfs(expiringWithin(5*time.Minute), in(3*time.Minute)), "wait"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			next := f.step()
+			if next.say() != test.want {
+				t.Errorf("%s, want %s", next.say(), test.want)
+			}
+			if s := &next.Status; s.ReconciledGeneration == 0 || next.SecretAction != "" {
+				t.Errorf("the credentials do not stay: %+v", s)
+			}
+		})
+	}
+}
+
+// TestOldCredentialsStayWhileARotationFails: whatever becomes of it, Ready stays True.
+// conformance: R01 R02 R03 R04 R06
+func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
+	f := newFixture(rotatable, bound1, rebound)
+	for i, a := range []Answer{saidOf(osbresult.Retry, 429), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Concurrency, 422), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 0), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
+		next := f.step()
+		if next.Request == nil || next.Request.ID == "id" || (next.Request.Operation == lifecycle.Unbind) != (i >= 6) {
+			t.Fatalf("request %d is %s", i, next.say())
+		}
+		if next.Request.Operation == lifecycle.Bind && next.Request.PredecessorID != "id" {
+			t.Errorf("request %d replaces %q", i, next.Request.PredecessorID)
+		}
+		f.after(a)
+		if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+			t.Errorf("after request %d, Ready is %s: %s", i, ready.Status, ready.Message)
+		}
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	if s := &f.b.Status; s.ExternalID != "" || s.PredecessorID != "" || s.SecretVersion != "7" {
+		t.Errorf("it ends as %+v", s)
+	}
+	if got := f.step().say(); got != "journal bind "+next2+" for id" {
+		t.Errorf("then: %s", got)
+	}
+	f.after(with(201))
+	if s := &f.b.Status; s.Rebind != "now" || s.AttemptedRebind != "" || s.ExternalID == "" {
+		t.Errorf("after the new credentials it is %+v", s)
+	}
+}
+
+// F-S49: clean-ups of a replacement have the delays of orphan mitigations, and the message has the broker's words.
+func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
+	f := newFixture(bound1, rebound)
+	removals, end := 0, f.in.Now.Add(24*time.Hour)
+	for range 3000 {
+		next := f.step()
+		switch {
+		case !f.in.Now.Before(end):
+			if removals > 8 {
+				t.Errorf("%d clean-ups within a day", removals)
+			}
+			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "500") {
+				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+			}
+			return
+		case next.Request == nil:
+			f.b.Status, f.in.Now = next.Status, lifecycle.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
+		case next.Request.Operation == lifecycle.Unbind:
+			removals++
+			f.after(saidOf(osbresult.Done, 200))
+		default:
+			f.after(saidOf(osbresult.Unknown, 500))
+		}
+	}
+	t.Errorf("the day does not end: %s", f.step().say())
+}
+
+// F-S44: a record that was restored from a backup does not show that the successor was used since. It is fetched where it can be, and removed
+// only after a request on record whose outcome is unknown.
+func TestAConflictOfASuccessor(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		in   *fixture
+		then string
+	}{
+		{"restored", newFixture(bound1, rebound, restarted1), "wait"},
+		{"restored, and the broker returns it", newFixture(retrievable, bound1, rebound, restarted1), "fetch " + next1 + " again"},
+		{"restored, of a rotation", newFixture(retrievable, rotatable, bound1, rebound, restarted1), "fetch " + next1 + " again"},
+		{"after an unknown outcome", newFixture(bound1, rebound, repeated(1, saidOf(osbresult.Unknown, 500))), "unbind " + next1},
+		{"after an unknown outcome, and the broker returns it", newFixture(retrievable, bound1, rebound, repeated(1, saidOf(osbresult.Unknown, 500))), "fetch " + next1 + " again"},
+	} {
+		f := test.in
+		f.in.Now = f.in.Now.Add(time.Minute)
+		f.step()
+		f.after(saidOf(osbresult.Conflict, 409))
+		if test.then != "wait" {
+			f.in.Now = f.in.Now.Add(time.Hour)
+		}
+		if got := f.step().say(); got != test.then {
+			t.Errorf("%s: %s, want %s", test.name, got, test.then)
+		}
+		if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+			t.Errorf("%s: Ready is %s: %s", test.name, ready.Status, ready.Message)
+		}
+	}
+}
+
+// F-S42: a script that waits for status.rebind learns whether the former credentials are still in use.
+func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		answers []Answer
+		rebind  string // of the status
+		then    string
+	}{
+		{"the broker fails", []Answer{saidOf(osbresult.Unknown, 500)}, "", "bind " + next1},
+		{"the broker fails, and has nothing", []Answer{saidOf(osbresult.Retry, 429)}, "", "journal bind " + next1},
+		{"after the clean-up of a failure", []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 410)}, "", "journal bind " + next2},
+		{"the broker has another binding of this id", []Answer{without(osbresult.Done, 200)}, "", "journal bind " + next2},
+		{"the broker refuses", []Answer{saidOf(osbresult.Rejected, 400)}, "now", "nothing: Ready"},
+		{"a conflict", []Answer{saidOf(osbresult.Conflict, 409)}, "now", "nothing: Ready"},
+		{"new credentials", []Answer{with(201)}, "now", "wait"},
+	} {
+		f := newFixture(bound1, rebound)
+		for _, a := range test.answers {
+			f.step()
+			f.after(a)
+			f.in.Now = f.in.Now.Add(time.Hour / 2)
+		}
+		if s := &f.b.Status; s.Rebind != test.rebind {
+			t.Errorf("%s: it has handled %q, want %q", test.name, s.Rebind, test.rebind)
+		}
+		if got := f.step().say(); got != test.then {
+			t.Errorf("%s: then %s, want %s", test.name, got, test.then)
+		}
+	}
+}
+
+// TestABindingIsRenewedShortlyBeforeItIsDue: and not at the last moment.
+// conformance: R05
+func TestABindingIsRenewedShortlyBeforeItIsDue(t *testing.T) {
+	renewal := "journal bind " + next1 + " for id"
+	for before, want := range map[time.Duration]string{time.Minute: "wait", 5 * time.Second: renewal, 0: renewal} {
+		if got := newFixture(rotatable, expiring, in(45*time.Minute-before)).step().say(); got != want {
+			t.Errorf("%s before: %s, want %s", before, got, want)
+		}
+	}
+}
+
+// TestABindingSaysUntilWhenItHolds: whatever the broker says, not for a moment only.
+// conformance: B16
+func TestABindingSaysUntilWhenItHolds(t *testing.T) {
+	f := newFixture(rotatable, expiring)
+	if s := &f.b.Status; s.ExpiresAt == nil || !s.ExpiresAt.Equal(new(metav1.NewTime(lifecycletest.T0.Add(time.Hour)))) || s.RenewBefore == nil {
+		t.Fatalf("it says %+v", s)
+	}
+	brief := newFixture(rotatable)
+	a := with(201)
+	a.Binding.ExpiresAt = brief.in.Now.Add(time.Second)
+	brief.after(a)
+	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
+	next := brief.step()
+	if next.Request != nil || next.RequeueAt.IsZero() || lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
+		t.Errorf("of one that has ended at once: %s", next.say())
+	}
+	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
+	if got := brief.step().say(); got != "journal bind "+next1 {
+		t.Errorf("then: %s", got)
+	}
+}
+
+// TestABindingIsNeverReadyOnceItsCredentialsHaveEnded: whatever else goes on, and it is
+// looked at when they do.
+func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
+	failed := func(f *fixture) {
+		later := saidOf(osbresult.Retry, 429)
+		later.RetryAfter = time.Hour
+		f.after(later)
+	}
+	polled := func(f *fixture) { f.after(pollOf(osbresult.InProgress)) }
+	busy := func(f *fixture) {
+		f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+		f.in.BoundInstance.Instance.Status.AsyncOpInProgress = true
+	}
+	for name, is := range map[string][]func(*fixture){
+		"at rest":           bfs(expiring),
+		"not to be renewed": bfs(rotatable, expiring, in(45*time.Minute), busy),
+		"being rotated":     bfs(rotatable, retrievable, expiring, in(45*time.Minute), func(f *fixture) { f.after(without(osbresult.Accepted, 202)) }, polled),
+		"rotated in vain":   bfs(rotatable, expiring, in(59*time.Minute+59*time.Second), failed),
+		"rotated":           bfs(rotatable, expiring, in(45*time.Minute), expiring),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(is...)
+			end := f.b.Status.ExpiresAt.Time
+			next := f.step()
+			if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+				t.Fatalf("before: Ready is %s: %s", ready.Status, ready.Message)
+			}
+			if next.RequeueAt.After(end) || !next.RequeueAt.After(f.in.Now) {
+				t.Errorf("it is looked at again at %s, and ends at %s", next.RequeueAt, end)
+			}
+			f.b.Status, f.in.Now, f.in.LastPoll = next.Status, end, end
+			if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionFalse {
+				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+			}
+		})
+	}
+}
+
+// TestARepairLeavesTheEndOfABinding: a broker that does not repeat when the credentials
+// end has not changed that.
+func TestARepairLeavesTheEndOfABinding(t *testing.T) {
+	for name, is := range map[string][]func(*fixture){
+		"of its own":      bfs(expiring, secretGone),
+		"fetched":         bfs(retrievable, expiring, secretGone),
+		"after a rotated": bfs(rotatable, bound1, rebound, expiring, secretGone),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(is...)
+			f.after(with(200))
+			if s := &f.b.Status; s.ExpiresAt == nil || s.RenewBefore == nil {
+				t.Errorf("it says %v and %v", s.ExpiresAt, s.RenewBefore)
+			}
+		})
+	}
+}
+
+// TestWhatWaitsIsWoken: by changes elsewhere, also where it is Ready.
+func TestWhatWaitsIsWoken(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want bool
+	}{
+		"at rest":                     {bfs(bound1), true},
+		"a rebind":                    {bfs(bound1, rebound), false},
+		"one that will end":           {bfs(expiring), false},
+		"one with former credentials": {bfs(bound1, rebound, bound1), false},
+		"one of an updated instance":  {bfs(bound1, instanceUpdated), false},
+	} {
+		if f := newFixture(test.is...); IsSettled(f.b, f.in.BoundInstance.Instance) != test.want {
+			t.Errorf("%s: it is not %t", name, test.want)
+		}
+	}
+}
+
+// TestWhatHasEndedIsReplacedByAPlainBind: the broker would refuse to rotate it.
+// conformance: R07
+func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
+	f := newFixture(rotatable, expiring, in(time.Hour))
+	if next := f.step(); next.Request == nil || next.Request.Operation != lifecycle.Bind || next.Request.PredecessorID != "" || next.Request.ID == "id" {
+		t.Errorf("then: %s", next.say())
+	}
+}
+
+// F-S22: a request is in the name of the user who created the binding, and of no user where another may have asked for it, as for a deletion.
+// conformance: I02 I06
+func TestWhoAsksForABinding(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want bool
+	}{
+		"new":               {nil, true},
+		"tried again":       {bfs(repeated(1, saidOf(osbresult.Unknown, 500))), true},
+		"cleaned up":        {bfs(repeated(4, saidOf(osbresult.Unknown, 500))), false},
+		"asked for anew":    {bfs(bound1, rebound), false},
+		"rotated":           {bfs(rotatable, bound1, rebound), false},
+		"renewed":           {bfs(rotatable, expiring, in(45*time.Minute)), false},
+		"deleted":           {bfs(bound1, deleted1, lives1, ejected), false},
+		"deleted meanwhile": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), deleted1, lives1), false},
+	} {
+		f := newFixture(test.is...)
+		f.b.Status = f.step().Status
+		if got := bindingphase.IsOnBehalfOfUser(f.b); got != test.want {
+			t.Errorf("%s: on behalf of the user: %t", name, got)
+		}
+	}
+}
+
+func BenchmarkDecideBinding(b *testing.B) {
+	for name, edits := range map[string][]func(*fixture){
+		"new": nil, "ready": bfs(bound1), "deleted": bfs(bound1, deleted1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := newFixture(edits...)
+			b.ReportAllocs()
+			for b.Loop() {
+				f.step()
+			}
+		})
+	}
+}

@@ -1,0 +1,266 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// fixture is a binding and what surrounds it.
+type fixture struct {
+	b    *v1beta1.ServiceBinding
+	in   Inputs
+	gone lifecycletest.Gone
+}
+
+func newFixture(edits ...func(*fixture)) *fixture {
+	walk := newBindingWalk(nil, 0)
+	f := &fixture{b: walk.b, in: walk.inputs(walk.b)}
+	f.in.Definition, f.in.NextNumber, f.in.Namespace, f.in.Address = lifecycle.DefinitionUnknown, 1, lifecycle.NamespaceLives, operation.AddressInputs{}
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+// step is what happens next; what it wants to know of the Secret first is as it was.
+func (f *fixture) step() Decision {
+	f.draw(&f.b.Status)
+	return Decide(f.b, f.in)
+}
+
+// draw draws another number for a next id once the id in force has the one before.
+func (f *fixture) draw(s *v1beta1.ServiceBindingStatus) {
+	if lifecycle.BindingID(f.b, s) == catalog.NextID(f.b.UID, f.b.Spec.ExternalID, f.in.NextNumber) {
+		f.in.NextNumber++
+	}
+}
+
+// after takes an answer into the status, as the shell does, and puts credentials into the
+// Secret if there are any.
+func (f *fixture) after(a Answer) {
+	next := f.step()
+	f.draw(&next.Status)
+	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+	f.in.LastPoll = time.Time{}
+	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && f.in.SeenRunning
+	if next.Request.Operation == lifecycle.Poll {
+		f.in.LastPoll = f.in.Now
+	}
+	f.gone.Observe(a.Outcome)
+	f.in.Gone = f.gone.Inputs(f.b.Status.Common())
+	if next = f.step(); next.SecretAction == WriteSecret {
+		f.inject(next)
+	}
+}
+
+func (f *fixture) inject(next Decision) {
+	t := f.in.Memory.Received
+	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now)
+	f.in.Memory = RequestMemory{}
+	f.in.Secret, f.in.SecretID, f.in.SecretVersion = SecretInSync, t.BindingID, "7"
+}
+
+// say describes a step in words.
+func (d Decision) say() string {
+	var parts []string
+	switch {
+	case d.Need == lifecycle.NeedFinalizer:
+		parts = append(parts, "protect")
+	case d.Need == lifecycle.NeedDefinition:
+		parts = append(parts, "prove")
+	case d.Need == lifecycle.NeedParameters:
+		parts = append(parts, "read")
+	case d.Need == lifecycle.NeedSecret:
+		parts = append(parts, "look")
+	case d.Need == lifecycle.NeedSources:
+		parts = append(parts, "sources")
+	case d.Need == lifecycle.NeedNamespace:
+		parts = append(parts, "namespace")
+	case d.Need == lifecycle.NeedPermission:
+		parts = append(parts, "permission")
+	case d.Release != nil:
+		parts = append(parts, "release", d.Release.Reason)
+	}
+	if d.WriteAhead {
+		parts = append(parts, "journal")
+	}
+	if d.SecretAction != "" {
+		parts = append(parts, string(d.SecretAction))
+	}
+	if c := d.Request; c != nil {
+		parts = append(parts, string(c.Operation), tail(c.ID))
+		if c.PredecessorID != "" {
+			parts = append(parts, "for", tail(c.PredecessorID))
+		}
+		if c.Removal {
+			parts = append(parts, "(removal)")
+		}
+		if c.Repeat {
+			parts = append(parts, "again")
+		}
+	}
+	if !d.RequeueAt.IsZero() {
+		parts = append(parts, "wait")
+	}
+	if len(parts) == 0 {
+		return "nothing: " + d.Status.LastConditionState
+	}
+	return strings.Join(parts, " ")
+}
+
+func bfs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+// with is an answer with credentials.
+func with(status int) Answer {
+	a := saidOf(osbresult.Done, status)
+	a.Binding = &osbresult.Binding{Created: status == 201, Credentials: json.RawMessage(`{"password":"x"}`)}
+	return a
+}
+
+// without is one that has none.
+func without(class osbresult.Class, status int) Answer {
+	a := saidOf(class, status)
+	a.Binding = &osbresult.Binding{Created: status == 201}
+	return a
+}
+
+func pollOf(state osbresult.State) Answer {
+	a := saidOf(osbresult.Done, 200)
+	a.State, a.OperationDescription = state, "words"
+	return a
+}
+
+func bound1(f *fixture)      { f.after(with(201)) }
+func binding1(f *fixture)    { retrievable(f); f.after(without(osbresult.Accepted, 202)) }
+func retrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
+func rotatable(f *fixture)   { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
+func brought1(f *fixture)    { f.b.Annotations = nil }
+func lives1(f *fixture)      { f.in.Definition = lifecycle.DefinitionLives }
+func secretGone(f *fixture)  { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
+func secretOurs(f *fixture)  { f.in.Secret = SecretModified }
+func rebound(f *fixture)     { requestRebind("now")(f) }
+
+// restarted1 is that of instances.
+func restarted1(f *fixture) {
+	if next := f.step(); next.WriteAhead {
+		f.b.Status = next.Status
+	}
+	f.in.Memory, f.in.SeenRunning = RequestMemory{}, false
+}
+
+// requestRebind has a person ask for new credentials.
+func requestRebind(value string) func(*fixture) {
+	return func(f *fixture) {
+		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RebindAnnotation, value)
+	}
+}
+
+func deleted1(f *fixture) {
+	at := metav1.NewTime(lifecycletest.T0)
+	f.b.DeletionTimestamp = &at
+	f.b.Generation++
+}
+
+func ejected(f *fixture) {
+	f.in.Secret, f.in.SecretID = SecretAbsent, ""
+	f.b.Status.SecretVersion = ""
+}
+
+// overlap is the default overlap of a rotation.
+const overlap = v1beta1.DefaultRotationOverlap * time.Second
+
+func in(d time.Duration) func(*fixture) {
+	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
+}
+
+func policy(value string) func(*fixture) {
+	return func(f *fixture) {
+		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, value)
+	}
+}
+
+// repeated answers the same so often, an hour apart.
+func repeated(n int, a Answer) func(*fixture) {
+	return func(f *fixture) {
+		for range n {
+			f.after(a)
+			f.in.Now = f.in.Now.Add(time.Hour)
+		}
+	}
+}
+
+// next1 and next2 are the second and the third id of the binding.
+var next1, next2 = tail(catalog.NextID("uid-b", "id", 1)), tail(catalog.NextID("uid-b", "id", 2))
+
+// unbindable is one that waits since its plan has no bindings.
+func unbindable(f *fixture) {
+	f.in.BoundInstance.Plan.Common().Bindable = new(bool)
+	f.b.Status = f.step().Status
+}
+
+// expiring is a binding that ends in an hour.
+func expiring(f *fixture) { expiringAt(f.in.Now.Add(time.Hour))(f) }
+
+// expiringAt is one that ends at a time, and is to be renewed a quarter of an hour before.
+func expiringAt(end time.Time) func(*fixture) {
+	return func(f *fixture) {
+		a := with(201)
+		a.Binding.ExpiresAt, a.Binding.RenewBefore = end, end.Add(-15*time.Minute)
+		f.after(a)
+	}
+}
+
+// expiringWithin is one that is to be renewed after four fifths of its lifetime.
+func expiringWithin(lifetime time.Duration) func(*fixture) {
+	return func(f *fixture) {
+		a := with(201)
+		a.Binding.ExpiresAt, a.Binding.RenewBefore = f.in.Now.Add(lifetime), f.in.Now.Add(lifetime*4/5)
+		f.after(a)
+	}
+}
+
+// stepped records a step.
+func stepped(f *fixture) { f.b.Status = f.step().Status }
+
+// unfit is a binding whose credentials were told, and fit into no Secret.
+func unfit(f *fixture) { f.notWritten(with(201), Unwritten{Unfit: true}) }
+
+// legacy is what the former service-catalog left of a binding that is Ready (G63).
+func legacy(f *fixture) {
+	f.b.Annotations = nil
+	f.in.Secret = SecretInSync
+	f.b.Status = v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1, LastConditionState: "Ready", Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult}}}, UnbindStatus: v1beta1.UnbindRequired, ExternalProperties: &v1beta1.ServiceBindingPropertiesState{}}
+}
+
+// legacyFailed is what it left of one that the broker refused (G64).
+func legacyFailed(f *fixture) {
+	f.b.Status = v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1, LastConditionState: "Failed", Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed},
+		{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonServiceBindingReturnedFailure}}}, UnbindStatus: v1beta1.UnbindRequired}
+}

@@ -1,0 +1,98 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// restart is another process, which has the status only.
+func (f *fixture) restart() {
+	f.gone = lifecycletest.Gone{}
+	f.in.Gone = f.gone.Inputs(f.b.Status.Common())
+}
+
+// succeed has the broker answer another request with success.
+func (f *fixture) succeed() {
+	f.gone.Succeed()
+	f.in.Gone = f.gone.Inputs(f.b.Status.Common())
+}
+
+// F-JS14: a gateway that is out of service answers 410 to everything. The removal of a binding, of what a failed request may have left, and
+// of a predecessor ends with a second 410, to a request that was sent after the broker had answered another one with success.
+func TestF_JS14_GoneIsConfirmed(t *testing.T) {
+	gone := saidOf(osbresult.Gone, 410)
+	accept := func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }
+	failed := func(f *fixture) {
+		for range 4 {
+			f.after(saidOf(osbresult.Unknown, 500))
+			f.in.Now = f.in.Now.Add(time.Hour)
+		}
+	}
+	retired := bfs(bound1, rebound, func(f *fixture) { f.after(with(201)) }, in(48*time.Hour))
+	for name, test := range map[string]struct {
+		is    []func(*fixture)
+		ready bool // the credentials of the binding can be used meanwhile
+		sent  string
+		ended string
+	}{
+		"a deletion":                       {bfs(bound1, deleted1, lives1, ejected), false, "unbind id", "release UnboundSuccessfully"},
+		"the poll of a deletion":           {bfs(bound1, deleted1, lives1, ejected, accept), false, "unbind id", "release UnboundSuccessfully"},
+		"an orphan mitigation":             {bfs(failed), false, "unbind id", "journal bind " + next1},
+		"the poll of an orphan mitigation": {bfs(failed, accept), false, "unbind id", "journal bind " + next1},
+		"a predecessor":                    {retired, true, "unbind id", "nothing: Ready"},
+		"the poll of a predecessor":        {append(retired, accept), true, "unbind id", "nothing: Ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			expect := func(step, want string) {
+				t.Helper()
+				if got := f.step().say(); got != want {
+					t.Fatalf("%s: %s, want %s", step, got, want)
+				}
+			}
+			f.succeed()
+			f.after(gone)
+			expect("after the first 410", "wait")
+			next := f.step()
+			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			if !next.CheckAvailability || lifecycle.IsTrue(ready) != test.ready || !strings.Contains(ready.Message, "answered 410 Gone") {
+				t.Fatalf("the catalog is requested: %t; %+v", next.CheckAvailability, ready)
+			}
+			f.in.Now = f.in.Now.Add(10 * time.Minute)
+			f.restart()
+			expect("after a restart", "wait")
+			f.succeed()
+			expect("after a success", test.sent)
+			f.after(saidOf(osbresult.Unknown, 500))
+			f.in.Now = f.in.Now.Add(time.Hour)
+			expect("after an error", test.sent)
+			f.after(gone)
+			expect("after the second 410", test.ended)
+			if f.b.Status.Gone != nil {
+				t.Errorf("the status still has %+v", f.b.Status.Gone)
+			}
+		})
+	}
+}

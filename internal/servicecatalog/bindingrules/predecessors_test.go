@@ -1,0 +1,151 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// F-S54: a status had no bound of its predecessors: 2,000 rotations were 161 kB.
+func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
+	f := newFixture(bound1)
+	for i := range maxPredecessors {
+		requestRebind(fmt.Sprint(i))(f)
+		f.after(with(201))
+		f.in.Now = f.in.Now.Add(time.Second)
+	}
+	requestRebind("another")(f)
+	next := f.step()
+	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+	first := next.Status.Predecessors[0].RemoveAt.Time
+	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + lifecycle.FormatTime(first)
+	if next.Request != nil || len(next.Status.Predecessors) != maxPredecessors || !next.RequeueAt.Equal(first) || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, want) {
+		t.Fatalf("%s, until %s: %s", next.say(), next.RequeueAt, ready.Message)
+	}
+	f.b.Status = next.Status
+	f.in.Now = first
+	if got := f.step().say(); got != "unbind id" {
+		t.Fatalf("once it is due: %s", got)
+	}
+	f.after(saidOf(osbresult.Done, 200))
+	if got := f.step().say(); !strings.HasPrefix(got, "journal bind") {
+		t.Errorf("once it is removed: %s", got)
+	}
+
+	for i := range 100 { // as an earlier version has recorded them
+		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *lifecycle.Timestamp(f.in.Now)})
+	}
+	if got := f.step(); got.Request != nil && got.Request.Operation == lifecycle.Bind {
+		t.Errorf("of more predecessors: %s", got.say())
+	}
+}
+
+// F-S53: credentials that were replaced are removed although the Secret waits for a person, and the conditions say what that is.
+func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
+	for name, test := range map[string]struct {
+		secret SecretState
+		reason string
+	}{
+		"edited":   {SecretModified, v1beta1.ReasonSecretEdited},
+		"occupied": {SecretNotOwned, v1beta1.ReasonErrorInjectingBindResult},
+	} {
+		f := newFixture(bound1, rebound, func(f *fixture) { f.after(with(201)) })
+		f.in.Secret, f.in.Memory.recovery = test.secret, recovery{id: lifecycle.BindingID(f.b, &f.b.Status), failed: fetch | repeat | rotation}
+		for _, a := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
+			f.in.Now = f.in.Now.Add(2 * time.Hour)
+			next := f.step()
+			if got := next.say(); got != "unbind id" {
+				t.Fatalf("%s: %s", name, got)
+			}
+			f.b.Status = next.Status
+			f.after(a)
+			if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || ready.Reason != test.reason {
+				t.Errorf("%s: Ready is %s, %s: %s", name, ready.Status, ready.Reason, ready.Message)
+			}
+		}
+		if len(f.b.Status.Predecessors) > 0 {
+			t.Errorf("%s: %v is not removed", name, f.b.Status.Predecessors)
+		}
+	}
+}
+
+// heldPredecessor has the removal of the first binding held, since another address of the broker has answered 410.
+func heldPredecessor(f *fixture) {
+	for _, edit := range bfs(atFirst, retrievable, bound1, rebound, func(f *fixture) { f.after(with(201)) }, moved, in(48*time.Hour)) {
+		edit(f)
+	}
+	f.after(saidOf(osbresult.Gone, 410))
+	stepped(f)
+}
+
+// F-S75: while the removal of a predecessor is held, its binding gets a lost Secret back, though a request for it has failed.
+func TestF_S75_AHeldRemovalDelaysNoRepair(t *testing.T) {
+	f := newFixture(heldPredecessor, secretGone)
+	for range 3 {
+		if got := f.step().say(); got != "fetch "+next1+" again" {
+			t.Fatal(got)
+		}
+		f.after(saidOf(osbresult.Retry, 503))
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+}
+
+// F-S75: while the removal of a predecessor is held, the others are removed.
+func TestF_S75_AHeldRemovalDelaysNoOther(t *testing.T) {
+	f := newFixture(heldPredecessor, requestRebind("again"))
+	f.after(with(201))
+	f.in.Now = f.in.Now.Add(48 * time.Hour)
+	for _, answer := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Accepted, 202), pollOf(osbresult.InProgress), pollOf(osbresult.Succeeded)} {
+		next := f.step()
+		if call := next.Request; call == nil || tail(call.ID) != next1 {
+			t.Fatalf("%s; predecessors are %+v", next.say(), next.Status.Predecessors)
+		}
+		f.after(answer)
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	next := f.step()
+	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+	if p := next.Status.Predecessors; next.Request != nil || len(p) != 1 || p[0].ID != "id" || !lifecycle.IsTrue(ready) || !strings.Contains(ready.Message, "has another address") {
+		t.Errorf("%s; predecessors are %+v, %+v", next.say(), p, ready)
+	}
+	f.in.Address.Confirmed = []string{lifecycletest.FirstAddress}
+	f.succeed()
+	if got := f.step().say(); got != "unbind id" {
+		t.Errorf("once the move is confirmed: %s", got)
+	}
+}
+
+// F-S75: the deletion policy Retain releases a predecessor at another address, as the conditions say.
+func TestF_S75_RetainReleasesAHeldRemoval(t *testing.T) {
+	f := newFixture(heldPredecessor, policy(v1beta1.DeletionPolicyRetain))
+	next := f.step()
+	if next.Retained == nil || next.RetainedID != "id" || !strings.Contains(next.Retained.Message, "another address of the broker") || len(next.Status.Predecessors)+len(next.Status.Gone) > 0 {
+		t.Fatalf("%s; %+v, %+v", next.say(), next.Retained, next.Status)
+	}
+	stepped(f)
+	if got := f.step().say(); got != "nothing: Ready" {
+		t.Error(got)
+	}
+}

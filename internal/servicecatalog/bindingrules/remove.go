@@ -1,0 +1,254 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+// remove decides on a binding that is being deleted.
+func (d *decision) remove() {
+	d.recordRemainder()
+	s := &d.Status
+	foreign := d.foreignPredecessor()
+	switch {
+	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
+	case catalog.IsRetained(d.b):
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
+	case foreign >= 0:
+		d.dropPredecessor(foreign)
+	case d.hasNothingAtBroker() && s.UnbindStatus != v1beta1.UnbindSucceeded:
+		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
+	case d.hasNothingAtBroker():
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
+	case s.UnbindStatus == v1beta1.UnbindFailed && !lifecycle.IsRetryRequested(d.b):
+		d.blockRemoval(lifecycle.HoldGivenUpRemoval("servicebinding", v1beta1.ReasonUnbindCallFailed, d.b, s.Common(), d.schedule().PresentSpec()))
+	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
+		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
+	case d.phase.IsMitigating() && d.owns(): // it may be the operation in progress
+		d.removeSecretThenUnbind(d.id())
+	case len(s.Predecessors) > 0:
+		d.removeSecretThenUnbind(s.Predecessors[0].ID)
+	case d.owns():
+		d.removeSecretThenUnbind(d.id())
+	case d.phase == bindingphase.Phase{Task: bindingphase.Binding, Accepted: true} && d.in.Claimants.BlocksRemoval() == nil:
+		d.poll()
+	case d.in.Claimants.BlocksRemoval() != nil:
+		d.Release = lifecycle.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
+	case (s.OwnershipUnknown || !bindingphase.IsBound(s)) && d.id() == d.b.Spec.ExternalID:
+		d.blockRemoval(lifecycle.OwnershipUnknown("servicebinding", d.b, d.id()))
+	default:
+		d.Release = lifecycle.RetainedAsSupplied(d.id())
+	}
+}
+
+// recordRemainder makes the binding that was to be replaced one of the predecessors, which are removed with the object.
+func (d *decision) recordRemainder() {
+	s := &d.Status
+	if s.PredecessorID != "" {
+		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
+		s.PredecessorID, d.phase = "", d.phase.WithoutPredecessor()
+	}
+	if d.phase.IsUnbinding() {
+		d.phase.Task = bindingphase.RemovalOf(s)
+	}
+}
+
+// removeSecretThenUnbind deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
+func (d *decision) removeSecretThenUnbind(id string) {
+	switch {
+	case d.in.Definition == lifecycle.DefinitionUnknown:
+		d.Need = lifecycle.NeedDefinition
+	case d.in.Definition == lifecycle.DefinitionTerminating:
+		d.blockRemoval(lifecycle.TerminatingDefinition())
+		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
+	case d.in.Secret == SecretUnknown:
+		d.Need = lifecycle.NeedSecret
+	case d.in.Secret == SecretInSync || d.in.Secret == SecretModified:
+		d.SecretAction = DeleteSecret
+	default:
+		d.unbind(id)
+	}
+}
+
+// startMitigation begins an orphan mitigation.
+func (d *decision) startMitigation() {
+	d.phase = d.phase.Mitigation()
+	d.WriteAhead = true
+	d.mitigate()
+}
+
+// mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
+func (d *decision) mitigate() {
+	switch why := lifecycle.MitigationForbidden(d.isRetained(), d.owns()); {
+	case d.in.Secret == SecretUnknown:
+		d.Need = lifecycle.NeedSecret
+	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
+		if !d.phase.IsReplacement() { // otherwise all requests under the id have the same parameters
+			d.Status.InProgressProperties = nil
+		}
+		d.recordSecretWritten()
+	case why != "":
+		d.phase = d.phase.AbandonedMitigation(&d.Status)
+		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, why)
+	default:
+		d.unbind(d.id())
+	}
+}
+
+// recordSecretWritten records that the Secret has the credentials of the present id, as a process that was stopped has written it.
+func (d *decision) recordSecretWritten() {
+	d.phase.Encode(&d.Status)
+	d.Status.InstanceFingerprint = validity.Recorded(d.in.BoundInstance.Instance)
+	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
+	d.phase = bindingphase.Of(&d.Status)
+	d.RequeueAt = d.in.Now // what time alone changes from now on is decided next
+}
+
+// renewRemoval makes the removal due at once where a person has asked for a retry: of a deletion, or of an orphan mitigation, after which
+// the bind request is due soon as well. A request during a replacement waits until that has ended.
+func (d *decision) renewRemoval() {
+	isRetry := !d.b.DeletionTimestamp.IsZero() || d.phase.IsMitigating() && !d.phase.IsReplacement()
+	if !isRetry || !rebind.IsRequested(d.b, &d.Status) {
+		return
+	}
+	s := &d.Status
+	d.Requested = true
+	rebind.RecordAttempt(d.b, &d.Status)
+	if a := s.Attempts; a != nil {
+		a.Backoff, a.Mitigation, a.Stopped = v1beta1.Backoff{}, v1beta1.Mitigation{}, false
+	}
+}
+
+// unbind sends the unbind request for an id, or polls it.
+func (d *decision) unbind(id string) {
+	d.renewRemoval()
+	removing := d.phase.IsRemoval() && d.phase.Accepted
+	call := d.newRequest(lifecycle.Unbind)
+	call.ID = id
+	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {
+		call.Target.PlanID, _ = instancerules.CandidatePlan(plans, d.Status.Attempts)
+	}
+	switch why, gone := d.brokerUnavailable(), d.in.GoneBlocker(d.Status.Common(), id); {
+	case d.target() == nil:
+		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and the status does not say at which broker the binding is", d.b.Spec.InstanceRef.Name)))
+	case why != nil:
+		d.blockRemoval(why)
+	case !removing && gone != nil:
+		d.blockRemoval(gone)
+		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), id)
+	case removing && !d.isOverdue():
+		d.pollWhenDue(call, true)
+	case !removing && !d.isDue():
+	default:
+		if removing { // past its deadline
+			d.phase.Accepted = false
+			d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+		}
+		call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), id)
+		d.Request = call
+	}
+}
+
+// describeInFlight sets the status for a removal request that takes its time, where the binding is on record as Ready: its Secret is gone.
+func (d *decision) describeInFlight() {
+	isRemoval := d.Request != nil && d.Request.Operation == lifecycle.Unbind && !d.b.DeletionTimestamp.IsZero()
+	if !isRemoval || !lifecycle.IsTrue(lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
+		return
+	}
+	d.InFlight = d.Status.DeepCopy()
+	d.InFlight.ObservedGeneration = d.b.Generation
+	setBindingConditions(d.InFlight, lifecycle.RemovalInFlight(d.b, v1beta1.ReasonUnbinding, "unbind"), d.in.Now)
+}
+
+// poll polls the creation of a binding.
+func (d *decision) poll() {
+	call := d.newRequest(lifecycle.Poll)
+	switch why := d.brokerUnavailable(); {
+	case d.target() == nil:
+		d.setBlocked(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "the status does not say at which broker the binding is being created"))
+	case why != nil:
+		d.setBlocked(why)
+	default:
+		call.MaxDuration, call.SeenRunning = d.effectivePlan().MaximumPollingDuration, d.in.SeenRunning
+		d.pollWhenDue(call, false)
+	}
+}
+
+// pollWhenDue polls the operation when the next poll is due.
+func (d *decision) pollWhenDue(call *Request, removal bool) {
+	if !d.IsPollDue(d.schedule()) {
+		return
+	}
+	call.MakePoll(removal, ptr.Deref(d.Status.LastOperation, ""))
+	call.ConfirmsGone = removal && d.in.ConfirmsGone(d.Status.Common(), call.ID)
+	if then := d.Status.Target; then != nil { // the plan of the beginning; the instance may have changed
+		call.Target.PlanID = then.PlanID
+	}
+	d.Request = call
+}
+
+// isOverdue reports whether the operation is past its deadline.
+func (d *decision) isOverdue() bool {
+	return d.schedule().IsOverdue(d.effectivePlan().MaximumPollingDuration)
+}
+
+// cleanUp adds to the decision what is due for the ids left behind.
+func (d *decision) cleanUp() {
+	left := d.Status.Common()
+	if why := d.AwaitCleanUps(&d.in.Inputs, d.b, left, &names); why != nil {
+		d.blockRemoval(why)
+	}
+	if len(left.LeftBehind) == 0 || d.Request != nil || d.SecretAction != "" || d.Retained != nil {
+		return
+	}
+	due, isPoll := d.NextCleanUp(&d.in.Inputs, d.b, left, !d.isChanged())
+	if due == nil {
+		return
+	}
+	d.Request = d.newRequest(lifecycle.Unbind)
+	d.Request.Target = due.Target
+	d.Request.Target.PlanID = operation.CleanUpPlan(due, isPoll)
+	d.Request.MakeCleanUp(&d.in.Inputs, left, due, isPoll)
+}
+
+// tooManyLeftBehind returns why nothing is requested under another id; nil: it may be. Where a person has asked for a retry, the removals under the
+// ids left behind are due.
+func (d *decision) tooManyLeftBehind() *lifecycle.Blocker {
+	s := d.Status.Common()
+	full := d.in.TooManyLeftBehind(d.b, s, &names)
+	if full == nil || catalog.IsRetained(d.b) {
+		return nil
+	}
+	if d.Requested || rebind.IsRequested(d.b, &d.Status) {
+		operation.RenewCleanUps(s)
+		rebind.RecordAttempt(d.b, &d.Status)
+	}
+	return full
+}

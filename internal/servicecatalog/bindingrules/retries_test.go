@@ -1,0 +1,204 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// TestConditionsOfABindingThatWaits: Stalled would have Helm end with a failure.
+func TestConditionsOfABindingThatWaits(t *testing.T) {
+	instance := func(edit func(*v1beta1.ServiceInstance)) func(*fixture) {
+		return func(f *fixture) {
+			f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+			edit(f.in.BoundInstance.Instance)
+		}
+	}
+	notProvisioned := instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })
+	stalled := instance(func(si *v1beta1.ServiceInstance) {
+		si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue}}
+	})
+	none := func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"F-JS2 the instance is provisioned": {bfs(notProvisioned, in(time.Minute)), "Reconciling"},
+		"F-JS2 that takes long":             {bfs(notProvisioned, in(time.Hour)), "Reconciling"},
+		"F-JS2 the instance is stalled":     {bfs(notProvisioned, stalled), "Stalled"},
+		"F-JS2 the instance is busy":        {bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true }), in(time.Minute)), "Reconciling"},
+		"F-JS2 no instance, young":          {bfs(none, in(time.Minute)), "Reconciling"},
+		"F-JS2 no instance, old":            {bfs(none, in(lifecycle.MissingReferenceDelay)), "Stalled"},
+		"F-JS2 not bindable":                {bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lifecycletest.WantState(t, "it says", newFixture(test.is...).step().Status.Conditions, test.want)
+		})
+	}
+}
+
+// TestABindingIsNotGivenUp has F-S8: requests that had no effect do not use up its attempts.
+func TestABindingIsNotGivenUp(t *testing.T) {
+	f := newFixture()
+	for range 30 {
+		f.after(Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}})
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	f.after(saidOf(osbresult.Malformed, 200))
+	lifecycletest.WantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
+	f.in.Now = f.in.Now.Add(time.Hour)
+	if got := f.step().say(); got != "bind id" {
+		t.Errorf("then: %s", got)
+	}
+}
+
+// TestABindingsClockThatIsPutRight: times from when it was ahead put nothing off (R11).
+func TestABindingsClockThatIsPutRight(t *testing.T) {
+	failed := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	unknown, removed := repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }
+	const month = 30 * 24 * time.Hour
+	for name, test := range map[string]struct {
+		is    []func(*fixture)
+		waits bool
+	}{
+		"F-S17 a binding":            {bfs(in(month), failed, in(-month)), false},
+		"F-S17 a binding, in time":   {bfs(in(month), failed), true},
+		"F-S48 an orphan mitigation": {bfs(unknown, in(month), removed, in(-month)), false},
+		"F-S48 an hour ahead":        {bfs(unknown, in(time.Hour), removed, in(-time.Hour)), false},
+	} {
+		if got := newFixture(test.is...).step().say(); (got == "wait") != test.waits {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// TestARetryOfABindingIsDueOnRequest: a new value of the annotation makes one request due at once: the one that is next, also of a removal.
+func TestARetryOfABindingIsDueOnRequest(t *testing.T) {
+	fail := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	unknown := repeated(4, saidOf(osbresult.Unknown, 500))
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a bind":               {bfs(fail), "journal bind"},
+		"an orphan mitigation": {bfs(unknown, fail), "unbind"},
+		"a deletion":           {bfs(bound1, deleted1, ejected, lives1, fail), "unbind"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := f.step().say(); got != "wait" {
+				t.Errorf("before the request: %s", got)
+			}
+			rebound(f)
+			if got := f.step(); !strings.HasPrefix(got.say(), test.want) || !got.Requested {
+				t.Errorf("after the request: %s, %v, want %s", got.say(), got.Requested, test.want)
+			}
+			fail(f)
+			if got := f.step(); got.say() != "wait" || got.Requested {
+				t.Errorf("after it has failed again: %s, %v", got.say(), got.Requested)
+			}
+		})
+	}
+}
+
+// F-S65: what the original service-catalog said stays in the conditions until a person asks for a retry. The retry is handled with the broker's
+// answer: from then on the deletion is like any other.
+func TestABindingWhoseRemovalWasGivenUp(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer Answer
+		want   v1beta1.UnbindStatus
+		next   string
+	}{
+		"it fails":    {saidOf(osbresult.Unknown, 500), v1beta1.UnbindRequired, "wait"},
+		"it is begun": {saidOf(osbresult.Accepted, 202), v1beta1.UnbindRequired, "poll id (removal)"},
+		"it succeeds": {saidOf(osbresult.Done, 200), v1beta1.UnbindSucceeded, "release UnboundSuccessfully"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(bound1, deleted1, lives1, ejected, func(f *fixture) {
+				f.b.Status.UnbindStatus = v1beta1.UnbindFailed
+				f.b.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionUnknown, Message: "Status: 500; out of disk"}}
+			})
+			for range 2 {
+				next := f.step()
+				c := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+				if next.Request != nil || !lifecycle.IsTrue(c) || !strings.Contains(c.Message, "out of disk") || !strings.Contains(c.Message, v1beta1.RetryDeletionAnnotation+"=1") {
+					t.Errorf("%s: %+v", next.say(), c)
+				}
+				f.b.Status = next.Status
+			}
+			removalRequested(f)
+			f.after(test.answer)
+			delete(f.b.Annotations, v1beta1.RetryDeletionAnnotation)
+			if got := f.step().say(); got != test.next || f.b.Status.UnbindStatus != test.want {
+				t.Errorf("%s, and unbindStatus is %s", got, f.b.Status.UnbindStatus)
+			}
+		})
+	}
+}
+
+// removalRequested has a person ask for a removal that was given up.
+func removalRequested(f *fixture) {
+	metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RetryDeletionAnnotation, "1")
+}
+
+// TestARetryOfAnOrphanMitigationBeginsANewBudget: the request that follows the clean-up does not wait for hours, nor for another change.
+func TestARetryOfAnOrphanMitigationBeginsANewBudget(t *testing.T) {
+	f := newFixture(repeated(4, saidOf(osbresult.Unknown, 500)))
+	f.after(saidOf(osbresult.Retry, 503))
+	f.b.Status.Attempts.Removals, f.b.Status.Attempts.Stopped = lifecycle.MaxRemovals, true
+	rebound(f)
+	f.after(saidOf(osbresult.Done, 200))
+	f.in.Now = f.in.Now.Add(2 * time.Second)
+	if got := f.step().say(); !strings.HasPrefix(got, "journal bind") {
+		t.Errorf("after the clean-up: %s", got)
+	}
+}
+
+// F-JS11: a binding that is on record as Ready, with a Secret, says that its removal is in flight, if that takes its time. The Secret is deleted
+// first.
+func TestARemovalInFlight(t *testing.T) {
+	fail := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want bool
+	}{
+		"its Secret is there":     {bfs(bound1, deleted1, lives1), false},
+		"its Secret is gone":      {bfs(bound1, deleted1, lives1, ejected), true},
+		"the first DELETE failed": {bfs(bound1, deleted1, lives1, ejected, fail, in(time.Hour)), false},
+		"a predecessor":           {bfs(rotatable, bound1, rebound, bound1, in(overlap)), false},
+	} {
+		next := newFixture(test.is...).step()
+		if got := next.InFlight; (got != nil) != test.want {
+			t.Errorf("%s: %s, %+v", name, next.say(), got)
+		} else if got != nil {
+			c := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady)
+			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonUnbinding || got.Binding != nil || next.WriteAhead {
+				t.Errorf("%s: %+v, write-ahead %t", name, got, next.WriteAhead)
+			}
+		}
+	}
+}

@@ -1,0 +1,243 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
+)
+
+// mayRotate reports whether the broker can be asked to rotate the present binding: the plan can, and the broker would not refuse the
+// binding as expired.
+func (d *decision) mayRotate() bool {
+	return d.effectivePlan().BindingRotatable && !d.recovery().hasFailed(rotation) && !d.hasEnded() && lifecycle.RemovalsOf(d.Status.Attempts) < maxRotations
+}
+
+// startReplacement begins to replace the present binding: a bind request under a new id, which names the present one where it is
+// rotated. The present credentials stay in the Secret, and valid, until the new ones are there: OSB has no answer that means that an
+// instance can have one binding only, so that none leads to the removal of credentials that are in use.
+func (d *decision) startReplacement() {
+	rotates := d.mayRotate()
+	if len(d.Status.Predecessors) >= maxPredecessors {
+		if !d.removeRetired() {
+			d.setBlocked(d.tooManyPredecessors())
+			d.wakeForRenewal()
+		}
+		return
+	}
+	switch why := d.replacementBlocker(); {
+	case why != nil:
+		d.setBlocked(why)
+		d.wakeBy(d.in.Now.Add(renewRetry))
+		return
+	case !rotates && !d.knowsParameters(), !d.prepareWrite():
+		d.wakeBy(d.in.Now.Add(renewRetry))
+		return
+	}
+	s := &d.Status
+	s.PredecessorID, s.ExternalID = d.id(), d.nextID()
+	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
+		d.phase.Task = bindingphase.Rotating
+	}
+	s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+	rebind.RecordAttempt(d.b, &d.Status)
+	if d.in.Secret != SecretInSync {
+		s.ReconciledGeneration = 0
+	}
+	if a := s.Attempts; a != nil {
+		s.Attempts = &v1beta1.Attempts{
+			AttemptedSpec: d.schedule().PresentSpec(),
+			Backoff:       v1beta1.Backoff{Count: a.Count},
+			Mitigation:    v1beta1.Mitigation{Removals: a.Removals, Unremoved: a.Unremoved},
+		}
+	}
+	d.requestFirst()
+}
+
+// replacementBlocker returns what keeps the binding from being replaced; nil: nothing does.
+func (d *decision) replacementBlocker() *lifecycle.Blocker {
+	if why := d.precondition(); why != nil {
+		return why
+	}
+	if full := d.tooManyLeftBehind(); full != nil {
+		return full
+	}
+	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
+		return lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
+	}
+	return nil
+}
+
+// maxPredecessors bounds the former bindings on record. An earlier version of the operator may have recorded more.
+const maxPredecessors = 16
+
+func (d *decision) tooManyPredecessors() *lifecycle.Blocker {
+	s := &d.Status
+	return lifecycle.InProgress(v1beta1.ReasonRebinding, fmt.Sprintf("status.predecessors has %d former bindings, and can have %d: new credentials are requested after the first of them is removed, at %s; to remove them sooner, reduce the annotation %s",
+		len(s.Predecessors), maxPredecessors, lifecycle.FormatTime(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
+}
+
+// requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.
+func (d *decision) requestFirst() {
+	d.Status.InProgressProperties = d.Status.ExternalProperties
+	if d.phase.Task != bindingphase.Rotating {
+		d.Status.InProgressProperties = d.desiredProperties()
+	}
+	d.requestSuccessor()
+	d.Request.NothingAtBroker, d.WriteAhead = true, true
+	d.Status.ObservedGeneration = d.b.Generation
+}
+
+func (d *decision) requestSuccessor() {
+	d.Request = d.newRequest(lifecycle.Bind)
+	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
+	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, and told no credentials
+	if d.phase.Task == bindingphase.Rotating {
+		d.Request.PredecessorID = d.Status.PredecessorID
+	}
+}
+
+// replace continues a replacement.
+func (d *decision) replace() {
+	s, tried := &d.Status, d.recovery()
+	rotates, retrievable := d.phase.Task == bindingphase.Rotating, d.nextWay() == fetch
+	lost := tried.hasFailed(repeat) && !retrievable
+	why := d.in.BoundInstance.Blocker(d.b)
+	if why == nil {
+		why = d.brokerUnavailable()
+	}
+	switch a := s.Attempts; {
+	case d.isSuccessorRejected():
+		d.startMitigation()
+	case d.awaitWrite():
+	case d.hasReceivedCredentials():
+		d.writeSecret()
+	case why != nil:
+		d.setBlocked(why)
+	case !d.isDue():
+	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
+		d.startMitigation()
+	case !d.prepareWrite():
+	case retrievable && (tried.created || tried.hasFailed(repeat)):
+		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request.Repeat, d.Request.Replaces = true, true
+	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
+		if d.knowsParameters() {
+			d.phase.Task = bindingphase.Replacing
+			d.requestFirst()
+		}
+	case rotates && d.hasEnded():
+		d.startMitigation()
+	case !rotates && !d.knowsParameters():
+	case s.InProgressProperties == nil: // no request under the id has had an effect
+		d.requestFirst()
+	case rotates:
+		d.requestSuccessor()
+	case !lifecycle.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
+		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request.Repeat, d.Request.Replaces = true, true
+	case !lifecycle.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
+		d.startMitigation()
+	default:
+		d.requestSuccessor()
+	}
+}
+
+// retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and
+// removes it at once.
+func (d *decision) retireFormer() {
+	if s := &d.Status; s.PredecessorID != "" && !d.phase.IsReplacement() {
+		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
+		s.PredecessorID = ""
+		d.phase = bindingphase.Of(s)
+	}
+}
+
+// isRetired reports whether the time of a predecessor has come.
+func (d *decision) isRetired(p v1beta1.PredecessorBinding) bool {
+	return !d.in.Now.Before(p.RemoveAt.Time)
+}
+
+// removeRetired removes the predecessor whose time has come first, and reports whether there is one. A predecessor that this object may
+// not remove is dropped from the record.
+func (d *decision) removeRetired() bool {
+	s := &d.Status
+	if len(s.Predecessors) == 0 {
+		return false
+	}
+	if i := d.foreignPredecessor(); i >= 0 {
+		d.dropPredecessor(i)
+		d.setConditions(stillInjectedConditions(d.Retained.Message))
+		return true
+	}
+	first := s.Predecessors[0]
+	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
+		validity.Sort(d.b, s, d.in.Now)
+		validity.Prefer(s, d.isRemovable)
+		if first = s.Predecessors[0]; !d.isRetired(first) {
+			return false
+		}
+	}
+	if held := d.in.GoneBlocker(s.Common(), first.ID); held != nil && held.Reason == v1beta1.ReasonBrokerMoved && catalog.IsRetained(d.b) {
+		d.dropPredecessor(0)
+		d.setConditions(stillInjectedConditions(d.Retained.Message))
+		return true
+	}
+	d.unbind(first.ID)
+	return true
+}
+
+// isRemovable reports whether the removal of a predecessor is due, and not held.
+func (d *decision) isRemovable(p v1beta1.PredecessorBinding) bool {
+	return d.isRetired(p) && d.in.GoneBlocker(d.Status.Common(), p.ID) == nil
+}
+
+// foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: there is none.
+func (d *decision) foreignPredecessor() int {
+	return slices.IndexFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.in.OwnsPredecessor(d.b, p.ID) })
+}
+
+// dropPredecessor drops a predecessor that this object may not remove from the record, and says that it stays at the broker.
+func (d *decision) dropPredecessor(i int) {
+	s := &d.Status
+	d.RetainedID = s.Predecessors[i].ID
+	why := "which this object did not create"
+	switch {
+	case d.in.FormerClaimants[d.RetainedID].BlocksRemoval() != nil:
+		why = "which another object has as well"
+	case s.OwnershipUnknown && d.RetainedID == d.b.Spec.ExternalID:
+		why = "of which the broker has not confirmed whether this object created it"
+	case d.in.OwnsPredecessor(d.b, d.RetainedID):
+		why = "which was requested at another address of the broker"
+	}
+	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
+	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
+	operation.ForgetGone(s.Common(), d.RetainedID)
+	if d.phase.IsUnbinding() {
+		d.phase = bindingphase.Phase{}
+		s.Attempts = lifecycle.RefusalOf(s.Attempts)
+	}
+	d.RequeueAt = d.in.Now
+}

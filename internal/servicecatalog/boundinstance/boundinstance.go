@@ -1,0 +1,97 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package boundinstance has what a binding needs to know of its instance: the class and the plan that it has at the broker, and whether it can
+// be bound to.
+package boundinstance
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// Inputs are the instance of a binding, with the class and the plan that it has at the broker.
+type Inputs struct {
+	Instance *v1beta1.ServiceInstance
+	Class    v1beta1.Class
+	Plan     v1beta1.Plan
+	// Target is where its bindings are; nil: the instance is at no broker.
+	Target *v1beta1.ServiceBindingTarget
+	// Plans are the ids of the plans that the instance may have, the most likely one first.
+	Plans []string
+	// Missing is why the class or the plan does not exist.
+	Missing *lifecycle.Blocker
+}
+
+// Effective returns what the instance's plan supports; nothing where the plan is not known.
+func (in Inputs) Effective() catalog.Effective {
+	if in.Class != nil && in.Plan != nil {
+		return catalog.EffectiveOf(in.Class, in.Plan)
+	}
+	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+}
+
+// Blocker returns why a binding cannot be made to the instance; nil: it can.
+func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
+	name := b.Spec.InstanceRef.Name
+	if in.Instance == nil {
+		return lifecycle.MissingReference(b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, b.Namespace))
+	}
+	status, effective := &in.Instance.Status, in.Effective()
+	switch {
+	case !in.Instance.DeletionTimestamp.IsZero():
+		return in.wait(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name))
+	case in.Missing != nil:
+		return in.Missing
+	case !effective.Bindable:
+		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", in.Plan.Common().ExternalName, in.Class.Common().ExternalName)}, Failed: true}
+	case len(effective.Unsupported) > 0:
+		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which Kubernetes cannot provide", in.Class.Common().ExternalName, strings.Join(effective.Unsupported, ", "))}, Failed: true}
+	case !instancerules.IsProvisioned(status) || in.Target == nil:
+		return in.wait(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyReason(status)))
+	case status.Unusable:
+		return lifecycle.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
+	case instancerules.PhaseOf(status).IsAccepted():
+		return in.wait(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
+	}
+	return nil
+}
+
+// wait is the blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
+func (in Inputs) wait(reason, message string) *lifecycle.Blocker {
+	if IsStalled(in.Instance) {
+		return lifecycle.BlockedBy(reason, message)
+	}
+	return lifecycle.InProgress(reason, message)
+}
+
+// IsStalled reports whether an instance is Stalled.
+func IsStalled(instance *v1beta1.ServiceInstance) bool {
+	return instance != nil && lifecycle.IsTrue(lifecycle.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
+}
+
+// readyReason returns the reason of the instance's condition Ready in brackets; empty: there is none.
+func readyReason(s *v1beta1.ServiceInstanceStatus) string {
+	if ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
+		return " (" + ready.Reason + ")"
+	}
+	return ""
+}

@@ -1,0 +1,79 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+)
+
+// Address is a normalized address of a broker, with its keyed digest; both are empty where it is no address. Statuses of instances and
+// bindings have the digest, so that tenants do not read the address of a broker of the cluster.
+type Address struct{ Address, Digest string }
+
+// AddressOf returns the present address of a broker. An error is that the key of digests cannot be read.
+func (c *Clients) AddressOf(ctx context.Context, b v1beta1.Broker) (Address, error) {
+	return c.addressOf(ctx, b.Common().URL)
+}
+
+func (c *Clients) addressOf(ctx context.Context, value string) (Address, error) {
+	normal := catalog.NormalizeAddress(value)
+	if normal == "" || c.digests == nil {
+		return Address{}, nil
+	}
+	key, err := c.digests.Get(ctx)
+	if err != nil {
+		return Address{}, err
+	}
+	return Address{Address: normal, Digest: catalog.Digest(key, json.RawMessage(strconv.Quote(normal)))}, nil
+}
+
+// AddressInputs returns what decisions about the objects of a broker depend on of its addresses.
+func (c *Clients) AddressInputs(ctx context.Context, b v1beta1.Broker) operation.AddressInputs {
+	current, err := c.AddressOf(ctx, b)
+	if err != nil {
+		log.FromContext(ctx).Info("Could not tell whether the address of a broker has changed", "error", err.Error())
+		return operation.AddressInputs{Unknown: true}
+	}
+	in := operation.AddressInputs{Current: current.Digest}
+	confirmed := map[string]bool{}
+	for _, former := range catalog.FormerAddresses(b) {
+		confirmed[former] = true
+		if address, err := c.addressOf(ctx, former); err == nil && address != current {
+			in.Confirmed = append(in.Confirmed, address.Digest)
+		}
+	}
+	for i, known := range b.CommonStatus().Addresses {
+		if i == 0 {
+			in.Former = known.Digest
+		}
+		if known.Address != current.Address {
+			in.Others = append(in.Others, known.Digest)
+		}
+		if confirmed[known.Address] {
+			in.Confirmed = append(in.Confirmed, known.Digest)
+		}
+	}
+	return in
+}

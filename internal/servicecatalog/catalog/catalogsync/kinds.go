@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalogsync
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+)
+
+// Kinds are the kinds of brokers, classes and plans of one scope.
+type Kinds struct {
+	catalog.Scope
+	NewBroker func() v1beta1.Broker
+	NewClass  func() v1beta1.Class
+	NewPlan   func() v1beta1.Plan
+	// Deleted is the reason of the event about the release of a broker.
+	Deleted string
+}
+
+// AllKinds has those of both scopes.
+var AllKinds = []Kinds{ClusterWide, Namespaced}
+
+// KindsOf returns the kinds of a scope.
+func KindsOf(scope catalog.Scope) Kinds {
+	if scope == catalog.Cluster {
+		return ClusterWide
+	}
+	return Namespaced
+}
+
+var ClusterWide = Kinds{
+	Scope:     catalog.Cluster,
+	NewBroker: func() v1beta1.Broker { return &v1beta1.ClusterServiceBroker{} },
+	NewClass:  func() v1beta1.Class { return &v1beta1.ClusterServiceClass{} },
+	NewPlan:   func() v1beta1.Plan { return &v1beta1.ClusterServicePlan{} },
+	Deleted:   v1beta1.ReasonDeletedClusterServiceBrokerSuccessfully,
+}
+
+var Namespaced = Kinds{
+	Scope:     catalog.Namespaced,
+	NewBroker: func() v1beta1.Broker { return &v1beta1.ServiceBroker{} },
+	NewClass:  func() v1beta1.Class { return &v1beta1.ServiceClass{} },
+	NewPlan:   func() v1beta1.Plan { return &v1beta1.ServicePlan{} },
+	Deleted:   v1beta1.ReasonDeletedSuccessfully,
+}

@@ -1,0 +1,130 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// atFirst has the broker at its first address, and moved at another one.
+func atFirst(f *fixture) { f.in.Address = lifecycletest.Addresses(false) }
+func moved(f *fixture)   { f.in.Address = lifecycletest.Addresses(true) }
+
+// F-JS9: a 410 of another address than the recorded one ends nothing, whatever that address answers beside, until the move is confirmed or
+// the address is set again.
+func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
+	confirm := func(f *fixture) { f.in.Address.Confirmed = []string{lifecycletest.FirstAddress} }
+	for name, test := range map[string]struct {
+		is    []func(*fixture)
+		mends func(*fixture)
+		ended string
+	}{
+		"a deletion, and a confirmed move":   {fs(atFirst, ready, deleted, definitionExists), confirm, "release DeprovisionedSuccessfully"},
+		"a deletion, and the former address": {fs(atFirst, ready, deleted, definitionExists), atFirst, "release DeprovisionedSuccessfully"},
+		"an orphan mitigation":               {fs(atFirst, unknownTimes(4)), confirm, "wait"},
+		"a poll":                             {fs(atFirst, ready, deleted, definitionExists, func(f *fixture) { f.answer(said(osbresult.Accepted, 202)) }), confirm, "release DeprovisionedSuccessfully"},
+		"an instance without an address":     {fs(ready, deleted, definitionExists), confirm, "release DeprovisionedSuccessfully"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(append(test.is, moved)...)
+			f.answer(said(osbresult.Gone, 410))
+			f.succeed()
+			next := Decide(f.si, f.in)
+			stalled := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+			if next.Request != nil || next.Release != nil || next.CheckAvailability || stalled.Reason != v1beta1.ReasonBrokerMoved || !strings.Contains(stalled.Message, v1beta1.MovedFromAnnotation) {
+				t.Fatalf("%s, %+v", next.say(), stalled)
+			}
+			test.mends(f)
+			if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
+				t.Fatalf("once it is mended: %s", got)
+			}
+			f.answer(said(osbresult.Gone, 410))
+			if got := Decide(f.si, f.in).say(); got != test.ended {
+				t.Errorf("at the end: %s, want %s", got, test.ended)
+			}
+		})
+	}
+}
+
+// F-JS9: the address is recorded with the next write, and never for its own sake; before the first request to another address, it is
+// written ahead.
+func TestF_JS9_RecordOfTheAddress(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // the address
+		says string
+	}{
+		"a new instance":                    {fs(moved), lifecycletest.OtherAddress, "write-ahead provision id small-id"},
+		"at rest, without one":              {fs(ready, atFirst), "", "nothing: Ready"},
+		"at rest, the broker has moved":     {fs(ready, moved), "", "nothing: Ready"},
+		"an update, without one":            {fs(ready, atFirst, otherParameters), lifecycletest.FirstAddress, "write-ahead update id small-id +parameters"},
+		"a deletion, without one":           {fs(ready, atFirst, deleted, definitionExists), lifecycletest.FirstAddress, "deprovision id small-id"},
+		"a deletion, the broker has moved":  {fs(ready, moved, deleted, definitionExists), lifecycletest.FirstAddress, "write-ahead deprovision id small-id"},
+		"a deletion, it is on record":       {fs(atFirst, ready, moved, deleted, definitionExists), lifecycletest.FirstAddress, "deprovision id small-id"},
+		"a deletion, the move is confirmed": {fs(atFirst, ready, moved, confirmed, deleted, definitionExists), lifecycletest.OtherAddress, "deprovision id small-id"},
+		"a deletion, the key is not known":  {fs(atFirst, ready, unknownAddress, deleted, definitionExists), lifecycletest.FirstAddress, "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			next := Decide(f.si, f.in)
+			if got := next.Status.BrokerAddress; got != test.want || next.say() != test.says {
+				t.Errorf("%s, at %q; want %s, at %q", next.say(), got, test.says, test.want)
+			}
+		})
+	}
+}
+
+func confirmed(f *fixture) { f.in.Address.Confirmed = []string{lifecycletest.FirstAddress} }
+
+// unknownAddress has the key of the digests missing.
+func unknownAddress(f *fixture) { f.in.Address = operation.AddressInputs{Unknown: true} }
+
+// F-JS9: a broker that changes the resource at another address has it there.
+func TestF_JS9_UpdateAtAnotherAddress(t *testing.T) {
+	f := newFixture(atFirst, ready, moved, otherParameters)
+	f.answer(said(osbresult.Done, 200))
+	if got := f.si.Status.BrokerAddress; got != lifecycletest.OtherAddress {
+		t.Errorf("it is recorded at %q", got)
+	}
+}
+
+// F-JS9: while the key of the digests cannot be read, a second 410 ends nothing.
+func TestF_JS9_UnknownAddress(t *testing.T) {
+	f := newFixture(atFirst, ready, deleted, definitionExists, unknownAddress)
+	f.answer(said(osbresult.Gone, 410))
+	f.succeed()
+	if got := Decide(f.si, f.in).say(); got != "wait" {
+		t.Error(got)
+	}
+}
+
+// F-JS9: another key makes other digests. Those that the broker's status has are compared by their addresses.
+func TestF_JS9_AddressUnderAnotherKey(t *testing.T) {
+	f := newFixture(atFirst, ready, deleted, definitionExists)
+	f.in.Address = operation.AddressInputs{Current: "v1.new.other", Others: []string{lifecycletest.FirstAddress}}
+	f.answer(said(osbresult.Gone, 410))
+	if got := Decide(f.si, f.in).Status.LastConditionState; got != v1beta1.ReasonBrokerMoved {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,137 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// Change returns the operation of the request, or the one that is polled.
+func (ap *application) Change() operation.Change {
+	if ap.call.Operation == lifecycle.Update || ap.phase == UpdateAccepted {
+		return ap.update()
+	}
+	return ap.provision()
+}
+
+func (ap *application) provision() operation.Change {
+	return operation.Change{
+		Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed,
+		Running: lifecycle.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"},
+		Done:    ap.recordProvisionDone, Accepted: ap.recordProvisionAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.RecordConflict,
+		Succeeded: ap.recordProvisioned, OperationFailed: ap.recordProvisionFailure, Overdue: ap.endProvisioning,
+	}
+}
+
+// recordProvisionDone records that the broker has the instance.
+func (ap *application) recordProvisionDone() {
+	if !ap.Answer.Created && IsForAnother(ap.si.UID, ap.status.CreatedForUID) { // also after an answer that was lost
+		ap.phase = NotCreated
+		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
+		return
+	}
+	message := ap.provisionedMessage()
+	switch {
+	case ap.Answer.Created:
+		ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
+	case !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request, of which no answer is on record, may have created it
+		ap.status.OwnershipUnknown = true
+		message = ap.provisionedMessage()
+	case !ap.call.Owned:
+		message = fmt.Sprintf("The broker already had this resource under the supplied id %q: it is adopted, and is retained when this object is deleted, unless the deletion policy is Delete", ap.call.ID)
+	}
+	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
+}
+
+// provisionedMessage says that the broker has the instance, and what that means for its deletion.
+func (ap *application) provisionedMessage() string {
+	const message = "The instance was provisioned successfully"
+	if ap.status.OwnershipUnknown {
+		return message + ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
+	}
+	return message
+}
+
+// recordProvisioned records that an asynchronous provisioning has succeeded.
+func (ap *application) recordProvisioned() {
+	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, ap.provisionedMessage())
+}
+
+func (ap *application) recordProvisionAccepted() {
+	ap.status.OwnershipUnknown = !ap.call.Owned
+	ap.recordAccepted(ap.provision().Running)
+}
+
+// recordProvisionFailure records an asynchronous provisioning that has failed.
+func (ap *application) recordProvisionFailure(message string) {
+	if !ap.call.SeenRunning && ap.call.MayMitigate() { // the operation that has failed may be a later one than the one on record
+		ap.phase = Provisioning
+		ap.RecordUnseenFailure(v1beta1.ReasonProvisionCallFailed, message)
+		return
+	}
+	ap.endProvisioning(message)
+}
+
+// endProvisioning ends an asynchronous provisioning that has failed, or is past its deadline. The broker may still carry it out.
+func (ap *application) endProvisioning(message string) {
+	ap.phase = Provisioning
+	if !ap.call.MayMitigate() {
+		ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
+		return
+	}
+	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
+	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+}
+
+// recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
+func (ap *application) recordRejected(message string) {
+	ap.stopRetrying(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
+	if ap.call.NothingAtBroker {
+		ap.phase = NotCreated
+	} else if !ap.IsConflictHeld() {
+		ap.startMitigationIfOwned(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+	}
+}
+
+// MarkNothingSent removes the operation from the record of a request that had no effect.
+func (ap *application) MarkNothingSent() {
+	if ap.call.NothingAtBroker {
+		ap.phase = NotCreated
+	}
+}
+
+// startMitigationIfOwned begins an orphan mitigation where the instance may be removed.
+func (ap *application) startMitigationIfOwned(why lifecycle.Cause) {
+	if ap.call.MayMitigate() {
+		ap.startMitigation(why)
+	}
+}
+
+// startMitigation begins an orphan mitigation.
+func (ap *application) startMitigation(why lifecycle.Cause) {
+	ap.phase = Mitigating
+	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	a := ap.Attempts()
+	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
+		a.LastError = why.Message
+	}
+	ap.SetConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix+": "+why.Message, a, &why))
+}

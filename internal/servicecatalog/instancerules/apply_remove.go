@@ -1,0 +1,119 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// RecordRemovalAccepted records that the broker works on the removal.
+func (ap *application) RecordRemovalAccepted() {
+	if ap.IsDeleting() {
+		ap.BeginRemoval()
+	}
+	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
+	ap.recordAccepted(ap.WithRemovalText(names.Removing))
+}
+
+// ContinueRemoval does nothing: an instance has one resource at the broker.
+func (*application) ContinueRemoval() {}
+
+// MarkForRepetition records that the broker does not work on the removal any more.
+func (ap *application) MarkForRepetition() {
+	ap.phase = ap.phase.unaccepted()
+	ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
+}
+
+// BeginRemoval records the beginning of a deprovisioning.
+func (ap *application) BeginRemoval() {
+	if ap.phase.isDeprovisioning() {
+		return
+	}
+	s := &ap.status
+	if s.InProgressProperties == nil { // otherwise the broker may have either
+		s.InProgressProperties = s.ExternalProperties
+	}
+	ap.phase, s.OperationStartTime = Deprovisioning, lifecycle.Timestamp(ap.Now)
+}
+
+// WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+	set.Mitigation = lifecycle.MitigationCause(ap.status.Conditions)
+	if ap.IsDeleting() {
+		set.Mitigation = nil
+		set.Message += ". " + lifecycle.HowToRelease(ap.si)
+	} else if ap.IsMitigation() {
+		ready := set.Ready
+		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+set.Message, ap.status.Attempts, set.Mitigation)
+		set.Ready = ready
+	}
+	return set
+}
+
+// RecordRemoved records that the broker has confirmed the removal.
+func (ap *application) RecordRemoved() {
+	s := &ap.status
+	ap.phase = Removed
+	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
+	if ap.IsDeleting() {
+		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
+		return
+	}
+	ap.UseNextID()
+	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
+	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
+}
+
+// Location returns where the instance is, or may be.
+func (ap *application) Location() v1beta1.LeftBehind {
+	target := v1beta1.ServiceBindingTarget{PlanID: ap.call.PlanID}
+	if at := ap.status.Broker; at != nil {
+		target.BrokerReference = *at
+	}
+	target.ServiceID = ap.call.ServiceID
+	return v1beta1.LeftBehind{Target: target, PlanIDs: RecordedPlans(&ap.status)}
+}
+
+// RecordLeftBehind records that the id of an orphan mitigation is left behind: nothing was sent under the next one.
+func (ap *application) RecordLeftBehind(what string) {
+	s := &ap.status
+	ap.phase = NotCreated
+	s.ProvisionStatus = v1beta1.NotProvisioned
+	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
+	ap.UseNextID()
+	ap.SetConditions(lifecycle.Unremoved(what, "provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, s.Attempts))
+}
+
+// RuleOfDeletion returns why an instance's resource is deleted at its broker.
+func RuleOfDeletion(si *v1beta1.ServiceInstance) lifecycle.DeletionRule {
+	if si.DeletionTimestamp.IsZero() {
+		return lifecycle.OrphanMitigation
+	}
+	return lifecycle.ObjectDeleted
+}
+
+// RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (ap *application) RecordUnanswered() {
+	if ap.Answer.Unfit() && ap.call.HasOtherPlans {
+		ap.Attempts().Refusals++
+	}
+	if ap.IsDeleting() && !ap.call.Removal && lifecycle.IsRemovedWithObject(ap.si) { // the removal is tried instead
+		ap.phase = ap.phase.unaccepted()
+	}
+	ap.Application.RecordUnanswered()
+}

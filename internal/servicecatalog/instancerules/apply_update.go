@@ -1,0 +1,82 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+func (ap *application) update() operation.Change {
+	return operation.Change{
+		Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
+		Running:    lifecycle.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"},
+		CountsEach: true,
+		Done:       ap.recordUpdated, Accepted: ap.recordUpdateAccepted, Refused: ap.recordUpdateFailure, NoEffect: ap.recordNotUpdated,
+		Succeeded: ap.recordUpdated, OperationFailed: ap.recordUpdateFailure, Overdue: ap.recordUpdateOverdue,
+	}
+}
+
+func (ap *application) recordUpdated() {
+	ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
+}
+
+func (ap *application) recordUpdateAccepted() {
+	ap.Attempts()
+	ap.recordAccepted(ap.update().Running)
+}
+
+// recordNotUpdated records a request that had no effect, unless an earlier one may have had one.
+func (ap *application) recordNotUpdated() {
+	if !ap.call.OutcomeUnknown && !ap.Answer.BrokerFailed() {
+		ap.phase = Provisioned
+	}
+}
+
+// recordUpdateOverdue ends an update that is still in progress after its deadline. The broker may still carry it out.
+func (ap *application) recordUpdateOverdue(message string) {
+	ap.phase = Updating
+	ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
+	ap.status.Attempts.Unknown = max(ap.status.Attempts.Unknown, 1)
+}
+
+// recordUpdateFailure records an update that was refused or has failed: the broker has the properties from before.
+func (ap *application) recordUpdateFailure(message string) {
+	if ap.Answer.UpdateNotRepeatable {
+		ap.status.RefusedUpdate = lifecycle.Fingerprint(lifecycle.NonNil(ap.status.InProgressProperties))
+	}
+	if ap.Answer.InstanceUnusable {
+		ap.status.Unusable = true
+		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
+	}
+	if ap.Answer.Class != osbresult.Done || ap.Answer.UpdateNotRepeatable { // refused
+		if ap.status.ReconciledGeneration == 0 { // it was adopted, and may be what a failed provisioning has left
+			message += fmt.Sprintf("; the broker had this instance under the id %q, and has never confirmed that it was provisioned: if it cannot be used, delete this object, which removes it, and create it again", ap.call.ID)
+		}
+		ap.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
+	} else {
+		ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
+	}
+	if a := ap.Attempts(); a.Unknown > 0 { // an earlier request may have been carried out
+		lifecycle.AddPlan(&a.CandidatePlans, lifecycle.PlanID(lifecycle.NonNil(ap.status.InProgressProperties)))
+	}
+	ap.phase = Provisioned
+}

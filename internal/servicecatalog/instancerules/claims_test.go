@@ -1,0 +1,194 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+func claimedBy(all ...lifecycle.Claimant) func(*fixture) {
+	return func(f *fixture) { f.in.Claimants = all }
+}
+
+// TestClaimsOnAnInstance: a later claim neither keeps the owner from its removal nor inherits (R10).
+func TestClaimsOnAnInstance(t *testing.T) {
+	const madeNothing, left = "the broker has created nothing for this object", "is retained for it"
+	for name, test := range map[string]struct {
+		is         []func(*fixture)
+		want, says string
+	}{
+		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 the same of a supplied id":                       {fs(suppliedID, created, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 claimed before it existed":                       {fs(suppliedID, created, claimedBy(lifecycletest.EarlierOne), deleted, definitionExists), "release Retained", left},
+		"F-S4 claimed before by one that is being deleted":     {fs(suppliedID, created, claimedBy(lifecycletest.LeavingOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 another owner":                                   {fs(suppliedID, created, claimedBy(lifecycletest.Owner), deleted, definitionExists), "release Retained", left},
+		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(lifecycletest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(lifecycletest.LaterOne)), "write-ahead deprovision id small-id", ""},
+		"F-S4 a later claimant":                                {fs(suppliedID, claimedBy(lifecycletest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 a claimant whose owner is being deleted":         {fs(suppliedID, claimedBy(lifecycletest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 the same, once that is gone":                     {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
+		"F-S4 and the broker creates one":                      {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
+		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used), "nothing: Failed", "a resource of another object"},
+		"F-S4 and this object is deleted then":                 {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 a claimant of something older":                  {fs(suppliedID, claimedBy(lifecycletest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came first":     {fs(suppliedID, claimedBy(lifecycletest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came second":    {fs(suppliedID, claimedBy(lifecycletest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-JS5 a refused claimant is deleted":                  {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 the same after the owner":                       {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, restarted, claimedBy(), deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 one that nothing was sent for is deleted":       {fs(deleted, definitionExists), "release DeprovisionedSuccessfully", madeNothing},
+		"F-JS5 one of the same age, and the other was created": {fs(suppliedID, created, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			next := Decide(f.si, f.in)
+			if got := next.say(); got != test.want {
+				t.Fatalf("%s, want %s", got, test.want)
+			}
+			said := fmt.Sprint(next.Status.Conditions, next.Release)
+			if !strings.Contains(said, test.says) {
+				t.Errorf("it says %s, want %q", said, test.says)
+			}
+		})
+	}
+	f := newFixture(suppliedID, claimedBy(lifecycletest.LeavingOwner), decided)
+	if lifecycle.IsTrue(lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)) {
+		t.Error("F-S4: it is Stalled, and goes on by itself")
+	}
+}
+
+// TestOwnershipAfterAnAcceptedRequest: 202 does not tell whose request has created an instance.
+//
+// F-S25: the deletion of an instance with a supplied id waits for its deletion policy.
+// F-S27: an operation under a supplied id is polled to its end, also while the object is being deleted.
+func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Failed)) }
+	lost := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500)) }
+	unpolled := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 500)) }
+	later := later(time.Hour)
+	const held = "nothing: OwnershipUnknown"
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a supplied id, ready":                  {fs(suppliedID, provisioning, succeeded, deleted, definitionExists), held},
+		"the same, to be removed":               {fs(suppliedIDToDelete, provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+		"the same, to be kept":                  {fs(suppliedID, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
+		"deleted while it is provisioned":       {fs(suppliedID, provisioning, deleted, definitionExists), "poll id small-id"},
+		"the same, and no answer":               {fs(suppliedID, provisioning, deleted, definitionExists, unpolled, later), "poll id small-id"},
+		"the same, and it has succeeded":        {fs(suppliedID, provisioning, deleted, definitionExists, succeeded), held},
+		"the same, and it has failed":           {fs(suppliedID, provisioning, deleted, definitionExists, failed), held},
+		"deleted, and it is to be removed":      {fs(suppliedIDToDelete, provisioning, deleted, definitionExists), "deprovision id small-id"},
+		"201 under a supplied id":               {fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
+		"200 under a supplied id":               {fs(suppliedID, used, deleted, definitionExists), "release Retained"},
+		"200 after an answer that was lost":     {fs(suppliedID, lost, later, used, deleted, definitionExists), held}, // F-S47
+		"200 after a restart":                   {fs(suppliedID, restarted, used, deleted, definitionExists), held},
+		"201 after an answer that was lost":     {fs(suppliedID, lost, later, created, deleted, definitionExists), "deprovision id small-id"},
+		"deleted after an answer that was lost": {fs(suppliedID, lost, deleted, definitionExists), held},
+		"the same, to be removed ":              {fs(suppliedIDToDelete, lost, deleted, definitionExists), "deprovision id small-id"},
+		"an id that was made":                   {fs(provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			next := Decide(f.si, f.in)
+			if got := next.say(); got != test.want {
+				t.Fatalf("%s, want %s", got, test.want)
+			}
+			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			if test.want == held && (!strings.Contains(ready.Message, "deletion-policy=Delete") || !strings.Contains(ready.Message, "deletion-policy=Retain")) {
+				t.Errorf("it does not say both ways out: %s", ready.Message)
+			}
+		})
+	}
+}
+
+// TestConflictIsNotRemoved: the broker has another instance under an id that was made.
+//
+// F-S24: it is removed only as what a request on record, whose outcome is unknown, has left; all else is held.
+func TestConflictIsNotRemoved(t *testing.T) {
+	finds := func(plan string) func(*fixture) {
+		return func(f *fixture) {
+			found := said(osbresult.Done, 200)
+			found.Instance = &osbresult.Instance{PlanID: plan}
+			f.after(Decide(f.si, f.in).Request, found)
+		}
+	}
+	polled := func(state osbresult.State) func(*fixture) {
+		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(state)) }
+	}
+	conflict := func(f *fixture) { conflicting(f); later(time.Hour)(f) }
+	const looksAgain, held = "inspect id small-id", "nothing: Conflict"
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // an hour later
+	}{
+		"blank, another plan":                  {fs(retrievable, conflict, finds("large-id")), looksAgain},
+		"the same, and that plan is asked for": {fs(retrievable, conflict, finds("large-id"), otherPlan), "inspect id large-id"},
+		"the same, and it is found":            {fs(retrievable, conflict, finds("large-id"), otherPlan, finds("large-id")), "write-ahead update id large-id +plan +parameters"},
+		"the same, deleted":                    {fs(retrievable, conflict, finds("large-id"), deleted, definitionExists), held},
+		"the same, to be removed":              {fs(retrievable, conflict, finds("large-id"), deleted, definitionExists, toBeDeleted), "deprovision id large-id"},
+		"blank, not retrievable":               {fs(conflict), "provision id small-id"},
+		"the same, refused later":              {fs(conflict, refusedOnce), "nothing: Failed"},
+		"the same, edited":                     {fs(conflict, otherPlan), "write-ahead provision id large-id"},
+		"the same, again and again":            {fs(conflict, conflict, unknownTimes(9), conflict), "provision id small-id"},
+		"on record, another plan":              {fs(retrievable, restarted, conflict, finds("large-id")), looksAgain},
+		"on record, not retrievable":           {fs(restarted, conflict, polled(osbresult.Succeeded)), "provision id small-id"},
+		"on record, and it has failed":         {fs(restarted, conflict, polled(osbresult.Failed)), "deprovision id small-id"},
+		"an update has failed, restored":       {fs(provisioning, restored, polled(osbresult.Failed)), "provision id small-id"},
+		"the same, retrievable":                {fs(retrievable, provisioning, restored, polled(osbresult.Failed)), looksAgain},
+		"the provisioning has failed":          {fs(provisioning, polled(osbresult.Failed)), "deprovision id small-id"},
+		"edited while a request has no answer": {fs(retrievable, restarted, otherPlan), "write-ahead deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			later(time.Hour)(f)
+			next := Decide(f.si, f.in)
+			if got := next.say(); got != test.want {
+				t.Fatalf("%s, want %s", got, test.want)
+			}
+			if message := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; test.want == held && !strings.Contains(message, "large-id") {
+				t.Errorf("it does not say what the broker has: %s", message)
+			}
+		})
+	}
+	f := newFixture(retrievable, conflict, finds("large-id"))
+	lifecycletest.WantState(t, "held", f.si.Status.Conditions, "Stalled Failed")
+}
+
+// TestALostAnswerDoesNotInherit: the record of the owner survives the lost answer.
+//
+// F-S32: 200 after a lost answer is not this object's where another one owned the id when the request was made.
+func TestALostAnswerDoesNotInherit(t *testing.T) {
+	f := newFixture(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+	if got := Decide(f.si, f.in).say(); got != "nothing: Failed" || f.si.Status.CreatedForUID != lifecycletest.Owner.UID {
+		t.Errorf("F-S32: then %s, and it was created for %s", got, f.si.Status.CreatedForUID)
+	}
+	deleted(f)
+	definitionExists(f)
+	if got := Decide(f.si, f.in).say(); got != "release Retained" {
+		t.Errorf("F-S32: deleted: %s", got)
+	}
+}

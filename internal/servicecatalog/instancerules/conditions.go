@@ -1,0 +1,79 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// observe sets what the status says of the spec.
+func (d *decision) observe() {
+	isCleanup := d.phase.isMitigating() && d.si.DeletionTimestamp.IsZero()
+	if !d.phase.IsAccepted() && !isCleanup { // these stay with the generation that they began with
+		d.Status.ObservedGeneration = d.si.Generation
+	}
+	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // admission has refused a wrong one
+	d.Status.UserSpecifiedClassName, d.Status.UserSpecifiedPlanName = ref.UserSpecifiedClassName(), ref.UserSpecifiedPlanName()
+}
+
+// setConditions sets the conditions.
+func (d *decision) setConditions(set lifecycle.ConditionSet) {
+	d.observe()
+	SetConditions(&d.Status, set, d.in.Now)
+}
+
+// setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+func (d *decision) setBlocked(by *lifecycle.Blocker) {
+	set, wake := by.ConditionSet(d.si, d.in.Now)
+	set.Ready, set.Message = v1beta1.ConditionFalse, by.Message
+	d.RequeueAt = wake
+	d.setConditions(set)
+}
+
+// blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
+func (d *decision) blockRemoval(by *lifecycle.Blocker) {
+	set, wake := by.ConditionSet(d.si, d.in.Now)
+	set.Mitigation = lifecycle.MitigationCause(d.Status.Conditions)
+	d.RequeueAt = wake
+	d.setConditions(set)
+}
+
+// StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that
+// does not answer.
+func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
+	status := *si.Status.DeepCopy()
+	set, _ := why.ConditionSet(si, now)
+	set.Mitigation = lifecycle.MitigationCause(status.Conditions)
+	SetConditions(&status, set, now)
+	return status
+}
+
+// stopRetrying ends the attempts until the spec changes.
+func (d *decision) stopRetrying(reason, message string) {
+	d.Status.Attempts = d.schedule().Stop()
+	d.setConditions(lifecycle.Terminal(reason, reason, message))
+}
+
+// SetConditions sets the conditions of a status.
+func SetConditions(status *v1beta1.ServiceInstanceStatus, set lifecycle.ConditionSet, now time.Time) {
+	status.Conditions = set.Conditions(status.Conditions, now)
+	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+}

@@ -1,0 +1,74 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"testing"
+	"time"
+
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// TestDeadlineOfAnInstance: a deadline ends an operation only by an answer that this process
+// received after it (R11).
+// conformance: L12
+func TestDeadlineOfAnInstance(t *testing.T) {
+	const week = 8 * 24 * time.Hour
+	inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress)) }
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
+	polled := func(class osbresult.Class, status int) func(*fixture) {
+		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(class, status)) }
+	}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+		says string // the reasons of Ready and Stalled
+	}{
+		"past the deadline, not asked since":      {fs(provisioning, later(week)), "poll id small-id", "Provisioning"},
+		"asked before the deadline only":          {fs(provisioning, inProgress, later(week)), "poll id small-id", "Provisioning"},
+		"restarted past the deadline":             {fs(provisioning, inProgress, later(week), restarted, forgetPolls), "poll id small-id", "Provisioning"},
+		"still in progress past the deadline":     {fs(provisioning, later(week), inProgress), "deprovision id small-id", "StartingInstanceOrphanMitigation"},
+		"finished while the operator was away":    {fs(provisioning, later(week), succeeded), "nothing: Ready", "ProvisionedSuccessfully"},
+		"no answer past the deadline":             {fs(provisioning, later(week), polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
+		"an answer of a proxy past the deadline":  {fs(provisioning, later(week), polled(osbresult.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
+		"no answer before the deadline":           {fs(provisioning, polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
+		"an update past the deadline":             {fs(ready, otherPlan, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
+		"an update in progress past the deadline": {fs(ready, otherPlan, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
+		"an update finished meanwhile":            {fs(ready, otherPlan, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
+	} {
+		t.Run("F-S1 "+name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := Decide(f.si, f.in).say(); got != test.want {
+				t.Errorf("next: %s, want %s", got, test.want)
+			}
+			if got := lifecycletest.ReadyAndStalled(f.si.Status.Conditions); got != test.says {
+				t.Errorf("conditions: %s, want %s", got, test.says)
+			}
+		})
+	}
+}
+
+// forgetPolls has the process be another: it has not asked yet.
+func forgetPolls(f *fixture) { f.in.LastPoll, f.in.PollAfter = time.Time{}, 0 }
+
+// stateOf is an answer to a poll.
+func stateOf(state osbresult.State) Answer {
+	a := said(osbresult.Done, 200)
+	a.State, a.OperationDescription = state, "words"
+	return a
+}

@@ -1,0 +1,223 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package instance is the state machine of ServiceInstances. Decide returns the next step for an instance and what was
+// observed; Apply returns the status after a broker's answer. Decisions about an operation are in the file
+// with its name, what is recorded of its answers in apply_OPERATION.go.
+package instance
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// Inputs is what the decision about an instance depends on, beside the object.
+type Inputs struct {
+	operation.Inputs
+
+	// Offering is what the spec refers to, or why it does not exist.
+	Offering lifecycle.Offering
+	// PresentPlan is the plan that the instance has at the broker; nil: it has none, or the plan no longer exists.
+	PresentPlan v1beta1.Plan
+	// OperationPlan is the plan of the operation in progress; nil: there is none, or the plan no longer exists.
+	OperationPlan v1beta1.Plan
+	// Refs have to be written into the spec; nil: it has them.
+	Refs *References
+	// RefsRefused: the API server has refused to write them; nil: it has not.
+	RefsRefused *lifecycle.Blocker
+	// Bindings are the names of the ServiceBindings that refer to the instance.
+	Bindings []string
+	// BindingsGoing: all of them are being deleted, and none is Stalled.
+	BindingsGoing bool
+}
+
+// References are the names of the objects that the plan reference of a spec resolves to.
+type References struct {
+	catalog.Refs
+	Scope catalog.Scope
+}
+
+// Request is a request to the broker about an instance.
+type Request struct {
+	operation.Request
+
+	ServiceID, PlanID string
+	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
+	Properties *v1beta1.ServiceInstancePropertiesState
+	// OutcomeUnknown: the outcome of an earlier update is not known.
+	OutcomeUnknown bool
+	// HasOtherPlans: the instance may have another of the recorded plans than the one that the request names.
+	HasOtherPlans bool
+	// FetchDashboard: the instance is fetched once the operation that is polled has succeeded, since no URL of its dashboard is known.
+	FetchDashboard bool
+	// Of an update: what changes. The request leaves out the rest.
+	NewPlan, NewParameters     bool
+	PreviousPlanID             string
+	PreviousMaintenanceVersion string
+}
+
+// Decision is what the reconciler does next for an instance.
+type Decision struct {
+	operation.Decision
+
+	Request *Request
+	// Status is the status to write, before the outcome of the request.
+	Status v1beta1.ServiceInstanceStatus
+	// InFlight is the status to write where the broker takes its time to answer the request; nil: the one on record is true meanwhile.
+	InFlight *v1beta1.ServiceInstanceStatus
+}
+
+// decision is a step while it is decided on.
+type decision struct {
+	si    *v1beta1.ServiceInstance
+	in    Inputs
+	phase Phase
+	Decision
+}
+
+// Decide returns the next step for an instance.
+func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
+	d := &decision{si: si, in: in, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
+	d.decide()
+	d.phase.encode(&d.Status)
+	d.recordAddress()
+	d.describeInFlight()
+	d.cleanUp()
+	return d.Decision
+}
+
+// recordAddress records the broker's address with the next write of the status, and not for its own sake.
+func (d *decision) recordAddress() {
+	isFirst := d.Request != nil && d.Request.NothingAtBroker
+	if d.Request != nil {
+		d.Request.Address = d.in.Address.Current
+	}
+	d.RecordAddress(&d.in.Inputs, d.Status.Common(), d.Request != nil, isFirst, d.isChanged)
+}
+
+// isChanged reports whether the status of the decision differs from the recorded one.
+func (d *decision) isChanged() bool { return !equality.Semantic.DeepEqual(d.Status, d.si.Status) }
+
+func (d *decision) decide() {
+	switch {
+	case !d.si.DeletionTimestamp.IsZero():
+		d.remove()
+	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer):
+		d.decideUnprotected()
+	case d.phase.isMitigating():
+		d.mitigate()
+	case d.phase.IsAccepted():
+		d.poll()
+	case d.in.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
+		d.resolve()
+	case d.schedule().NeedsParameters():
+		d.Need = lifecycle.NeedParameters
+	case IsProvisioned(&d.Status):
+		d.update()
+	default:
+		d.provision()
+	}
+}
+
+// resolve has the references written. An admission policy may refuse the plan then, so no request is sent before.
+func (d *decision) resolve() {
+	if d.in.RefsRefused == nil {
+		d.Need = lifecycle.NeedReferences
+		return
+	}
+	d.block(d.in.RefsRefused)
+}
+
+// isBlank reports whether the status was never written: it is empty, or the schema's default, an observedGeneration of -1. Conditions
+// count whatever they say, as a blocker that is found before the first request sets nothing else (StatusForBlocker).
+func (d *decision) isBlank() bool {
+	s := &d.Status
+	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && !d.phase.HasOperation()
+}
+
+// decideUnprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
+func (d *decision) decideUnprotected() {
+	if d.isBlank() {
+		d.Need = lifecycle.NeedFinalizer
+		return
+	}
+	d.setConditions(lifecycle.Abandoned)
+}
+
+// owns reports whether the broker's instance may be removed as this object's (R10).
+func (d *decision) owns() bool {
+	return lifecycle.OwnsInstance(d.si) && d.in.Claimants.BlocksRemoval() == nil
+}
+
+// belongsToAnother reports whether the id belongs to another object.
+func (d *decision) belongsToAnother() bool {
+	return d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
+}
+
+// IsForAnother reports whether the broker's resource was created for another object.
+func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && createdFor != uid }
+
+// schedule returns when requests about the instance are due.
+func (d *decision) schedule() lifecycle.Schedule {
+	s := d.in.Schedule(d.si, d.Status.Common())
+	s.Removing = d.phase == DeprovisionAccepted // otherwise an edit makes the removal due
+	return s
+}
+
+// isStopped reports whether the present spec was refused, so that it is not tried again.
+func (d *decision) isStopped() bool {
+	return d.schedule().IsStopped() || isGivenUp(&d.Status) && d.Status.ObservedGeneration >= d.si.Generation
+}
+
+// isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
+	return PhaseOf(s) == Provisioning && lifecycle.IsConflictUnexplained(s.Attempts)
+}
+
+// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
+func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
+
+// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
+func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
+
+// beginOperation sets the operation that the next request begins.
+func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
+	if d.phase != phase || d.Status.OperationStartTime == nil {
+		d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+	}
+	d.phase, d.Status.InProgressProperties = phase, props
+	d.Status.Broker = lifecycle.ReferenceTo(d.in.Offering)
+	d.observe()
+}
+
+func (d *decision) newRequest(op lifecycle.Operation) *Request {
+	call := &Request{Request: operation.Request{ID: lifecycle.InstanceID(d.si), NextID: catalog.NextID(d.si.UID, d.si.Spec.ExternalID, d.in.NextNumber),
+		Operation: op, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
+	if d.in.Offering.Class != nil {
+		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable
+	}
+	if d.in.Offering.Plan != nil {
+		call.PlanID = d.in.Offering.Plan.Common().ExternalID
+	}
+	return call
+}

@@ -1,0 +1,201 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"cmp"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// Phase is what the broker has of an instance, and which operation is in progress. The status has it in several fields, which are those
+// of the original service-catalog: asyncOpInProgress, orphanMitigationInProgress, currentOperation, provisionStatus, deprovisionStatus.
+type Phase string
+
+const (
+	// New: no request is on record.
+	New Phase = "New"
+	// NotCreated: the broker has nothing, as no request was sent or had an effect.
+	NotCreated Phase = "NotCreated"
+	// Removed: the broker has confirmed the removal.
+	Removed Phase = "Removed"
+	// Provisioned: the broker has the instance, and no operation is in progress.
+	Provisioned Phase = "Provisioned"
+
+	// Provisioning, Updating, Mitigating and Deprovisioning: a request is on record, and repeated until its outcome is known. An orphan
+	// mitigation removes what a provisioning may have left; deprovisionings are those of objects that are being deleted.
+	Provisioning   Phase = "Provisioning"
+	Updating       Phase = "Updating"
+	Mitigating     Phase = "Mitigating"
+	Deprovisioning Phase = "Deprovisioning"
+
+	// ProvisionAccepted, UpdateAccepted, MitigationAccepted and DeprovisionAccepted: the broker works on the operation, and is polled.
+	ProvisionAccepted   Phase = "ProvisionAccepted"
+	UpdateAccepted      Phase = "UpdateAccepted"
+	MitigationAccepted  Phase = "MitigationAccepted"
+	DeprovisionAccepted Phase = "DeprovisionAccepted"
+
+	// ProvisionRefused: the original service-catalog sends a provisioning again that had no effect.
+	ProvisionRefused Phase = "ProvisionRefused"
+	// RemovalFailed: the original service-catalog has ended a removal without success, so that the broker may have something.
+	RemovalFailed Phase = "RemovalFailed"
+)
+
+// fields are the fields of a status that a phase determines. Where provision or deprovision is empty, the status keeps its own. Beside
+// these, lastOperation exists only while the broker is polled, and operationStartTime and inProgressProperties only during an operation.
+type fields struct {
+	operation            v1beta1.ServiceInstanceOperation
+	mitigation, accepted bool
+	provision            v1beta1.ProvisionStatus
+	deprovision          v1beta1.DeprovisionStatus
+}
+
+// fieldsOf has no entry for New and RemovalFailed: no operation is in progress, and the status keeps the rest.
+var fieldsOf = map[Phase]fields{
+	NotCreated:          {deprovision: v1beta1.DeprovisionNotRequired},
+	Removed:             {provision: v1beta1.NotProvisioned, deprovision: v1beta1.DeprovisionSucceeded},
+	Provisioned:         {provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
+	Provisioning:        {operation: v1beta1.OperationProvision, deprovision: v1beta1.DeprovisionRequired},
+	ProvisionAccepted:   {operation: v1beta1.OperationProvision, accepted: true, deprovision: v1beta1.DeprovisionRequired},
+	ProvisionRefused:    {operation: v1beta1.OperationProvision, deprovision: v1beta1.DeprovisionNotRequired},
+	Updating:            {operation: v1beta1.OperationUpdate, provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
+	UpdateAccepted:      {operation: v1beta1.OperationUpdate, accepted: true, provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
+	Mitigating:          {operation: v1beta1.OperationProvision, mitigation: true},
+	MitigationAccepted:  {operation: v1beta1.OperationProvision, mitigation: true, accepted: true},
+	Deprovisioning:      {operation: v1beta1.OperationDeprovision, deprovision: v1beta1.DeprovisionRequired},
+	DeprovisionAccepted: {operation: v1beta1.OperationDeprovision, accepted: true, deprovision: v1beta1.DeprovisionRequired},
+}
+
+var acceptedOf = map[Phase]Phase{
+	Provisioning: ProvisionAccepted, Updating: UpdateAccepted, Mitigating: MitigationAccepted, Deprovisioning: DeprovisionAccepted,
+}
+
+// PhaseOf decodes the phase of a status. Every status has one, also where its fields contradict each other.
+func PhaseOf(s *v1beta1.ServiceInstanceStatus) Phase {
+	var phase Phase
+	switch rest := phaseAtRest(s); {
+	case s.OrphanMitigationInProgress:
+		phase = Mitigating
+	case s.CurrentOperation == v1beta1.OperationDeprovision && s.DeprovisionStatus == v1beta1.DeprovisionFailed:
+		return RemovalFailed
+	case s.CurrentOperation == v1beta1.OperationDeprovision:
+		phase = Deprovisioning
+	case s.CurrentOperation == v1beta1.OperationUpdate,
+		rest == Provisioned && s.CurrentOperation != "" && s.CurrentOperation != v1beta1.OperationProvision: // of a later version: never a reason to remove the instance
+		phase = Updating
+	case s.AsyncOpInProgress:
+		phase = Provisioning
+	case s.CurrentOperation == "":
+		return rest
+	case rest == NotCreated, rest == Removed:
+		return ProvisionRefused
+	default:
+		return Provisioning
+	}
+	if s.AsyncOpInProgress {
+		return phase.accepted()
+	}
+	return phase
+}
+
+// phaseAtRest decodes what the broker has, without regard to an operation.
+func phaseAtRest(s *v1beta1.ServiceInstanceStatus) Phase {
+	switch {
+	case s.DeprovisionStatus == v1beta1.DeprovisionFailed:
+		return RemovalFailed
+	case IsProvisioned(s):
+		return Provisioned
+	case s.DeprovisionStatus == v1beta1.DeprovisionNotRequired:
+		return NotCreated
+	case s.DeprovisionStatus == v1beta1.DeprovisionSucceeded:
+		return Removed
+	case s.DeprovisionStatus == "":
+		return New
+	default:
+		return RemovalFailed
+	}
+}
+
+// encode writes the fields that the phase determines.
+func (p Phase) encode(s *v1beta1.ServiceInstanceStatus) {
+	f := fieldsOf[p]
+	s.CurrentOperation, s.OrphanMitigationInProgress, s.AsyncOpInProgress = f.operation, f.mitigation, f.accepted
+	if f.provision != "" {
+		s.ProvisionStatus = f.provision
+	}
+	if f.deprovision != "" {
+		s.DeprovisionStatus = f.deprovision
+	}
+	if !f.accepted {
+		s.LastOperation = nil
+	}
+	if f.operation == "" {
+		s.OperationStartTime, s.InProgressProperties = nil, nil
+	}
+}
+
+// HasOperation reports whether an operation is on record that has not ended.
+func (p Phase) HasOperation() bool { return fieldsOf[p].operation != "" }
+
+// IsAccepted reports whether the broker works on an operation, and is polled.
+func (p Phase) IsAccepted() bool { return fieldsOf[p].accepted }
+
+// accepted returns the phase after the broker has begun the operation.
+func (p Phase) accepted() Phase { return cmp.Or(acceptedOf[p], p) }
+
+// unaccepted returns the phase in which the operation is requested once more.
+func (p Phase) unaccepted() Phase {
+	for requested, accepted := range acceptedOf {
+		if p == accepted {
+			return requested
+		}
+	}
+	return p
+}
+
+// isMitigating reports whether an orphan mitigation is in progress.
+func (p Phase) isMitigating() bool { return fieldsOf[p].mitigation }
+
+// isDeprovisioning reports whether the removal of a deleted object is on record.
+func (p Phase) isDeprovisioning() bool { return p == Deprovisioning || p == DeprovisionAccepted }
+
+// MayExist reports whether a request is on record after which the broker may have the instance.
+func (p Phase) MayExist() bool { return p.HasOperation() || p == Provisioned || p == RemovalFailed }
+
+// hasNothingAtBroker reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
+func (p Phase) hasNothingAtBroker() bool { return !p.MayExist() || p == ProvisionRefused }
+
+// IsProvisioned reports whether the broker has confirmed the instance, and not its removal. During a deprovisioning, the phase does not
+// tell.
+func IsProvisioned(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.ProvisionStatus == v1beta1.Provisioned || isOfEarlyOriginal(s) && !lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+}
+
+// isOfEarlyOriginal reports whether an early version of the original service-catalog has written a status: it had neither provisionStatus nor
+// observedGeneration.
+func isOfEarlyOriginal(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.ProvisionStatus == "" && s.ObservedGeneration == 0 && s.ReconciledGeneration > 0
+}
+
+// isGivenUp reports whether the original service-catalog had given the instance up, which it recorded in a condition only: it did not
+// retry after Failed=True. During an operation, that condition is older than the operation. Bellhop records it in the attempts; its own
+// conditions, which have Stalled, may be Failed also while an instance waits.
+func isGivenUp(s *v1beta1.ServiceInstanceStatus) bool {
+	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
+	return isOriginal && s.Attempts == nil && s.CurrentOperation == "" && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+}

@@ -1,0 +1,75 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// poll polls a provisioning or an update.
+func (d *decision) poll() {
+	ids, missing := d.newRecordedRequest()
+	switch {
+	case missing != nil:
+		d.setBlocked(missing)
+	case d.in.Offering.Broker == nil:
+		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to poll the operation in progress")))
+	case d.in.BrokerBlocker != nil:
+		d.setBlocked(d.in.BrokerBlocker)
+	default:
+		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.in.SeenRunning
+		if d.hasSentParameters() {
+			ids.Required = d.in.Parameters.Required
+		}
+		ids.FetchDashboard = ids.Retrievable && d.Status.DashboardURL == nil
+		d.pollWhenDue(ids, false)
+	}
+}
+
+// hasSentParameters reports whether the operation is for the parameters of the present spec: an update leaves out those that stay the same.
+func (d *decision) hasSentParameters() bool {
+	before, sent := lifecycle.NonNil(d.Status.ExternalProperties), lifecycle.NonNil(d.Status.InProgressProperties)
+	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == ProvisionAccepted || !lifecycle.SameParametersSent(before, sent))
+}
+
+// pollWhenDue polls the operation when the next poll is due.
+func (d *decision) pollWhenDue(ids *Request, removal bool) {
+	if !d.IsPollDue(d.schedule()) {
+		return
+	}
+	ids.MakePoll(removal, ptr.Deref(d.Status.LastOperation, ""))
+	ids.ConfirmsGone = removal && d.in.ConfirmsGone(d.Status.Common(), ids.ID)
+	d.Request = ids
+}
+
+// isOverdue reports whether the operation is past its deadline.
+func (d *decision) isOverdue() bool {
+	return d.schedule().IsOverdue(d.maxPolling())
+}
+
+func (d *decision) maxPolling() time.Duration {
+	if d.in.OperationPlan == nil {
+		return catalog.MaximumPollingDuration
+	}
+	return catalog.EffectiveOf(d.in.Offering.Class, d.in.OperationPlan).MaximumPollingDuration
+}

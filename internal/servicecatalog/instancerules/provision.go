@@ -1,0 +1,157 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// provision decides on an instance that the broker does not have.
+func (d *decision) provision() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	attempts := d.Status.Attempts
+	if why := d.precondition(); why != nil {
+		d.block(why)
+		return
+	}
+	if full := d.in.TooManyLeftBehind(d.si, d.Status.Common(), &names); full != nil && d.phase.hasNothingAtBroker() && !catalog.IsRetained(d.si) {
+		d.block(full)
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	if unfit := d.in.Parameters.Invalid; unfit != nil {
+		d.setBlocked(unfit)
+		return
+	}
+	props := d.desiredProperties()
+	isHeld, isRetrievable := isConflictHeld(&d.Status), d.in.Offering.Class.Common().InstanceRetrievable
+	unwanted := d.isChangeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
+	switch {
+	case attempts != nil && attempts.Conflict && (isRetrievable || !isHeld):
+		d.Request = d.newRequest(lifecycle.Inspect)
+		d.Request.Properties = props
+		return
+	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsAfter(attempts.Mitigation):
+		if !d.owns() || catalog.IsRetained(d.si) {
+			break
+		}
+		d.startMitigation()
+		return
+	}
+	d.Request = d.newRequest(lifecycle.Provision)
+	d.Request.Properties, d.Request.Required = props, d.in.Parameters.Required
+	d.recordFormerPlan(props)
+	d.beginOperation(Provisioning, props)
+	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The provision request is being sent to the broker")
+}
+
+// block sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
+// broker's instance was created, so that this object does not inherit it.
+func (d *decision) block(why *lifecycle.Blocker) {
+	d.setBlocked(why)
+	if !d.phase.hasNothingAtBroker() {
+		return
+	}
+	d.phase = NotCreated
+	if c := d.in.Claimants.BlocksCreation(); why.Reason == v1beta1.ReasonExternalIDInUse && c.Owns {
+		d.Status.CreatedForUID = c.UID
+	}
+}
+
+// writeAhead has the status written before the request, unless it is on record (R1).
+func (d *decision) writeAhead(reason, message string) {
+	if d.phase.encode(&d.Status); equality.Semantic.DeepEqual(d.Status, d.si.Status) {
+		return
+	}
+	d.WriteAhead = true
+	if lifecycle.IsSlow(d.Status.Attempts) { // the conditions stay until the broker has answered
+		d.observe()
+		return
+	}
+	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
+}
+
+// precondition returns what blocks a provisioning or an update; nil: nothing does.
+func (d *decision) precondition() *lifecycle.Blocker {
+	switch offer := d.in.Offering; {
+	case d.in.Namespace == lifecycle.NamespaceTerminating:
+		return lifecycle.TerminatingNamespace(d.si.Namespace)
+	case offer.Missing != nil:
+		return offer.Missing
+	case !offer.Broker.GetDeletionTimestamp().IsZero() && !IsProvisioned(&d.Status):
+		return lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.Broker.GetName()))
+	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si):
+		return d.in.Claimants.BlocksCreation().InUse(lifecycle.InstanceID(d.si))
+	case offer.Class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
+		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.Class.Common().ExternalName))
+	case offer.Plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
+		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.Plan.Common().ExternalName))
+	}
+	return d.in.BrokerBlocker
+}
+
+// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
+func (d *decision) knowsParameters() bool {
+	params := d.in.Parameters
+	switch {
+	case !params.Known:
+		d.Need = lifecycle.NeedParameters
+	case params.Blocker == nil:
+		return true
+	case !params.SecretMissing || !IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration:
+		d.setBlocked(params.Blocker)
+	default: // the broker has what the spec asks for; without the Secret it only cannot be repeated
+	}
+	return false
+}
+
+// hasPlan reports whether the instance has the plan at the broker.
+func (d *decision) hasPlan(plan v1beta1.Plan) bool {
+	return IsProvisioned(&d.Status) && d.Status.ExternalProperties != nil && lifecycle.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
+}
+
+// desiredProperties returns the properties that the spec asks for.
+func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
+	plan, params := d.in.Offering.Plan, d.in.Parameters
+	props := lifecycle.PropertiesOf(plan)
+	props.Parameters, props.ParameterChecksum = params.Redacted, params.Checksum
+	props.ParametersVersion, props.ParametersDigest = params.Version, params.Digest
+	props.UpdateRequests, props.UserInfo = d.si.Spec.UpdateRequests, d.si.Spec.UserInfo
+	if info := plan.Common().MaintenanceInfo; info != nil {
+		props.MaintenanceVersion = info.Version
+	}
+	return props
+}
+
+// currentAttempts returns the attempts at the present spec, and creates them if there are none.
+func (d *decision) currentAttempts() *v1beta1.Attempts {
+	if d.Status.Attempts == nil {
+		d.Status.Attempts = &v1beta1.Attempts{AttemptedSpec: d.schedule().PresentSpec()}
+	}
+	return d.Status.Attempts
+}

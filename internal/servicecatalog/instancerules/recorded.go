@@ -1,0 +1,68 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// candidatePlans returns the ids of the plans that the instance may have, the most likely one first. The original service-catalog did not
+// always record one; then it is the plan of the spec.
+func (d *decision) candidatePlans() []string {
+	ids := RecordedPlans(&d.Status)
+	if len(ids) == 0 && d.in.Offering.Plan != nil {
+		ids = append(ids, d.in.Offering.Plan.Common().ExternalID)
+	}
+	return ids
+}
+
+// newRecordedRequest returns a request with the recorded ids of service and plan: the spec may have changed since.
+func (d *decision) newRecordedRequest() (*Request, *lifecycle.Blocker) {
+	call := d.newRequest("")
+	if known := d.Status.Broker; known != nil && known.ServiceID != "" {
+		call.ServiceID = known.ServiceID
+	} else if d.in.Offering.Class != nil {
+		call.ServiceID = d.in.Offering.Class.Common().ExternalID
+	}
+	call.PlanID, call.HasOtherPlans = CandidatePlan(d.candidatePlans(), d.Status.Attempts)
+	if call.ServiceID != "" && call.PlanID != "" {
+		return call, nil
+	}
+	if d.in.Offering.Missing != nil {
+		return nil, d.in.Offering.Missing
+	}
+	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "the status does not say which plan the instance has")
+}
+
+// CandidatePlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
+// the instance has, and then the next one is tried. guessed: there is a next one.
+func CandidatePlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
+	if len(plans) == 0 {
+		return "", false
+	}
+	n := refusals(a)
+	return plans[n%len(plans)], len(plans) > 1 && n < len(plans)
+}
+
+// refusals returns how often the broker has refused the plan of a request.
+func refusals(a *v1beta1.Attempts) int {
+	if a == nil {
+		return 0
+	}
+	return int(a.Refusals)
+}

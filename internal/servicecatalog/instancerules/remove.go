@@ -1,0 +1,160 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// bindingsDeletionDelay is how long after its deletion an instance with bindings is in progress: they may be deleted by the same command.
+const bindingsDeletionDelay = 10 * time.Second
+
+// remove decides on an instance that is being deleted.
+func (d *decision) remove() {
+	switch {
+	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
+	case catalog.IsRetained(d.si):
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the service is left at the broker"}
+	case d.phase == Removed:
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "Nothing is left at the broker"}
+	case d.phase.hasNothingAtBroker():
+		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
+	case len(d.in.Bindings) > 0:
+		d.waitForBindings()
+	case d.phase == ProvisionAccepted && !lifecycle.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
+		d.poll()
+	case !lifecycle.IsRemovedWithObject(d.si) && (d.Status.OwnershipUnknown || d.phase == Provisioning) && d.in.Claimants.BlocksRemoval() == nil:
+		d.blockRemoval(lifecycle.OwnershipUnknown("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
+	case !lifecycle.IsRemovedWithObject(d.si):
+		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
+	case isConflictHeld(&d.Status) && !lifecycle.IsToBeDeleted(d.si):
+		d.blockRemoval(lifecycle.ConflictHeld("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
+	case d.in.Claimants.BlocksRemoval() != nil:
+		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.in.Claimants.BlocksRemoval())
+	case d.Status.DeprovisionStatus == v1beta1.DeprovisionFailed && !lifecycle.IsRetryRequested(d.si):
+		d.blockRemoval(lifecycle.HoldGivenUpRemoval("serviceinstance", v1beta1.ReasonDeprovisionCallFailed, d.si, d.Status.Common(), d.schedule().PresentSpec()))
+	case d.in.Definition == lifecycle.DefinitionUnknown:
+		d.Need = lifecycle.NeedDefinition
+	case d.in.Definition == lifecycle.DefinitionTerminating:
+		d.blockRemoval(lifecycle.TerminatingDefinition())
+		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
+	default:
+		d.deprovision()
+	}
+}
+
+// waitForBindings waits until the bindings of the instance are removed. One command may delete an instance and its bindings, in this order.
+func (d *decision) waitForBindings() {
+	blocker := lifecycle.BlockedFrom(d.si.DeletionTimestamp.Add(bindingsDeletionDelay), v1beta1.ReasonDeprovisionBlockedByExistingCredentials,
+		"ServiceBindings have to be deleted first: "+lifecycle.Enumerate(d.in.Bindings))
+	blocker.InProgress = d.in.BindingsGoing
+	d.blockRemoval(blocker)
+}
+
+// mitigate continues an orphan mitigation.
+func (d *decision) mitigate() {
+	if why := lifecycle.MitigationForbidden(catalog.IsRetained(d.si), d.owns()); why != "" {
+		d.stopMitigation(why)
+		return
+	}
+	d.deprovision()
+}
+
+// startMitigation begins the orphan mitigation of requests with an unknown outcome.
+func (d *decision) startMitigation() {
+	d.phase, d.WriteAhead = Mitigating, true
+	a := d.currentAttempts()
+	a.Count, a.Misconfigured = 0, 0
+	why := lifecycle.MitigationPrefix + ": the outcome of earlier requests is unknown. Then it is provisioned again"
+	d.setConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix, a, &lifecycle.Cause{Reason: v1beta1.ReasonStartingInstanceOrphanMitigation, Message: why}))
+	d.deprovision()
+}
+
+func (d *decision) stopMitigation(why string) {
+	d.phase = Provisioning
+	a := d.currentAttempts() // those of the generation that was mitigated
+	a.Stopped, a.NextTime = true, nil
+	d.setConditions(lifecycle.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
+}
+
+// renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts stay those of the spec that is
+// cleaned up, so that the next request is made for the present one; the properties of the operation record which request this has followed.
+func (d *decision) renewMitigation() {
+	props := d.Status.InProgressProperties
+	if !d.phase.isMitigating() || props == nil || props.UpdateRequests >= d.si.Spec.UpdateRequests {
+		return
+	}
+	props.UpdateRequests = d.si.Spec.UpdateRequests
+	if d.Status.Attempts != nil {
+		d.Status.Attempts.Backoff = v1beta1.Backoff{}
+	}
+}
+
+// deprovision sends the deprovision request, or polls it.
+func (d *decision) deprovision() {
+	d.renewMitigation()
+	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
+	ids, missing := d.newRecordedRequest()
+	switch gone := d.in.GoneBlocker(d.Status.Common(), lifecycle.InstanceID(d.si)); {
+	case missing != nil:
+		d.blockRemoval(missing)
+	case d.in.Offering.Broker == nil:
+		d.blockRemoval(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
+	case d.in.BrokerBlocker != nil:
+		d.blockRemoval(d.in.BrokerBlocker)
+	case !removing && gone != nil:
+		d.blockRemoval(gone)
+		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), ids.ID)
+	case removing && !d.isOverdue():
+		d.pollWhenDue(ids, true)
+	case !removing && d.isRemovalRefused() && !d.isOverdue():
+		ids.PlanID = lifecycle.PlanID(heldProperties(&d.Status))
+		d.pollWhenDue(ids, false) // its end decides which plan the removal names
+	case !removing && !d.isDue():
+	default:
+		ids.Operation, ids.ConfirmsGone = lifecycle.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
+		if removing || d.isRemovalRefused() { // past its deadline
+			d.phase = d.phase.unaccepted()
+		}
+		if d.Status.Broker == nil { // of the original service-catalog
+			d.Status.Broker = lifecycle.ReferenceTo(d.in.Offering)
+		}
+		d.Request = ids
+	}
+}
+
+// describeInFlight sets the status for a removal request that takes its time, where the instance is on record as Ready.
+func (d *decision) describeInFlight() {
+	isRemoval := d.Request != nil && d.Request.Operation == lifecycle.Deprovision && !d.si.DeletionTimestamp.IsZero()
+	if !isRemoval || !lifecycle.IsTrue(lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
+		return
+	}
+	d.InFlight = d.Status.DeepCopy()
+	d.InFlight.ObservedGeneration = d.si.Generation
+	SetConditions(d.InFlight, lifecycle.RemovalInFlight(d.si, v1beta1.ReasonDeprovisioning, "deprovision"), d.in.Now)
+}
+
+// isRemovalRefused reports whether the broker has refused the removal because of an operation in progress.
+func (d *decision) isRemovalRefused() bool {
+	a := d.Status.Attempts
+	return d.phase.IsAccepted() && heldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+}

@@ -1,0 +1,47 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operation
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// RecordConflict records that the broker has something else under the id of a request to create the resource.
+func (ap *Application) RecordConflict() {
+	a, change := ap.Kind.Attempts(), ap.Kind.Change()
+	switch {
+	case !ap.Call.Owned:
+		ap.Kind.MarkNothingSent()
+		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service "+ap.Names.Noun, ap.Call.ID, ap.DescribeOutcome()))
+	default:
+		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() { // one of the requests on record may have been carried out
+			a.Unknown++
+		}
+		if a.Conflict = true; a.Unknown == 0 && !ap.Call.Retrievable {
+			ap.HoldConflict("another " + ap.Names.Noun + ", which cannot be fetched: " + ap.DescribeOutcome())
+			return
+		}
+		ap.RecordRetry(change.Name, v1beta1.ReasonConflict)
+	}
+}
+
+// HoldConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
+func (ap *Application) HoldConflict(what string) {
+	ap.Kind.Attempts().Unknown = 0 // no request on record has created it
+	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict(ap.Names.Resource, ap.Object, ap.Call.ID, what))
+}

@@ -1,0 +1,85 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+)
+
+func bindingPath(instanceID, bindingID string) []string {
+	return append(instancePath(instanceID), "service_bindings", bindingID)
+}
+
+// Bind creates a binding, or replaces its predecessor: then no parameters are sent, since the predecessor's stay. The request can
+// be repeated. The credentials may be returned only once.
+func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *result.Binding, out result.Outcome) {
+	type resourceBody struct {
+		AppGUID string `json:"app_guid"`
+	}
+	body := struct {
+		ServiceID     string        `json:"service_id"`
+		PlanID        string        `json:"plan_id"`
+		Context       *contextBody  `json:"context"`
+		AppGUID       string        `json:"app_guid,omitempty"`
+		BindResource  *resourceBody `json:"bind_resource,omitempty"`
+		Parameters    parameters    `json:"parameters,omitempty"`
+		PredecessorID string        `json:"predecessor_binding_id,omitempty"`
+	}{ServiceID: r.ServiceID, PlanID: r.PlanID, Context: r.Context.body(), PredecessorID: r.PredecessorID}
+	if r.AppGUID != "" {
+		body.BindResource = &resourceBody{r.AppGUID}
+	}
+	if r.TopLevelAppGUID {
+		body.AppGUID = r.AppGUID
+	}
+	if r.PredecessorID == "" {
+		body.Parameters = given(r.Parameters)
+	}
+	e := &exchange{
+		operation: Bind, method: http.MethodPut, path: bindingPath(r.InstanceID, r.BindingID),
+		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
+		appSent:  r.AppGUID != "" && r.TopLevelAppGUID,
+		required: append(append(r.ids(), r.Context.required()...), pair{"instance_id", r.InstanceID}, pair{"binding_id", r.BindingID}),
+		body:     body,
+		read:     func(a answer) (err error) { binding, err = readBinding(a); return err },
+	}
+	if out = c.do(ctx, e); !isAnswered(out) {
+		binding = nil
+	}
+	return binding, out
+}
+
+// FetchBinding fetches a binding. Gone is also the answer for one that is being created. The credentials of a binding that was
+// created synchronously may be missing.
+func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (binding *result.Binding, out result.Outcome) {
+	e := &exchange{
+		operation: GetBinding, method: http.MethodGet, path: bindingPath(p.InstanceID, bindingID),
+		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}, {"binding_id", bindingID}},
+		read: func(a answer) (err error) { binding, err = readBinding(a); return err },
+	}
+	if out = c.do(ctx, e); !isAnswered(out) {
+		binding = nil
+	}
+	return binding, out
+}
+
+// Unbind removes a binding. After anything but Done, Accepted and Gone the request has to be repeated.
+func (c *Client) Unbind(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
+	return c.remove(ctx, Unbind, bindingPath(r.InstanceID, r.BindingID), r, pair{"instance_id", r.InstanceID}, pair{"binding_id", r.BindingID})
+}

@@ -1,0 +1,160 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osbtest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+)
+
+var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+func (r *request) readIdentity() string {
+	const name = "X-Broker-API-Originating-Identity"
+	value := r.Header.Get(name)
+	if value == "" {
+		return ""
+	}
+	token, encoded, ok := strings.Cut(value, " ")
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || token != "kubernetes" || err != nil {
+		return name + ` must be "kubernetes", one space, and base64`
+	}
+	user := struct {
+		Username *string              `json:"username"`
+		UID      *string              `json:"uid"`
+		Groups   *[]string            `json:"groups"`
+		Extra    *map[string][]string `json:"extra"`
+	}{}
+	if json.Unmarshal(text, &user) != nil || user.Username == nil || user.UID == nil || user.Groups == nil || user.Extra == nil {
+		return name + " must have username, uid, groups and extra"
+	}
+	r.Identity = &osb.Identity{Username: *user.Username, UID: *user.UID, Groups: *user.Groups, Extra: *user.Extra}
+	return ""
+}
+
+func (r *request) checkRequestIdentity() string {
+	if !guid.MatchString(r.Header.Get("X-Broker-API-Request-Identity")) {
+		return "X-Broker-API-Request-Identity must be a GUID"
+	}
+	return ""
+}
+
+// parameters that a request may have in its query; true: that it must have.
+var inQuery = map[osb.Operation]map[string]bool{
+	osb.GetCatalog:               {},
+	osb.ProvisionInstance:        {"accepts_incomplete": false},
+	osb.UpdateInstance:           {"accepts_incomplete": false},
+	osb.Bind:                     {"accepts_incomplete": false},
+	osb.DeprovisionInstance:      {"accepts_incomplete": false, "service_id": true, "plan_id": true},
+	osb.Unbind:                   {"accepts_incomplete": false, "service_id": true, "plan_id": true},
+	osb.GetInstance:              {"service_id": false, "plan_id": false},
+	osb.GetBinding:               {"service_id": false, "plan_id": false},
+	osb.PollLastOperation:        {"service_id": true, "plan_id": true, "operation": false},
+	osb.PollBindingLastOperation: {"service_id": true, "plan_id": true, "operation": false},
+}
+
+func (r *request) checkQuery() string {
+	known := inQuery[r.Operation]
+	for name, values := range r.Query {
+		_, ok := known[name]
+		switch {
+		case !ok:
+			return name + " does not belong into the query"
+		case len(values) != 1 || values[0] == "":
+			return name + " must be in the query once and not be empty"
+		case name == "accepts_incomplete" && values[0] != "true" && values[0] != "false":
+			return "accepts_incomplete must be true or false"
+		}
+	}
+	for name, required := range known {
+		if required && !r.Query.Has(name) {
+			return name + " is missing in the query"
+		}
+	}
+	if r.InstanceID == "" && r.Operation != osb.GetCatalog {
+		return "the instance id is empty"
+	}
+	return ""
+}
+
+// missing names the first member without a value.
+func missing(members map[string]string) string {
+	names := []string{}
+	for name, value := range members {
+		if value == "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ") + " must not be empty"
+}
+
+func (r *request) checkProvision() string {
+	b := r.body
+	if problem := missing(map[string]string{
+		"service_id": b.ServiceID, "plan_id": b.PlanID, "organization_guid": b.OrganizationGUID, "space_guid": b.SpaceGUID,
+	}); problem != "" {
+		return problem
+	}
+	return r.checkContext("namespace", "clusterid", "instance_name")
+}
+
+func (r *request) checkUpdate() string {
+	if problem := missing(map[string]string{"service_id": r.body.ServiceID}); problem != "" {
+		return problem
+	}
+	if r.body.Context == nil {
+		return ""
+	}
+	return r.checkContext("namespace", "clusterid", "instance_name")
+}
+
+func (r *request) checkBind() string {
+	b := r.body
+	if problem := missing(map[string]string{"service_id": b.ServiceID, "plan_id": b.PlanID, "binding_id": r.BindingID}); problem != "" {
+		return problem
+	}
+	if b.AppGUID != nil && *b.AppGUID == "" || b.BindResource != nil && b.BindResource.AppGUID != nil && *b.BindResource.AppGUID == "" {
+		return "app_guid must not be empty where it is given"
+	}
+	if b.PredecessorID != "" && len(b.Parameters) > 0 {
+		return "a rotation has no parameters"
+	}
+	return r.checkContext("namespace", "clusterid")
+}
+
+// checkContext checks what the Kubernetes profile says of a context.
+func (r *request) checkContext(required ...string) string {
+	if r.body.Context["platform"] != "kubernetes" {
+		return `context.platform must be "kubernetes"`
+	}
+	for _, name := range required {
+		if value, ok := r.body.Context[name].(string); !ok || value == "" {
+			return "context." + name + " must not be empty"
+		}
+	}
+	return ""
+}

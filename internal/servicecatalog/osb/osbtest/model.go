@@ -1,0 +1,393 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osbtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+)
+
+// What an instance or a binding is doing.
+const (
+	Creating = "creating"
+	Ready    = "ready"
+	Updating = "updating"
+	Removing = "removing"
+	Remains  = "remains" // of a creation that failed
+)
+
+// entry is what instances and bindings have in common.
+type entry struct {
+	id, key    string // the key is what nothing else has
+	serviceID  string
+	planID     string
+	wanted     []byte // the attributes that make a repeated creation the same
+	complete   bool   // its creation went well
+	unusable   bool   // said so by a failure
+	conflicted bool   // a repeated request was answered with 409: it has other attributes
+	removed    bool
+	remove     func()
+	// running is the operation that runs; last, the one that ran before.
+	running, last *operation
+}
+
+func (e *entry) state() string {
+	switch {
+	case e.creating():
+		return Creating
+	case e.runs(osb.UpdateInstance):
+		return Updating
+	case e.running != nil:
+		return Removing
+	case e.complete:
+		return Ready
+	}
+	return Remains
+}
+
+func (e *entry) runs(on ...osb.Operation) bool {
+	return e.running != nil && slices.Contains(on, e.running.on)
+}
+
+func (e *entry) creating() bool { return e.runs(osb.ProvisionInstance, osb.Bind) }
+
+// operation is what a broker does in its own time.
+type operation struct {
+	on      osb.Operation
+	name    string // as the platform was told; empty: it has none
+	planID  string // that polls must name
+	named   string // by the Bind that began it, of a patient broker; polls may name that, too
+	started time.Time
+	polls   int
+	behave  Behavior
+	failure *Failure
+	wanted  []byte // what makes a repeated update the same
+	apply   func() // when it has succeeded
+	state   result.State
+}
+
+// isPlan tells whether a poll may name the plan.
+func (op *operation) isPlan(id string) bool { return id == op.planID || id != "" && id == op.named }
+
+// removedResource is what is known of something that was removed.
+type removedResource struct{ last *operation }
+
+// act does what is asked.
+func (b *Broker) act(r *request, f Fault) reply {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if held := b.instances[r.InstanceID]; held != nil {
+		b.settle(held.entry)
+	}
+	if bound := b.bindings[bindingKey{r.InstanceID, r.BindingID}]; bound != nil {
+		b.settle(bound.entry)
+	}
+	switch r.Operation {
+	case osb.GetCatalog:
+		return b.catalog(r)
+	case osb.ProvisionInstance:
+		return b.provision(r, f)
+	case osb.GetInstance:
+		return b.getInstance(r)
+	case osb.UpdateInstance:
+		return b.update(r, f)
+	case osb.DeprovisionInstance:
+		return b.deprovision(r, f)
+	case osb.Bind:
+		return b.bind(r, f)
+	case osb.GetBinding:
+		return b.getBinding(r)
+	case osb.Unbind:
+		return b.unbind(r, f)
+	case osb.PollLastOperation, osb.PollBindingLastOperation:
+		return b.poll(r)
+	}
+	return refuse(http.StatusNotFound, "", "there is no such endpoint")
+}
+
+// acceptsIncomplete tells whether the platform lets us take our time.
+func (r *request) acceptsIncomplete() bool { return r.Query.Get("accepts_incomplete") == "true" }
+
+// begin starts what changes an entry, and answers: at once with done, or that it runs.
+func (b *Broker) begin(r *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
+	op.on, op.started, op.failure, op.state = r.Operation, b.options.Now(), f.Failure, result.InProgress
+	e.running = op
+	if async {
+		if !op.behave.Nameless {
+			b.made++
+			op.name = fmt.Sprintf("%s %d+/%%", op.on, b.made)
+		}
+		return b.runs(op)
+	}
+	b.end(e)
+	if op.failure != nil {
+		return op.failure.reply()
+	}
+	return done()
+}
+
+func (f *Failure) reply() reply {
+	said := map[string]any{"description": f.Description}
+	if f.Unusable {
+		said["instance_usable"] = false
+	}
+	if f.NotRepeatable {
+		said["update_repeatable"] = false
+	}
+	return say(http.StatusInternalServerError, said)
+}
+
+// runs answers that an operation runs.
+func (b *Broker) runs(op *operation) reply {
+	said := map[string]any{}
+	if op.name != "" {
+		said["operation"] = op.name
+	}
+	r := say(http.StatusAccepted, said)
+	r.header = op.header()
+	return r
+}
+
+func (op *operation) header() http.Header {
+	if op.behave.RetryAfter == "" {
+		return nil
+	}
+	return http.Header{"Retry-After": {op.behave.RetryAfter}}
+}
+
+// settle ends the operation whose time has come.
+func (b *Broker) settle(e *entry) {
+	op := e.running
+	if op == nil || op.behave.Never || b.options.Now().Sub(op.started) < op.behave.Delay {
+		return
+	}
+	if op.polls > op.behave.Polls || op.behave.Polls == 0 {
+		b.end(e)
+	}
+}
+
+// end carries out what runs on the entry, or lets it fail.
+func (b *Broker) end(e *entry) {
+	op := e.running
+	e.running, e.last = nil, op
+	past := b.past(e.id)
+	if op.failure != nil {
+		op.state = result.Failed
+		e.unusable = e.complete && op.failure.Unusable
+		return
+	}
+	op.state = result.Succeeded
+	switch op.on {
+	case osb.ProvisionInstance, osb.Bind:
+		past.Creations++
+		past.Ready = true
+		e.complete = true
+	case osb.UpdateInstance:
+		past.Updates++
+		e.unusable = false
+	case osb.DeprovisionInstance, osb.Unbind:
+		past.Removals++
+		e.removed = true
+		e.remove()
+		b.removed[e.key] = &removedResource{op}
+	default:
+	}
+	if op.apply != nil {
+		op.apply()
+	}
+}
+
+// blocked refuses what cannot be done while something else runs; nil: it can.
+func (b *Broker) blocked(e *entry) *reply {
+	if e.running == nil {
+		return nil
+	}
+	refused := refuse(http.StatusUnprocessableEntity, "ConcurrencyError", "another operation for this resource is in progress")
+	return &refused
+}
+
+// poll says how far an operation is.
+func (b *Broker) poll(r *request) reply {
+	e, key := b.polled(r)
+	if e == nil {
+		return b.pollGrave(key)
+	}
+	op := e.running
+	if op == nil {
+		op = e.last
+	}
+	if op == nil { // all there was to do was done at once
+		return say(http.StatusOK, map[string]any{"state": result.Succeeded})
+	}
+	if refused := b.checkPoll(r, e, op); refused != nil {
+		return *refused
+	}
+	if op == e.running {
+		op.polls++
+		b.settle(e)
+	}
+	if e.removed {
+		return b.pollGrave(key)
+	}
+	answer := say(http.StatusOK, op.said())
+	if op.state == result.InProgress {
+		answer.header = op.header()
+	} else if i := b.instances[r.InstanceID]; op.on == osb.UpdateInstance {
+		b.dropFormerPlans(i)
+	}
+	return answer
+}
+
+func (b *Broker) polled(r *request) (*entry, string) {
+	if r.Operation == osb.PollBindingLastOperation {
+		key := bindingKey{r.InstanceID, r.BindingID}
+		if bound, ok := b.bindings[key]; ok {
+			return bound.entry, key.String()
+		}
+		return nil, key.String()
+	}
+	if i, ok := b.instances[r.InstanceID]; ok {
+		return i.entry, r.InstanceID
+	}
+	return nil, r.InstanceID
+}
+
+// pollGrave is a poll of what is not there any more, or never was.
+func (b *Broker) pollGrave(key string) reply {
+	gone, ok := b.removed[key]
+	switch {
+	case !ok:
+		return refuse(http.StatusNotFound, "", "there is no such thing")
+	case gone.last.behave.Forgetful:
+		return refuse(http.StatusGone, "", "it is gone")
+	}
+	return say(http.StatusOK, gone.last.said())
+}
+
+func (b *Broker) checkPoll(r *request, e *entry, op *operation) *reply {
+	asked, plan := r.Query.Get("operation"), r.Query.Get("plan_id")
+	var refused reply
+	switch {
+	case r.Query.Get("service_id") != e.serviceID:
+		refused = b.violation(r, http.StatusBadRequest, "service_id must be %s", e.serviceID)
+	case !op.isPlan(plan) && (r.Operation != osb.PollLastOperation || !b.instances[r.InstanceID].isFormerPlan(plan)):
+		refused = b.violation(r, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
+	case asked != op.name && asked != "":
+		refused = b.violation(r, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
+	case asked != op.name && !e.conflicted && !b.options.Patient: // a client that lost the answer with the name cannot know it
+		refused = b.violation(r, http.StatusBadRequest, "operation must be %q", op.name)
+	default:
+		if r.Operation == osb.PollLastOperation {
+			b.instances[r.InstanceID].confirmed = true
+		}
+		return nil
+	}
+	return &refused
+}
+
+// said is what a poll is told.
+func (op *operation) said() map[string]any {
+	said := map[string]any{"state": op.state}
+	switch {
+	case op.state == result.InProgress:
+		said["description"] = fmt.Sprintf("working on it, poll %d", op.polls)
+	case op.failure != nil:
+		said["description"] = op.failure.Description
+		if op.failure.Unusable {
+			said["instance_usable"] = false
+		}
+		if op.failure.NotRepeatable {
+			said["update_repeatable"] = false
+		}
+	}
+	return said
+}
+
+// same writes a value so that equal ones are equal byte by byte.
+func same(values ...any) []byte {
+	text, err := json.Marshal(values)
+	if err != nil {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var plain any
+	if decoder.Decode(&plain) != nil {
+		return text
+	}
+	text, _ = json.Marshal(plain) // it was JSON before
+	return text
+}
+
+// version is that of the request's maintenance_info.
+func (r *request) version() string {
+	if r.body.MaintenanceInfo == nil {
+		return ""
+	}
+	return r.body.MaintenanceInfo.Version
+}
+
+// checkMaintenance compares the version that a request wants with the catalog's.
+func checkMaintenance(r *request, plan *Plan) *reply {
+	if r.version() == "" || plan.MaintenanceInfo != nil && plan.MaintenanceInfo.Version == r.version() {
+		return nil
+	}
+	refused := refuse(http.StatusUnprocessableEntity, "MaintenanceInfoConflict", "the maintenance version is not that of the catalog")
+	return &refused
+}
+
+// needsTime refuses a request that cannot be carried out at once.
+func needsTime(r *request, async bool) *reply {
+	if !async || r.acceptsIncomplete() {
+		return nil
+	}
+	refused := refuse(http.StatusUnprocessableEntity, "AsyncRequired", "this takes its time")
+	return &refused
+}
+
+// first is the first of the refusals that there is.
+func first(refusals ...*reply) *reply {
+	for _, refused := range refusals {
+		if refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+// reuse refuses an id that was removed before, if the broker does that.
+func (b *Broker) reuse(key string) *reply {
+	if _, known := b.removed[key]; !known || b.options.RefusesReuse == 0 {
+		return nil
+	}
+	refused := refuse(b.options.RefusesReuse, "", "this id was used before")
+	return &refused
+}
+
+// with adds members to what is said.
+func with(said map[string]any, more map[string]any) map[string]any {
+	maps.Copy(said, more)
+	return said
+}

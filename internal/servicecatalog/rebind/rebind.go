@@ -1,0 +1,55 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package rebind has the requests of persons for new credentials: the values of the annotation rebind of a binding.
+package rebind
+
+import (
+	"cmp"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+)
+
+// IsPending reports whether a person has asked for new credentials that are not there, and were not refused permanently.
+func IsPending(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) bool {
+	asked := b.Annotations[v1beta1.RebindAnnotation]
+	return asked != "" && asked != s.Rebind
+}
+
+// IsRequested reports whether a person has asked for new credentials, or for another attempt, since the last request.
+func IsRequested(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) bool {
+	return IsPending(b, s) && b.Annotations[v1beta1.RebindAnnotation] != s.AttemptedRebind
+}
+
+// RecordAttempt records that what is requested from now on is for the present value of the annotation. The first credentials of a binding
+// serve each value of that time.
+func RecordAttempt(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) {
+	switch asked := b.Annotations[v1beta1.RebindAnnotation]; {
+	case !bindingphase.IsBound(s):
+		s.Rebind, s.AttemptedRebind = asked, ""
+	case asked == s.Rebind:
+		s.AttemptedRebind = ""
+	default:
+		s.AttemptedRebind = asked
+	}
+}
+
+// RecordHandled records that the new credentials are in the Secret, or that the broker has refused them permanently. An earlier version has
+// recorded that when it began to request them.
+func RecordHandled(s *v1beta1.ServiceBindingStatus) {
+	s.Rebind, s.AttemptedRebind = cmp.Or(s.AttemptedRebind, s.Rebind), ""
+}

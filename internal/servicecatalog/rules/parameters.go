@@ -1,0 +1,85 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+)
+
+// Parameters are sent to a broker.
+type Parameters struct {
+	catalog.Parameters
+	// Known: they were read. Before that only their version is known, and their digest where this process has read the same version.
+	Known bool
+	// SecretMissing: a Secret does not exist, or could not be read.
+	SecretMissing bool
+	// Version changes with the Secrets that they are read from, whatever changes there; empty: there are none.
+	Version string
+	// Digest of what is sent; empty: it is not known. What is sent decides whether parameters have changed, not the version.
+	Digest string
+	// Blocker is why they cannot be put together; nil: they can.
+	Blocker *Blocker
+	// Invalid is why the plan's schema refuses them; nil: it accepts them.
+	Invalid *Blocker
+	// Required are the names of those that the plan's schema requires; none where an annotation says that the broker decides.
+	Required []string
+}
+
+// Comparison is how parameters compare with those that a status records.
+type Comparison int
+
+const (
+	// SameParameters: what is sent is the same, as far as it is known.
+	SameParameters Comparison = iota
+	// OtherParameters: what is sent has changed.
+	OtherParameters
+	// UnreadParameters: the Secrets have changed, and have to be read.
+	UnreadParameters
+)
+
+// Compare compares parameters with those that a status records by version, digest and checksum. Parameters that cannot be put together
+// are no change.
+func (p Parameters) Compare(version, digest, checksum string) Comparison {
+	switch {
+	case p.Version == version, p.Known && p.Blocker != nil:
+		return SameParameters
+	case !p.Known && p.Digest == "":
+		return UnreadParameters
+	}
+	same, isComparable := catalog.CompareDigests(digest, p.Digest)
+	if !isComparable && !p.Known && checksum != "" {
+		return UnreadParameters
+	}
+	if !isComparable { // recorded by an earlier version, or under a key that is lost
+		same = checksum != "" && checksum == p.Checksum
+	}
+	if same {
+		return SameParameters
+	}
+	return OtherParameters
+}
+
+// SameParametersSent reports whether two properties have the same parameters. Where their digests cannot be compared, the checksum
+// decides, which takes large numbers for equal, and then what the status shows of them.
+func SameParametersSent(a, b *v1beta1.ServiceInstancePropertiesState) bool {
+	if a.ParameterChecksum != b.ParameterChecksum {
+		return false
+	}
+	same, isComparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
+	return same || !isComparable && (a.Parameters == nil || b.Parameters == nil || catalog.SameJSON(a.Parameters, b.Parameters))
+}

@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle_test
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+)
+
+// TestWhatIsFromTheOriginal: what Bellhop has written is its own, also without a record of the id.
+func TestWhatIsFromTheOriginal(t *testing.T) {
+	ready := v1beta1.Condition{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue}
+	ours := lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: "x"}.Conditions(nil, lifecycletest.T0)
+	for name, test := range map[string]struct {
+		made       string
+		createdFor types.UID
+		conditions []v1beta1.Condition
+		want       bool
+	}{
+		"ready at the original":      {conditions: []v1beta1.Condition{ready}, want: true},
+		"the same, held":             {conditions: lifecycle.RequireTakeover([]v1beta1.Condition{ready}, lifecycletest.T0), want: true},
+		"the same, taken over":       {conditions: []v1beta1.Condition{ready}, createdFor: "uid"},
+		"new":                        {},
+		"an id that was made":        {conditions: []v1beta1.Condition{ready}, made: "id 2026-11-20T12:00:00Z"},
+		"Bellhop's own, id supplied": {conditions: ours},
+	} {
+		si := &v1beta1.ServiceInstance{}
+		if test.made != "" {
+			si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: test.made}
+		}
+		if got := lifecycle.IsFromOriginal(si, test.conditions, test.createdFor); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	old := &metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(lifecycletest.T0)}
+	if lifecycle.IsTakenOver(old, time.Time{}) || lifecycle.IsTakenOver(old, lifecycletest.T0) || !lifecycle.IsTakenOver(old, lifecycletest.T0.Add(time.Second)) {
+		t.Error("what the original recorded counts on objects that are older than the takeover only")
+	}
+	held := lifecycle.RequireTakeover([]v1beta1.Condition{ready}, lifecycletest.T0)
+	if again := lifecycle.RequireTakeover(held, lifecycletest.T0.Add(time.Hour)); len(again) != 2 || lifecycle.LastConditionState(again) != v1beta1.ConditionReady {
+		t.Errorf("held: %v", again)
+	}
+	if after := lifecycle.EndTakeover(held); len(after) != 1 || after[0] != ready {
+		t.Errorf("taken over: %v", after)
+	}
+}

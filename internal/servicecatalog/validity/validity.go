@@ -1,0 +1,164 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package validity has the times of a binding's credentials: when they end, when they are replaced, and when the bindings that they have
+// replaced are removed; and whether the instance has changed since they were made.
+package validity
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+const (
+	// renewAhead is how long before the broker's renew_before credentials are replaced.
+	renewAhead = 10 * time.Second
+	// MinInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, whatever the broker
+	// says.
+	MinInterval, maxInterval = 30 * time.Second, 10 * time.Minute
+)
+
+// Renewal returns when the credentials are replaced; zero: never. Without a renew_before of the broker's that is when two thirds of their
+// lifetime are over, since a running Pod sees a mounted Secret up to 90 s later.
+func Renewal(s *v1beta1.ServiceBindingStatus, now time.Time) time.Time {
+	if s.RenewBefore == nil && s.ExpiresAt == nil {
+		return time.Time{}
+	}
+	lifetime := lifetimeOf(s)
+	var at time.Time
+	if s.RenewBefore != nil {
+		at = s.RenewBefore.Add(-renewAhead)
+	} else {
+		at = s.ExpiresAt.Add(-max(lifetime/3, renewAhead))
+	}
+	if s.IssuedAt != nil {
+		at = lifecycle.Latest(at, lifecycle.DueAfter(s.IssuedAt.Time, interval(lifetime), now))
+	}
+	return at
+}
+
+// lifetimeOf returns how long the credentials are valid; 0 or less: that is not known.
+func lifetimeOf(s *v1beta1.ServiceBindingStatus) time.Duration {
+	end := s.ExpiresAt
+	if end == nil {
+		end = s.RenewBefore
+	}
+	if end == nil || s.IssuedAt == nil {
+		return 0
+	}
+	return end.Sub(s.IssuedAt.Time)
+}
+
+// interval returns the shortest time between two replacements of credentials with a lifetime.
+func interval(lifetime time.Duration) time.Duration {
+	if lifetime <= 0 { // one of the two clocks is wrong
+		return maxInterval
+	}
+	return min(max(lifetime/2, MinInterval), maxInterval)
+}
+
+// HasEnded reports whether the credentials have expired by this clock.
+func HasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
+	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
+}
+
+// RecordExpiry records when credentials that the broker has returned end.
+func RecordExpiry(s *v1beta1.ServiceBindingStatus, binding *osbresult.Binding, now time.Time) {
+	end, renewal := expiryTime(binding.ExpiresAt), expiryTime(binding.RenewBefore)
+	if HasExpiry(binding) && s.IssuedAt != nil && end.Equal(s.ExpiresAt) && renewal.Equal(s.RenewBefore) {
+		return // the same ones
+	}
+	s.ExpiresAt, s.RenewBefore, s.IssuedAt = end, renewal, nil
+	if HasExpiry(binding) {
+		s.IssuedAt = lifecycle.Timestamp(now)
+	}
+}
+
+// HasExpiry reports whether the broker has said when the credentials end.
+func HasExpiry(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
+
+// expiryTime returns a time of the broker's for the status; nil: the broker gave none.
+func expiryTime(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return lifecycle.Timestamp(t)
+}
+
+// Retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
+// expire. Where they have expired already by this clock, that says nothing about the applications that use them.
+func Retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
+	at := now.Add(catalog.RotationOverlap(b))
+	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
+		at = end.Time
+	}
+	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *lifecycle.Timestamp(at)})
+}
+
+// Sort puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
+// time was recorded, and the overlap may have been shortened (R11).
+func Sort(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
+	latest := now.Add(catalog.RotationOverlap(b))
+	for i := range s.Predecessors {
+		if p := &s.Predecessors[i]; p.RemoveAt.After(latest) {
+			p.RemoveAt = *lifecycle.Timestamp(latest)
+		}
+	}
+	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
+}
+
+// Prefer puts the first predecessor for which something holds before the others.
+func Prefer(s *v1beta1.ServiceBindingStatus, holds func(v1beta1.PredecessorBinding) bool) {
+	if i := slices.IndexFunc(s.Predecessors, holds); i > 0 {
+		first := s.Predecessors[i]
+		s.Predecessors = slices.Insert(slices.Delete(s.Predecessors, i, i+1), 0, first)
+	}
+}
+
+// IsPredecessor reports whether an id is that of a binding that was replaced.
+func IsPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
+	return slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == id })
+}
+
+// Fingerprint identifies the plan and the parameters that an instance has at the broker; empty: it has none, or is being updated.
+func Fingerprint(instance *v1beta1.ServiceInstance) string {
+	if instance == nil || instance.Status.CurrentOperation != "" {
+		return ""
+	}
+	return Recorded(instance)
+}
+
+// Recorded is the fingerprint that is recorded with credentials. During an update it is that of what the instance had before, so that they are
+// fetched again once it has something else.
+func Recorded(instance *v1beta1.ServiceInstance) string {
+	if instance == nil || instance.Status.ExternalProperties == nil {
+		return ""
+	}
+	return lifecycle.Fingerprint(instance.Status.ExternalProperties)
+}
+
+// IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.
+func IsMadeBefore(s *v1beta1.ServiceBindingStatus, instance *v1beta1.ServiceInstance) bool {
+	was, is := s.InstanceFingerprint, Fingerprint(instance)
+	return was != "" && is != "" && was != is
+}
