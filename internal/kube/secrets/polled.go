@@ -282,17 +282,15 @@ func (p *Polled) Start(ctx context.Context) error {
 	}
 }
 
-// review begins to read what is due, and forgets what no one asks about, of each namespace a few Secrets. It returns those that it forgets.
+// review begins to read what is due, and forgets what no one asks about, of each namespace a few Secrets. It returns those that were forgotten.
 func (p *Polled) review(ctx context.Context) (forgotten []types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	for namespace, of := range p.namespaces {
 		of.repeats = 0
-		for _, name := range of.takeEvicted() {
-			if of.secrets[name] == nil { // otherwise it was asked about again
-				forgotten = append(forgotten, types.NamespacedName{Namespace: namespace, Name: name})
-			}
+		for _, name := range of.takeEvicted() { // also one that was asked about again, perhaps by one of several that depend on it
+			forgotten = append(forgotten, types.NamespacedName{Namespace: namespace, Name: name})
 		}
 		for _, name := range of.due(now) {
 			full, s := types.NamespacedName{Namespace: namespace, Name: name}, of.secrets[name]

@@ -406,6 +406,23 @@ func TestAnEvictedSecretIsTold(t *testing.T) {
 	})
 }
 
+// The listener asks about a Secret with each post, and does not write the status of its AlertSource: that is told as well.
+func TestAnEvictedSecretThatIsAskedAboutAgainIsTold(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.want("at first", b.shows(login), "none")
+		time.Sleep(time.Millisecond)
+		for n := range maxKnown {
+			b.shows(types.NamespacedName{Namespace: login.Namespace, Name: fmt.Sprint(n)})
+		}
+		b.api.set("1")
+		b.want("shown to another", b.shows(login), "1")
+		wait(2 * interval)
+		if !slices.Contains(b.queue.added(), login) {
+			b.Error("what was shown none is not told")
+		}
+	})
+}
+
 // Many Secrets that are missing delay no credentials that were replaced.
 func TestMissingSecretsDelayNoReplacedOnes(t *testing.T) {
 	inBubble(t, func(b *bubble) {
