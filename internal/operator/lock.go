@@ -40,7 +40,8 @@ const reasonBlocked = "OtherInstallationLeads"
 //
 // While another lease is live, Get returns the record of that one, so that client-go waits as it does for another replica. Two processes may acquire
 // their leases at the same time, each before it can see the other's: so each looks again once it has its own, and releases it if the other is
-// there. It does not give way to a lease that it has not seen renewed: that is the one which the other process releases.
+// there. While its own lease is valid, a leader does not give way to one that it has not seen renewed: that is the one which the other process
+// releases. A leader that was paused until its own lease ended does, because the other may have been acquired after that.
 type exclusiveLock struct {
 	resourcelock.Interface
 
@@ -49,6 +50,8 @@ type exclusiveLock struct {
 	// stop ends a process that leads although another one does, which may be of a release that does not look at this lease.
 	stop      context.CancelCauseFunc
 	isLeading bool
+	// validUntil is when the own lease ends, unless it is renewed. Others count from when they saw it renewed, which is later.
+	validUntil time.Time
 
 	// lease is the one that the Events regard.
 	lease   *coordinationv1.Lease
@@ -113,10 +116,31 @@ func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRe
 	if otherErr != nil {
 		return nil, nil, otherErr
 	}
-	if other != nil && (!l.isLeading || other.isRenewed) {
+	if other != nil && l.yieldsTo(other) {
+		if l.isLeading { // client-go would wait for the end of its deadline, while the controllers run
+			_ = l.giveWay(other)
+		}
 		return new(other.record), []byte(other.raw), nil
 	}
 	return own, raw, err
+}
+
+// yieldsTo reports whether this process does not lead beside a live lease.
+func (l *exclusiveLock) yieldsTo(other *watchedLease) bool {
+	return !l.isLeading || other.isRenewed || !l.clock.Now().Before(l.validUntil)
+}
+
+// giveWay ends a process that leads beside another installation.
+func (l *exclusiveLock) giveWay(other *watchedLease) error {
+	err := fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity)
+	l.stop(err)
+	return err
+}
+
+// lead records that the lease was acquired or renewed.
+func (l *exclusiveLock) lead(held resourcelock.LeaderElectionRecord) {
+	l.isLeading = true
+	l.validUntil = held.RenewTime.Add(time.Duration(held.LeaseDurationSeconds) * time.Second)
 }
 
 // Create acquires the lease, which does not exist.
@@ -138,16 +162,15 @@ func (l *exclusiveLock) Update(ctx context.Context, next resourcelock.LeaderElec
 		if err != nil {
 			return err
 		}
-		if other != nil && other.isRenewed {
-			err := fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity)
-			l.stop(err)
-			return err
+		if other != nil && l.yieldsTo(other) {
+			return l.giveWay(other)
 		}
 	}
 	if err := l.Interface.Update(ctx, next); err != nil {
 		return err
 	}
 	if l.isLeading {
+		l.lead(next)
 		return nil
 	}
 	return l.keepIfAlone(ctx, next)
@@ -157,7 +180,7 @@ func (l *exclusiveLock) Update(ctx context.Context, next resourcelock.LeaderElec
 func (l *exclusiveLock) keepIfAlone(ctx context.Context, acquired resourcelock.LeaderElectionRecord) error {
 	other, err := l.findLive(ctx)
 	if err == nil && other == nil {
-		l.isLeading = true
+		l.lead(acquired)
 		return nil
 	}
 	acquired.HolderIdentity, acquired.LeaseDurationSeconds = "", 1

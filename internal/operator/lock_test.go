@@ -244,3 +244,19 @@ func TestLeaderGivesWay(t *testing.T) {
 		t.Errorf("not released: %v", err)
 	}
 }
+
+// A process that was paused until its lease ended finds that another installation has acquired its own meanwhile, as it may.
+func TestLeaderThatWasPausedGivesWay(t *testing.T) {
+	e := newElection()
+	if err := e.Create(t.Context(), e.held("me")); err != nil {
+		t.Fatal(err)
+	}
+	e.clock.SetTime(e.clock.Now().Add(20 * time.Second))
+	e.hold(e.other, "another")
+	if got := e.holder(t); got != "another" || e.stopped == nil {
+		t.Errorf("held by %q, stopped: %v", got, e.stopped)
+	}
+	if err := e.Update(t.Context(), e.held("me")); err == nil {
+		t.Error("renewed beside another installation")
+	}
+}
