@@ -94,8 +94,8 @@ func (*sharedTokens) Close() {}
 func (a *Access) Check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {
 	began := time.Now()
 	err := a.check(ctx, r, name, source)
-	if err == nil || isBusy(err) || credentialOf(r) == "" || source == nil || source.Spec.SecretRef == nil {
-		return err
+	if !isUnauthorized(err) || credentialOf(r) == "" || source == nil || source.Spec.SecretRef == nil {
+		return err // a ServiceAccount without the right needs no Secret
 	}
 	isRead, busyErr := a.Secrets.ReadNow(ctx, types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}, began)
 	switch {

@@ -226,6 +226,12 @@ func isBusy(err error) bool {
 	return isAnswer && a.code == http.StatusServiceUnavailable
 }
 
+// isUnauthorized reports whether an answer is to a client whose token is not known.
+func isUnauthorized(err error) bool {
+	a, isAnswer := errors.AsType[*answer](err)
+	return isAnswer && a.code == http.StatusUnauthorized
+}
+
 // isStranger reports whether the answer is to a client whose token is not that of the Secret as it was a moment ago.
 func isStranger(err error) bool {
 	a, isAnswer := errors.AsType[*answer](err)

@@ -272,6 +272,7 @@ func TestATokenThatWasReplacedIsReadAtItsFirstPost(t *testing.T) {
 			t.Errorf("%d reads, want 2", reads)
 		}
 		time.Sleep(time.Second)
+		post(stranger, http.StatusForbidden)            // a ServiceAccount, to which no token of the Secret gives the right
 		post("stranger", http.StatusServiceUnavailable) // the Secret was read a moment ago, and may have another token by now
 		time.Sleep(time.Minute)
 		post("new", http.StatusOK)
