@@ -191,7 +191,7 @@ func (l *exclusiveLock) keepIfAlone(ctx context.Context, acquired resourcelock.L
 	return errors.Join(err, released)
 }
 
-// findLive looks at the other leases, says what changed, and returns one that is live; nil: none is.
+// findLive looks at the other leases, says what changed, and returns one that is live, rather one that was seen renewed; nil: none is.
 func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err error) {
 	for _, other := range l.others {
 		record, raw, err := other.Get(ctx)
@@ -213,7 +213,7 @@ func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err e
 			other.isReported = isBlocking
 			l.report(other)
 		}
-		if isLive {
+		if isLive && (live == nil || other.isRenewed) {
 			live = other
 		}
 	}

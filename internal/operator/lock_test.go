@@ -260,3 +260,20 @@ func TestLeaderThatWasPausedGivesWay(t *testing.T) {
 		t.Error("renewed beside another installation")
 	}
 }
+
+// Beside an operator with both API groups there may be two others. The lease of one that has crashed does not hide that of one which leads.
+func TestLeaderGivesWayToOneOfTwo(t *testing.T) {
+	e, crashed := newElection(), &storedLease{}
+	e.others = append(e.others, &watchedLease{Interface: fakeLock{storedLease: crashed}, name: "crashed"})
+	if err := e.Create(t.Context(), e.held("me")); err != nil {
+		t.Fatal(err)
+	}
+	e.hold(e.other, "another")
+	_ = e.holder(t)
+	e.clock.SetTime(e.clock.Now().Add(2 * time.Second))
+	e.hold(e.other, "another")
+	e.hold(crashed, "gone")
+	if err := e.Update(t.Context(), e.held("me")); err == nil || e.stopped == nil {
+		t.Errorf("renewed beside another installation: %v, %v", err, e.stopped)
+	}
+}
