@@ -87,7 +87,7 @@ soak() {
 }
 
 # Checks that the tests detect mistakes in the source of what they test.
-mutations() { go test -tags grpcnotrace,mutation -vet=off -count=1 -run '^TestMutations$' ./internal/servicecatalog/osb ./internal/servicecatalog/rules; }
+mutations() { go test -tags grpcnotrace,mutation -vet=off -count=1 -run '^TestMutations$' ./internal/servicecatalog/osb ./internal/servicecatalog/rules ./internal/pager/alertrules; }
 
 bench() {
 	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)

@@ -29,7 +29,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
+	"github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 

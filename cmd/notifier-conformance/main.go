@@ -35,7 +35,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
-	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
+	"github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
 )
 
 func main() {

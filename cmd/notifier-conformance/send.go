@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
-	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
+	"github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 

@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
@@ -71,7 +71,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 }
 
 // CountAttempt counts a request to a receiver.
-func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o lifecycle.Outcome) {
+func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o alertrules.Outcome) {
 	outcome := "Confirmed"
 	provider := providers.NameOf(spec)
 	if o.Failure != nil {
@@ -121,10 +121,10 @@ func oldestWaiting(waiting []v1beta1.Alert, now time.Time) map[v1beta1.Severity]
 	oldest := map[v1beta1.Severity]time.Duration{v1beta1.SeverityInfo: 0, v1beta1.SeverityWarning: 0, v1beta1.SeverityCritical: 0}
 	for i := range waiting {
 		a := &waiting[i]
-		if lifecycle.IsOver(a) {
+		if alertrules.IsOver(a) {
 			continue
 		}
-		since := lifecycle.RecordedSince(a)
+		since := alertrules.RecordedSince(a)
 		if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.LastTransitionTime.After(since.Time) {
 			since = ready.LastTransitionTime // its content was changed
 		}

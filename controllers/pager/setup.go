@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/controllers/pager/alert"
 	"github.com/gophernetes/bellhop/controllers/pager/alertsource"
-	pagedhealth "github.com/gophernetes/bellhop/controllers/pager/health"
+	"github.com/gophernetes/bellhop/controllers/pager/health"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -58,7 +58,7 @@ type Options struct {
 	// Metrics registers metrics.
 	Metrics prometheus.Registerer
 	// PagedResources are those of the objects that may ask for Alerts by a label; none: no object may.
-	PagedResources []health.Watched
+	PagedResources []healthrules.Watched
 	// PageResolveAfter is for how long such an object has to be healthy before its Alert is resolved.
 	PageResolveAfter time.Duration
 	// Ingest are the options of the listener of AlertSources.
@@ -103,7 +103,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		alertsource.Setup(mgr, alertsource.Options{Access: access, Secrets: metadata, Times: times}),
 		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Secrets: metadata, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
 		receiver.Setup(mgr, resolver, metadata, cache, endpointHealth),
-		pagedhealth.Setup(ctx, mgr, pagedhealth.Options{
+		health.Setup(ctx, mgr, health.Options{
 			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter, Now: o.now,
 			Lease: types.NamespacedName{Namespace: o.OperatorNamespace, Name: o.Lease}, Recorder: o.Recorder, Metrics: o.Metrics,
 		}),

@@ -32,9 +32,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -78,7 +78,7 @@ func newMetrics(registry prometheus.Registerer, objects cache.Cache, now clock.P
 }
 
 // released counts a released object, if something was left at the broker.
-func (m *metrics) released(kind string, why lifecycle.Cause) {
+func (m *metrics) released(kind string, why rules.Cause) {
 	if why.Reason == v1beta1.ReasonRetained {
 		m.retained.WithLabelValues(kind).Inc()
 	}
@@ -205,7 +205,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 	oldest = map[string]time.Duration{"ServiceInstance": 0, "ServiceBinding": 0}
 	add := func(kind string, conditions []v1beta1.Condition) {
 		ready := v1beta1.ConditionUnknown
-		if is := lifecycle.FindCondition(conditions, v1beta1.ConditionReady); is != nil {
+		if is := rules.FindCondition(conditions, v1beta1.ConditionReady); is != nil {
 			ready = is.Status
 		}
 		count[[2]string{kind, string(ready)}]++

@@ -129,14 +129,14 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 }
 
 // PagedResources returns the resources whose objects may ask for Alerts; none without --page-by-label.
-func (o *Options) PagedResources() ([]health.Watched, error) {
+func (o *Options) PagedResources() ([]healthrules.Watched, error) {
 	if !o.PageByLabel {
 		if o.PageKinds != "" {
 			return nil, fmt.Errorf("--page-kinds is %s and --page-by-label is not set: set both, or neither", o.PageKinds)
 		}
 		return nil, nil
 	}
-	resources, err := health.ParseWatched(o.PageKinds)
+	resources, err := healthrules.ParseWatched(o.PageKinds)
 	if err != nil {
 		return nil, fmt.Errorf("--page-kinds: %w", err)
 	}

@@ -97,14 +97,14 @@ func createUser(ctx context.Context, namespace, deployment, name string, use sec
 // permitInjection labels a namespace.
 func (t *transcript) permitInjection(ctx context.Context) {
 	GinkgoHelper()
-	out, code := t.try(ctx, "kubectl label namespace "+t.namespace+" "+injection.NamespaceSelector)
+	out, code := t.try(ctx, "kubectl label namespace "+t.namespace+" "+injectionrules.NamespaceSelector)
 	Expect(code).To(BeZero(), out)
 }
 
 // createPolicy creates a policy with the name of that of config/injection, which matches nothing.
 func createPolicy(ctx context.Context) {
 	GinkgoHelper()
-	p := &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: injection.Policy}}
+	p := &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: injectionrules.Policy}}
 	p.Spec.ReinvocationPolicy = admissionregistrationv1.NeverReinvocationPolicy
 	p.Spec.MatchConstraints = &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
 		RuleWithOperations: admissionregistrationv1.RuleWithOperations{
@@ -169,7 +169,7 @@ var _ = Describe("bind --inject", func() {
 			Expect(code).To(BeZero())
 		}
 		out, _ := t.try(ctx, "kubectl get deployment orders "+template)
-		bindings, err := injection.ParseBindings(strings.TrimPrefix(strings.TrimSpace(out), "true "))
+		bindings, err := injectionrules.ParseBindings(strings.TrimPrefix(strings.TrimSpace(out), "true "))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(bindings).To(HaveLen(12), out)
 	})

@@ -56,7 +56,7 @@ func (v alertSourceValidator) ValidateDelete(ctx context.Context, s *v1beta1.Ale
 	if err := v.cache.List(ctx, &alerts, client.InNamespace(s.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, nil //nolint:nilerr // a warning is not worth a refusal
 	}
-	if n := source.CountFiring(s, alerts.Items); n > 0 {
+	if n := sourcerules.CountFiring(s, alerts.Items); n > 0 {
 		warnings = append(warnings, fmt.Sprintf("Alerts of AlertSource %q that fire, and stay so unless it exists again: %d", s.Name, n))
 	}
 	return warnings, nil

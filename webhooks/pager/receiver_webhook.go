@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
@@ -96,7 +96,7 @@ func deletionWarnings(receiver string, waiting, holding int) (warnings ctrladmis
 // holds reports whether a receiver has, or may have, a message of an Alert and was not told that it is over.
 func holds(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return row.Kind == kind && row.Name == name && lifecycle.HoldingOf(row) != lifecycle.HoldsNothing
+		return row.Kind == kind && row.Name == name && alertrules.HoldingOf(row) != alertrules.HoldsNothing
 	})
 }
 

@@ -108,7 +108,7 @@ func (v brokerValidator[B]) warnOfMove(ctx context.Context, old, b B) ctrladmiss
 		return nil // a warning is not worth a refusal
 	}
 	return ctrladmission.Warnings{fmt.Sprintf("spec.url: the broker has %s and %s that were requested at the former address. If the new address leads to the same broker, set the annotation %s=%s; otherwise a deletion that the new address answers with 410 Gone waits with the reason %s",
-		lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances"), lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings"), v1beta1.MovedFromAnnotation, former, v1beta1.ReasonBrokerMoved)}
+		rules.Count(len(instances), "ServiceInstance", "ServiceInstances"), rules.Count(len(bindings), "ServiceBinding", "ServiceBindings"), v1beta1.MovedFromAnnotation, former, v1beta1.ReasonBrokerMoved)}
 }
 
 // ValidateDelete warns of what the deletion of the broker waits for.

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package alert reconciles Alerts: it observes their receivers, asks package lifecycle/alert what is to be sent, sends
+// Package alert reconciles Alerts: it observes their receivers, asks package alertrules what is to be sent, sends
 // it, and records the outcomes. What could not be recorded yet is kept in memory until it is.
 package alert
 
@@ -37,7 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
@@ -53,7 +53,7 @@ const drainRounds, drainPause = 20, 100 * time.Millisecond
 // Metrics counts deliveries.
 type Metrics interface {
 	// CountAttempt counts a request to a receiver.
-	CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, lifecycle.Outcome)
+	CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, alertrules.Outcome)
 	// CountDelivery counts a delivery that reached a state.
 	CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)
 	// CountAbandoned counts a delivery that was abandoned when its Alert was released.
@@ -87,8 +87,8 @@ type Reconciler struct {
 type scope struct {
 	before     *v1beta1.Alert // as the API server has it
 	alert      *v1beta1.Alert // the same, with what is not recorded yet
-	unrecorded uint64         // number of the last lifecycle.Outcome in alert that is not in before; 0: none
-	inputs     lifecycle.Inputs
+	unrecorded uint64         // number of the last alertrules.Outcome in alert that is not in before; 0: none
+	inputs     alertrules.Inputs
 	queued     map[v1beta1.ReceiverRef]limiter.Wait // for a slot
 	certain    bool                                 // missing receivers were looked up in the API server
 }
@@ -138,7 +138,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if next.Action == lifecycle.AddFinalizer {
+	if next.Action == alertrules.AddFinalizer {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	if ctx.Err() != nil { // a process that stops, or no longer leads, sends no request
@@ -170,33 +170,33 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // plan observes and decides.
-func (r *Reconciler) plan(ctx context.Context, s *scope) (lifecycle.Plan, error) {
+func (r *Reconciler) plan(ctx context.Context, s *scope) (alertrules.Plan, error) {
 	if err := r.observe(ctx, s.alert, &s.inputs); err != nil {
-		return lifecycle.Plan{}, fmt.Errorf("looking up receivers: %w", err)
+		return alertrules.Plan{}, fmt.Errorf("looking up receivers: %w", err)
 	}
 	return r.decide(ctx, s)
 }
 
 // decide decides. An Alert is not released because a cache does not show a receiver.
-func (r *Reconciler) decide(ctx context.Context, s *scope) (lifecycle.Plan, error) {
+func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, error) {
 	s.inputs.Recovered = map[v1beta1.ReceiverRef]time.Time{}
 	for ref := range s.inputs.Targets {
 		s.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(s.alert.Namespace, ref))
 	}
 	s.inputs.RepostEvery = map[v1beta1.ReceiverRef]time.Duration{}
 	for _, row := range s.alert.Status.Deliveries {
-		ref := lifecycle.RefOf(row)
+		ref := alertrules.RefOf(row)
 		s.inputs.RepostEvery[ref] = providers.RepostEvery(s.inputs.Targets[ref].Spec, row.ExternalID)
 	}
-	next := lifecycle.Decide(s.alert, s.inputs)
-	if next.Action != lifecycle.Release || s.certain {
+	next := alertrules.Decide(s.alert, s.inputs)
+	if next.Action != alertrules.Release || s.certain {
 		return next, nil
 	}
 	s.certain = true
 	if err := r.observeLive(ctx, s.alert, next, &s.inputs); err != nil {
 		return next, fmt.Errorf("asking the API server for receivers: %w", err)
 	}
-	return lifecycle.Decide(s.alert, s.inputs), nil
+	return alertrules.Decide(s.alert, s.inputs), nil
 }
 
 // applyPending applies the outcomes that are not recorded yet to the view, and reports whether there are any.
@@ -232,13 +232,13 @@ func (r *Reconciler) drain(ctx context.Context) error {
 }
 
 // complete carries out a plan whose requests are sent.
-func (r *Reconciler) complete(ctx context.Context, s *scope, plan lifecycle.Plan) (err error) {
+func (r *Reconciler) complete(ctx context.Context, s *scope, plan alertrules.Plan) (err error) {
 	switch plan.Action {
-	case lifecycle.Release:
+	case alertrules.Release:
 		err = r.release(ctx, s, plan)
-	case lifecycle.Purge:
+	case alertrules.Purge:
 		err = r.purge(ctx, s.before.DeepCopy())
-	case lifecycle.Deliver, lifecycle.AddFinalizer:
+	case alertrules.Deliver, alertrules.AddFinalizer:
 		return r.record(ctx, s, plan)
 	}
 	if err == nil {
@@ -248,8 +248,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, plan lifecycle.Plan
 }
 
 // record writes the status.
-func (r *Reconciler) record(ctx context.Context, s *scope, plan lifecycle.Plan) error {
-	status := lifecycle.Report(s.alert, plan, s.inputs)
+func (r *Reconciler) record(ctx context.Context, s *scope, plan alertrules.Plan) error {
+	status := alertrules.Report(s.alert, plan, s.inputs)
 	if !equality.Semantic.DeepEqual(status, s.before.Status) {
 		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 		defer cancel()
@@ -266,7 +266,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope, plan lifecycle.Plan) 
 }
 
 // release removes the finalizer.
-func (r *Reconciler) release(ctx context.Context, s *scope, plan lifecycle.Plan) error {
+func (r *Reconciler) release(ctx context.Context, s *scope, plan alertrules.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.client, s.before.DeepCopy(), v1beta1.AlertFinalizer); err != nil {
@@ -292,12 +292,12 @@ func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 // isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
 func (s *scope) isPatient() bool {
 	for _, f := range s.inputs.InFlight {
-		if !s.inputs.Now.Before(lifecycle.InFlightShownAt(s.before, f)) {
+		if !s.inputs.Now.Before(alertrules.InFlightShownAt(s.before, f)) {
 			return false
 		}
 	}
 	for _, wait := range s.queued {
-		if !s.inputs.Now.Before(lifecycle.WaitShownAt(s.before, wait)) {
+		if !s.inputs.Now.Before(alertrules.WaitShownAt(s.before, wait)) {
 			return false
 		}
 	}

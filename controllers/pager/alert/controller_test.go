@@ -48,7 +48,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
@@ -217,7 +217,7 @@ func TestWhatIsConfirmedIsNotSentAgain(t *testing.T) {
 			want := alert.Status.Deliveries[0].State
 			if test.state == v1beta1.AlertResolved {
 				row := &alert.Status.Deliveries[0]
-				row.State, row.ContentHash, row.LastAttemptedHash = v1beta1.DeliveryResolved, lifecycle.ResolvedHash(), lifecycle.ResolvedHash()
+				row.State, row.ContentHash, row.LastAttemptedHash = v1beta1.DeliveryResolved, alertrules.ResolvedHash(), alertrules.ResolvedHash()
 				want = v1beta1.DeliveryResolved
 			}
 			r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
@@ -442,8 +442,8 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 func TestTheFinalizerIsNoRecord(t *testing.T) {
 	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert))
-	r.pending.begin(alert, controllertest.Team, lifecycle.InFlightRequest{})
-	r.pending.end(alert, lifecycle.Outcome{Request: lifecycle.Request{Hash: lifecycle.ContentHash(&alert.Spec), Sequence: 1, Attempt: 1}, Ref: controllertest.Team, At: time.Now()})
+	r.pending.begin(alert, controllertest.Team, alertrules.InFlightRequest{})
+	r.pending.end(alert, alertrules.Outcome{Request: alertrules.Request{Hash: alertrules.ContentHash(&alert.Spec), Sequence: 1, Attempt: 1}, Ref: controllertest.Team, At: time.Now()})
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 			t.Fatal(err)
@@ -720,9 +720,9 @@ func newReconciler(t *testing.T, c client.Client) *Reconciler {
 // uncounted are Metrics that count nothing.
 type uncounted struct{}
 
-func (uncounted) CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, lifecycle.Outcome) {}
-func (uncounted) CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)            {}
-func (uncounted) CountAbandoned()                                                             {}
+func (uncounted) CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, alertrules.Outcome) {}
+func (uncounted) CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)             {}
+func (uncounted) CountAbandoned()                                                              {}
 
 // F-P73: a first message whose answer takes long is in the status after some seconds, and one that is answered soon is written once.
 func TestAFirstAttemptThatHangsIsShown(t *testing.T) {
@@ -743,9 +743,9 @@ func TestAFirstAttemptThatHangsIsShown(t *testing.T) {
 		shown   bool
 		requeue time.Duration
 	}{
-		{0, false, lifecycle.FirstConditionDelay},
-		{lifecycle.FirstConditionDelay - time.Second, false, time.Second},
-		{lifecycle.FirstConditionDelay, true, 0},
+		{0, false, alertrules.FirstConditionDelay},
+		{alertrules.FirstConditionDelay - time.Second, false, time.Second},
+		{alertrules.FirstConditionDelay, true, 0},
 	} {
 		now.SetTime(controllertest.T0.Add(c.after))
 		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)})

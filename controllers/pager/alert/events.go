@@ -28,13 +28,13 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // emitEvents emits events about a written status, and counts its deliveries.
-func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, in lifecycle.Inputs) {
+func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, in alertrules.Inputs) {
 	for _, row := range after.Deliveries {
-		old := lifecycle.DeliveryIn(before.Status.Deliveries, row)
+		old := alertrules.DeliveryIn(before.Status.Deliveries, row)
 		same := known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts
 		if row.Reason == v1beta1.ReasonSending || same && old.Reason != v1beta1.ReasonSending {
 			continue // a request in flight is no news until it is answered
@@ -49,7 +49,7 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
 		case known(row) == v1beta1.DeliveryUnknown:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Outcome unknown for %s: %s", name, row.Message)
-		case row.State == v1beta1.DeliveryExpired && lifecycle.HoldingOf(row) == lifecycle.Holds:
+		case row.State == v1beta1.DeliveryExpired && alertrules.HoldingOf(row) == alertrules.Holds:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "The change is not sent to %s, as the Alert has expired", name)
 		case row.State == v1beta1.DeliveryExpired:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
@@ -57,7 +57,7 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (known(old) != known(row) || old.Sequence != row.Sequence || old.Reason == v1beta1.ReasonSending) && row.State != v1beta1.DeliveryPending {
-			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(row)].Spec, row.State)
+			r.metrics.CountDelivery(in.Targets[alertrules.RefOf(row)].Spec, row.State)
 		}
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
@@ -78,15 +78,15 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 }
 
 // emitRelease emits events about the release of an Alert.
-func (r *Reconciler) emitRelease(ctx context.Context, alert *v1beta1.Alert, plan lifecycle.Plan, in lifecycle.Inputs) {
+func (r *Reconciler) emitRelease(ctx context.Context, alert *v1beta1.Alert, plan alertrules.Plan, in alertrules.Inputs) {
 	for _, d := range plan.Deliveries {
 		name := string(d.Row.Kind) + "/" + d.Row.Name
-		before := lifecycle.DeliveryIn(alert.Status.Deliveries, d.Row)
+		before := alertrules.DeliveryIn(alert.Status.Deliveries, d.Row)
 		switch {
 		case d.Row.State == v1beta1.DeliveryResolved && d.Row.Sequence > before.Sequence:
-			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(d.Row)].Spec, d.Row.State)
+			r.metrics.CountDelivery(in.Targets[alertrules.RefOf(d.Row)].Spec, d.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
-		case lifecycle.HoldingOf(d.Row) != lifecycle.HoldsNothing:
+		case alertrules.HoldingOf(d.Row) != alertrules.HoldsNothing:
 			r.metrics.CountAbandoned()
 			r.emitAbandoned(ctx, alert, name)
 		}

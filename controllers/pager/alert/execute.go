@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
@@ -45,20 +45,20 @@ const answerTimeout = 100 * time.Millisecond
 
 // execute sends the requests of a plan concurrently, and returns when they are answered, or after answerTimeout. Outcomes are recorded while
 // other requests are in flight. After an error a status could not be written before its requests, which were not sent.
-func (r *Reconciler) execute(ctx context.Context, s *scope, plan lifecycle.Plan) error {
+func (r *Reconciler) execute(ctx context.Context, s *scope, plan alertrules.Plan) error {
 	alert, targets := s.alert, s.inputs.Targets
 	ahead, sends := r.acquireSlots(s, plan)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
 	deliverAll := func(sends []acquired) {
 		for _, d := range sends {
-			go r.deliver(ctx, alert.DeepCopy(), d, targets[lifecycle.RefOf(d.Row)], watch)
+			go r.deliver(ctx, alert.DeepCopy(), d, targets[alertrules.RefOf(d.Row)], watch)
 		}
 	}
 	deliverAll(sends)
 	intended, err := r.writeAhead(ctx, s, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, d := range ahead {
-			r.pending.confirm(alert, lifecycle.RefOf(d.Row))
+			r.pending.confirm(alert, alertrules.RefOf(d.Row))
 		}
 		deliverAll(ahead)
 		sends = append(sends, ahead...)
@@ -70,30 +70,30 @@ func (r *Reconciler) execute(ctx context.Context, s *scope, plan lifecycle.Plan)
 }
 
 // abortUnrecorded drops requests whose record could not be written, or may not have been.
-func (r *Reconciler) abortUnrecorded(alert *v1beta1.Alert, intended lifecycle.Plan, ahead []acquired, err error) {
+func (r *Reconciler) abortUnrecorded(alert *v1beta1.Alert, intended alertrules.Plan, ahead []acquired, err error) {
 	for _, d := range ahead {
 		var unsent []intent
 		if !errors.Is(err, patch.ErrStale) {
-			unsent = []intent{{before: d.Row, after: intended.RowOf(lifecycle.RefOf(d.Row))}}
+			unsent = []intent{{before: d.Row, after: intended.RowOf(alertrules.RefOf(d.Row))}}
 		}
-		r.pending.cancel(alert, lifecycle.RefOf(d.Row), unsent...)
+		r.pending.cancel(alert, alertrules.RefOf(d.Row), unsent...)
 		d.release(r.clock.Now(), limiter.Result{Outcome: limiter.NotSent})
 	}
 }
 
 // acquired is a delivery whose request has a slot.
 type acquired struct {
-	lifecycle.DeliveryPlan
-	open    lifecycle.InFlightRequest
+	alertrules.DeliveryPlan
+	open    alertrules.InFlightRequest
 	release limiter.Release
 }
 
 // acquireSlots gets a slot for each request of a plan; s.queued are the requests that wait for one.
-func (r *Reconciler) acquireSlots(s *scope, plan lifecycle.Plan) (ahead, sends []acquired) {
+func (r *Reconciler) acquireSlots(s *scope, plan alertrules.Plan) (ahead, sends []acquired) {
 	name, now := nameOf(s.alert), s.inputs.Now
 	s.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
 	for _, d := range plan.Deliveries {
-		ref := lifecycle.RefOf(d.Row)
+		ref := alertrules.RefOf(d.Row)
 		key := endpoints.KeyOf(s.alert.Namespace, ref)
 		switch {
 		case d.Send == nil:
@@ -109,7 +109,7 @@ func (r *Reconciler) acquireSlots(s *scope, plan lifecycle.Plan) (ahead, sends [
 		endpoint := r.endpoints.Limiters.Of(key, now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
 			s.queued[ref] = wait
-		} else if open := (lifecycle.InFlightRequest{Request: *d.Send, Since: now, Began: r.beginning()}); r.pending.begin(s.alert, ref, open) {
+		} else if open := (alertrules.InFlightRequest{Request: *d.Send, Since: now, Began: r.beginning()}); r.pending.begin(s.alert, ref, open) {
 			if d.Send.WriteAhead {
 				ahead = append(ahead, acquired{d, open, release})
 			} else {
@@ -140,9 +140,9 @@ func (r *Reconciler) postpone(a *v1beta1.Alert) {
 }
 
 // limiterRequest returns the request for a slot, in the flow of the Alert's namespace.
-func limiterRequest(alert *v1beta1.Alert, target lifecycle.Target, row v1beta1.Delivery, r lifecycle.Request) limiter.Request {
+func limiterRequest(alert *v1beta1.Alert, target alertrules.Target, row v1beta1.Delivery, r alertrules.Request) limiter.Request {
 	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: r.First,
-		Severity: lifecycle.Rank(alert.Spec.Severity), Notifies: r.Event == result.Fired, Due: lifecycle.DueSince(alert, row, r),
+		Severity: alertrules.Rank(alert.Spec.Severity), Notifies: r.Event == result.Fired, Due: alertrules.DueSince(alert, row, r),
 		FailingSince: r.FailingSince, Misconfigured: int(r.Misconfigured), OwnFault: r.OwnFault,
 		Total: rateOf(target.Spec.RateLimit), PerFlow: rateOf(target.NamespaceRateLimit)}
 }
@@ -156,18 +156,18 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 
 // writeAhead records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
 // the plan that it recorded.
-func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (intended lifecycle.Plan, err error) {
+func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (intended alertrules.Plan, err error) {
 	defer panics.Recover(ctx, panics.Reconciler, "recording requests before they are sent", &err) // the caller returns the slots
 	if !slices.ContainsFunc(sends, func(d acquired) bool { return d.Send.WriteAhead }) {
-		return lifecycle.Plan{}, nil
+		return alertrules.Plan{}, nil
 	}
 	in := s.inputs
-	in.InFlight = map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}
+	in.InFlight = map[v1beta1.ReceiverRef]alertrules.InFlightRequest{}
 	maps.Copy(in.InFlight, s.inputs.InFlight)
 	for _, d := range sends {
-		in.InFlight[lifecycle.RefOf(d.Row)] = d.open
+		in.InFlight[alertrules.RefOf(d.Row)] = d.open
 	}
-	intended = lifecycle.Decide(s.alert, in)
+	intended = alertrules.Decide(s.alert, in)
 	return intended, r.record(ctx, s, intended)
 }
 
@@ -202,7 +202,7 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, s *scope, pending int, wa
 }
 
 // deliver sends a request and stores its outcome. The Alert is a copy.
-func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, d acquired, target lifecycle.Target, watch *watch) {
+func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, d acquired, target alertrules.Target, watch *watch) {
 	o := r.send(ctx, alert, d.DeliveryPlan, target)
 	o.Verdict = d.release(o.At, resultOf(o.Failure))
 	r.health.ObserveDelivery(endpoints.KeyOf(alert.Namespace, o.Ref), o)
@@ -240,13 +240,13 @@ func resultOf(failure *result.Error) limiter.Result {
 }
 
 // logUnrecorded logs a delivery that no status can record any more.
-func logUnrecorded(ctx context.Context, o lifecycle.Outcome) {
+func logUnrecorded(ctx context.Context, o alertrules.Outcome) {
 	log.FromContext(ctx).Info("Alert is gone, a delivery is not recorded", "receiver", o.Ref, "event", o.Event)
 }
 
 // send sends one request and returns its outcome.
-func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, d lifecycle.DeliveryPlan, target lifecycle.Target) (o lifecycle.Outcome) {
-	o = lifecycle.Outcome{Request: *d.Send, Ref: lifecycle.RefOf(d.Row), Began: r.beginning()}
+func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, d alertrules.DeliveryPlan, target alertrules.Target) (o alertrules.Outcome) {
+	o = alertrules.Outcome{Request: *d.Send, Ref: alertrules.RefOf(d.Row), Began: r.beginning()}
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
 			o.At, o.Failure = r.clock.Now(), endpoints.FailureOfPanic(ctx, o.Ref, recovered)
@@ -268,10 +268,10 @@ func (r *Reconciler) beginning() time.Time {
 	if now.IsZero() {
 		now = r.clock.Now()
 	}
-	return lifecycle.Seconds(now).Time
+	return alertrules.Seconds(now).Time
 }
 
-func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d lifecycle.DeliveryPlan, o *lifecycle.Outcome, target lifecycle.Target) (result.Receipt, error) {
+func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d alertrules.DeliveryPlan, o *alertrules.Outcome, target alertrules.Target) (result.Receipt, error) {
 	sender, version, err := r.endpoints.Sender(ctx, alert.Namespace, o.Ref, target)
 	o.Version = version
 	if err != nil {
@@ -280,10 +280,10 @@ func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d lifecy
 	return sender.Send(ctx, messageOf(alert, d.Row, *o), keyOf(alert, d.Row, *o))
 }
 
-func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Key {
+func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o alertrules.Outcome) notify.Key {
 	return notify.Key{
-		Delivery:   lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),
-		Incident:   lifecycle.IncidentKey(a, o.Ref),
+		Delivery:   alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),
+		Incident:   alertrules.IncidentKey(a, o.Ref),
 		ExternalID: row.ExternalID,
 		Partial:    o.Partial,
 	}
@@ -292,7 +292,7 @@ func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.K
 // instancesOf returns the instances that the content of an Alert has: those that wait have not joined it.
 func instancesOf(a *v1beta1.Alert) (instances []notify.Instance) {
 	joined := slices.DeleteFunc(slices.Clone(a.Spec.Instances), func(i v1beta1.AlertInstance) bool { return i.Waiting })
-	lines := source.Lines(joined)
+	lines := sourcerules.Lines(joined)
 	for n, i := range joined {
 		instance := notify.Instance{Key: i.Key, Text: lines[n]}
 		if i.StartsAt != nil {
@@ -310,7 +310,7 @@ func instancesOf(a *v1beta1.Alert) (instances []notify.Instance) {
 // and the webhook that does may be ignored.
 const maxTitle = 256
 
-func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Message {
+func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o alertrules.Outcome) notify.Message {
 	title, _ := notify.Cut(a.Spec.Title, maxTitle, func(rune) int { return 1 })
 	m := notify.Message{
 		Event:      o.Event,

@@ -27,7 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -55,7 +55,7 @@ func TestInstancesOf(t *testing.T) {
 func TestATitleIsBounded(t *testing.T) {
 	for length, want := range map[int]int{0: 0, 256: 256, 257: 256, 200_000: 256} {
 		a := &v1beta1.Alert{Spec: v1beta1.AlertSpec{Title: strings.Repeat("ä", length)}}
-		if got := utf8.RuneCountInString(messageOf(a, v1beta1.Delivery{}, lifecycle.Outcome{}).RawTitle); got != want {
+		if got := utf8.RuneCountInString(messageOf(a, v1beta1.Delivery{}, alertrules.Outcome{}).RawTitle); got != want {
 			t.Errorf("a title of %d characters is sent with %d instead of %d", length, got, want)
 		}
 	}

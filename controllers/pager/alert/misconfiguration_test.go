@@ -41,7 +41,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
 
@@ -318,7 +318,7 @@ func TestF_JP4_WhatWaitsForAReceiverThatIsDownSaysWhy(t *testing.T) {
 		name := fmt.Sprint("a", i)
 		s.wantState(name, v1beta1.DeliveryPending, v1beta1.ConditionReconciling, "HTTP 502 Bad Gateway")
 		next := s.alert(name).Status.Deliveries[0].NextAttemptTime
-		if next != nil && next.Time.Before(s.now.Now().Add(-lifecycle.ConditionDelay-2*poll)) {
+		if next != nil && next.Time.Before(s.now.Now().Add(-alertrules.ConditionDelay-2*poll)) {
 			t.Errorf("%s: the next attempt was at %s, and it is %s", name, next, s.now.Now())
 		}
 	}

@@ -22,21 +22,21 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
 
 // observe observes in the caches what a decision about an Alert depends on.
-func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, in *lifecycle.Inputs) (err error) {
-	in.Targets, in.Blocked = map[v1beta1.ReceiverRef]lifecycle.Target{}, map[v1beta1.ReceiverRef]bool{}
+func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, in *alertrules.Inputs) (err error) {
+	in.Targets, in.Blocked = map[v1beta1.ReceiverRef]alertrules.Target{}, map[v1beta1.ReceiverRef]bool{}
 	if in.Refs, err = r.refs(ctx, a, in); err != nil {
 		return err
 	}
 	all := slices.AppendSeq(slices.Clone(in.Refs), maps.Keys(in.InFlight))
 	for _, row := range a.Status.Deliveries {
-		all = append(all, lifecycle.RefOf(row))
+		all = append(all, alertrules.RefOf(row))
 	}
 	for _, ref := range all {
 		if _, ok := in.Targets[ref]; ok {
@@ -53,7 +53,7 @@ func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, in *lifecycl
 }
 
 // target returns a receiver with its version.
-func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
+func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (alertrules.Target, error) {
 	target, err := resolver.Target(ctx, namespace, ref)
 	if err == nil {
 		_, err = r.endpoints.SetVersion(ctx, namespace, ref, &target)
@@ -64,7 +64,7 @@ func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, na
 
 // observeLive reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have
 // been created together with the Alert.
-func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan lifecycle.Plan, in *lifecycle.Inputs) (err error) {
+func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan alertrules.Plan, in *alertrules.Inputs) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.resolver.OperatorNamespace}
@@ -78,7 +78,7 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan lif
 		return err
 	}
 	for _, d := range plan.Deliveries {
-		ref := lifecycle.RefOf(d.Row)
+		ref := alertrules.RefOf(d.Row)
 		if !d.IsBlockedByMissingTarget(a, in.Targets[ref], *in) {
 			continue
 		}
@@ -90,11 +90,11 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan lif
 }
 
 // refs returns the receivers that an Alert names, or was sent to by default since it fires, or would be now: a later default never sends again.
-func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, in *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
+func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, in *alertrules.Inputs) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil
 	}
-	if tried := triedDefaults(a, in); len(tried) > 0 && !lifecycle.BeginsAgain(a) {
+	if tried := triedDefaults(a, in); len(tried) > 0 && !alertrules.BeginsAgain(a) {
 		return tried, nil
 	}
 	ref, err := r.resolver.Default(ctx, a.Namespace)
@@ -105,14 +105,14 @@ func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, in *lifecycle.I
 }
 
 // triedDefaults returns the receivers to which an Alert was sent, or is being sent, since they were the default.
-func triedDefaults(a *v1beta1.Alert, in *lifecycle.Inputs) (tried []v1beta1.ReceiverRef) {
+func triedDefaults(a *v1beta1.Alert, in *alertrules.Inputs) (tried []v1beta1.ReceiverRef) {
 	for _, row := range a.Status.Deliveries {
-		if row.ByDefault && lifecycle.IsConsidered(row) {
-			tried = append(tried, lifecycle.RefOf(row))
+		if row.ByDefault && alertrules.IsConsidered(row) {
+			tried = append(tried, alertrules.RefOf(row))
 		}
 	}
 	for ref, f := range in.InFlight {
-		isOfFormer := f.Event == result.Resolved && !lifecycle.IsOver(a) // it may be about a former occurrence
+		isOfFormer := f.Event == result.Resolved && !alertrules.IsOver(a) // it may be about a former occurrence
 		if f.ByDefault && !isOfFormer && !slices.Contains(tried, ref) {
 			tried = append(tried, ref)
 		}

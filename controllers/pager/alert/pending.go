@@ -27,7 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // repostRetry is the delay before a failed repost is repeated.
@@ -39,21 +39,21 @@ type pending struct {
 	mu       sync.Mutex
 	entries  map[types.NamespacedName]*record
 	requests int        // in flight
-	finished *sync.Cond // of a lifecycle.InFlightRequest
-	number   uint64     // of the last lifecycle.Outcome
+	finished *sync.Cond // of an alertrules.InFlightRequest
+	number   uint64     // of the last alertrules.Outcome
 	closed   bool
 }
 
 // record is what is known of one Alert.
 type record struct {
 	uid      types.UID
-	outcomes []lifecycle.Outcome
-	inFlight map[v1beta1.ReceiverRef]lifecycle.InFlightRequest
+	outcomes []alertrules.Outcome
+	inFlight map[v1beta1.ReceiverRef]alertrules.InFlightRequest
 	posted   map[v1beta1.ReceiverRef]time.Time
-	kept     map[v1beta1.ReceiverRef]bool                    // has the last repost, as in lifecycle.Request
-	alone    map[v1beta1.ReceiverRef]bool                    // has refused a request with this and other reposts
-	failed   map[v1beta1.ReceiverRef]lifecycle.FailedAttempt // since the receiver last confirmed something
-	queued   []v1beta1.ReceiverRef                           // where it waits for a slot
+	kept     map[v1beta1.ReceiverRef]bool                     // has the last repost, as in alertrules.Request
+	alone    map[v1beta1.ReceiverRef]bool                     // has refused a request with this and other reposts
+	failed   map[v1beta1.ReceiverRef]alertrules.FailedAttempt // since the receiver last confirmed something
+	queued   []v1beta1.ReceiverRef                            // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
 	released bool // the finalizer was removed, whatever the cache shows
 }
@@ -80,21 +80,21 @@ func (p *pending) of(a *v1beta1.Alert) *record {
 }
 
 // begin records a request in flight, unless the process is stopping, or a repost is in flight.
-func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.InFlightRequest) bool {
+func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.beginIn(p.open(a), ref, f)
 }
 
 // beginRepost does the same for a repost, unless the Alert is gone.
-func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.InFlightRequest) bool {
+func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.of(a)
 	return e != nil && !e.released && p.beginIn(e, ref, f)
 }
 
-func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f lifecycle.InFlightRequest) bool {
+func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) bool {
 	if _, busy := e.inFlight[ref]; busy || p.closed {
 		return false
 	}
@@ -107,9 +107,9 @@ func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f lifecycle.InFlig
 func (p *pending) open(a *v1beta1.Alert) *record {
 	e := p.of(a)
 	if e == nil {
-		e = &record{uid: a.UID, inFlight: map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
+		e = &record{uid: a.UID, inFlight: map[v1beta1.ReceiverRef]alertrules.InFlightRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
 			kept: map[v1beta1.ReceiverRef]bool{}, alone: map[v1beta1.ReceiverRef]bool{},
-			failed: map[v1beta1.ReceiverRef]lifecycle.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
+			failed: map[v1beta1.ReceiverRef]alertrules.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		p.entries[nameOf(a)] = e
 	}
 	return e
@@ -139,7 +139,7 @@ func (p *pending) queuedAt(a *v1beta1.Alert) []v1beta1.ReceiverRef {
 }
 
 // end records the outcome of a request; of a repost only its time. It returns false if the Alert is gone.
-func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
+func (p *pending) end(a *v1beta1.Alert, o alertrules.Outcome) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests--
@@ -168,13 +168,13 @@ func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 }
 
 // observeFailure remembers since when attempts fail.
-func (r *record) observeFailure(o lifecycle.Outcome) {
+func (r *record) observeFailure(o alertrules.Outcome) {
 	since := o.At
 	if f, ok := r.failed[o.Ref]; ok && !o.FailingSince.IsZero() {
 		since = f.Since
 	}
 	if delete(r.failed, o.Ref); o.Failure != nil {
-		r.failed[o.Ref] = lifecycle.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault, Throttled: o.Verdict.Throttled}
+		r.failed[o.Ref] = alertrules.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault, Throttled: o.Verdict.Throttled}
 	}
 }
 
@@ -220,7 +220,7 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 
 // apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to in, in one critical section, so that no
 // request is missing in both. It returns the number of the last outcome; 0: there is none.
-func (p *pending) apply(a *v1beta1.Alert, in *lifecycle.Inputs) (last uint64) {
+func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	in.InFlight, in.LastReposted, in.Kept, in.Failed = nil, nil, nil, nil
@@ -231,7 +231,7 @@ func (p *pending) apply(a *v1beta1.Alert, in *lifecycle.Inputs) (last uint64) {
 	in.InFlight, in.LastReposted, in.Kept, in.Failed = maps.Clone(e.inFlight), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
-		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
+		alertrules.PutDelivery(a, alertrules.Apply(alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
 		last = o.Number
 	}
 	return last
@@ -240,10 +240,10 @@ func (p *pending) apply(a *v1beta1.Alert, in *lifecycle.Inputs) (last uint64) {
 // removeUnsent removes the records of requests that were not sent from a.
 func (r *record) removeUnsent(a *v1beta1.Alert) {
 	for ref, unsent := range r.unsent {
-		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 		for _, i := range unsent {
 			if equality.Semantic.DeepEqual(row, i.after) {
-				lifecycle.PutDelivery(a, i.before)
+				alertrules.PutDelivery(a, i.before)
 			}
 		}
 	}
@@ -257,9 +257,9 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 	if e == nil {
 		return
 	}
-	e.outcomes = slices.DeleteFunc(e.outcomes, func(o lifecycle.Outcome) bool { return o.Number <= last })
+	e.outcomes = slices.DeleteFunc(e.outcomes, func(o alertrules.Outcome) bool { return o.Number <= last })
 	for ref, f := range e.inFlight {
-		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 		if row.Reason == v1beta1.ReasonSending && f.RepostEvery == 0 {
 			f.WriteAhead = true // its outcome has to be recorded, too
 			e.inFlight[ref] = f
@@ -286,7 +286,7 @@ func (p *pending) isReleased(a *v1beta1.Alert) bool {
 
 // drop removes the entry of an Alert of the name that is gone: any but the one with uid. It returns what was sent for it, and where it
 // waits.
-func (p *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
+func (p *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []alertrules.Outcome, queued []v1beta1.ReceiverRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.entries[name]

@@ -28,7 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
@@ -48,11 +48,11 @@ const (
 // repost is the repetition of an active alert to a receiver that forgets it otherwise, such as an Alertmanager.
 type repost struct {
 	alert *v1beta1.Alert
-	plan  lifecycle.DeliveryPlan
+	plan  alertrules.DeliveryPlan
 	// alone: the repost is sent in a request of its own, because the receiver refused a batch that contained it.
 	alone    bool
-	since    time.Time                 // when a repost of the Alert was first added
-	inFlight lifecycle.InFlightRequest // set by begin
+	since    time.Time                  // when a repost of the Alert was first added
+	inFlight alertrules.InFlightRequest // set by begin
 }
 
 // reposts sends the reposts to each receiver in batches: with a request for each Alert, the receiver would forget some Alerts before their
@@ -64,7 +64,7 @@ type reposts struct {
 	// begin records that a repost is in flight; false: it must not be sent any more. The caller has locked mu.
 	begin func(*repost) bool
 	// post sends a batch, records its outcome, and releases the slot.
-	post func(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release)
+	post func(key endpoints.Key, target alertrules.Target, batch []*repost, release limiter.Release)
 
 	mu     sync.Mutex
 	queues map[endpoints.Key]*repostQueue
@@ -72,7 +72,7 @@ type reposts struct {
 
 // repostQueue has the reposts to one receiver that wait.
 type repostQueue struct {
-	target  lifecycle.Target // as add was last given it
+	target  alertrules.Target // as add was last given it
 	waiting map[types.NamespacedName]*repost
 	// batched and alone have the reposts in waiting, in the order in which they are sent.
 	batched, alone roundRobin
@@ -88,13 +88,13 @@ func (r *Reconciler) newReposts() *reposts {
 
 // beginRepost records that a repost is in flight, unless it must not be sent.
 func (r *Reconciler) beginRepost(e *repost) bool {
-	e.inFlight = lifecycle.InFlightRequest{Request: *e.plan.Send, Since: r.clock.Now(), Began: r.beginning()}
-	return r.pending.beginRepost(e.alert, lifecycle.RefOf(e.plan.Row), e.inFlight)
+	e.inFlight = alertrules.InFlightRequest{Request: *e.plan.Send, Since: r.clock.Now(), Began: r.beginning()}
+	return r.pending.beginRepost(e.alert, alertrules.RefOf(e.plan.Row), e.inFlight)
 }
 
 // sendReposts sends a batch and records its outcome. A batch that is refused is not counted as a failure: one of its Alerts may be the
 // cause, and each is sent alone next.
-func (r *Reconciler) sendReposts(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release) {
+func (r *Reconciler) sendReposts(key endpoints.Key, target alertrules.Target, batch []*repost, release limiter.Release) {
 	ctx := log.IntoContext(context.Background(), ctrl.Log.WithName("reposts").WithValues("receiver", key.Ref))
 	sent, version, receipts, failure := r.sendBatch(ctx, key, target, batch)
 	at, limiterResult := r.clock.Now(), resultOf(failure)
@@ -104,7 +104,7 @@ func (r *Reconciler) sendReposts(key endpoints.Key, target lifecycle.Target, bat
 	}
 	verdict := release(at, limiterResult)
 	for i, e := range batch {
-		o := lifecycle.Outcome{Request: e.inFlight.Request, Ref: key.Ref, Began: e.inFlight.Began, At: at, Failure: failure, Verdict: verdict}
+		o := alertrules.Outcome{Request: e.inFlight.Request, Ref: key.Ref, Began: e.inFlight.Began, At: at, Failure: failure, Verdict: verdict}
 		o.Version = version
 		switch {
 		case i >= sent: // the next reconcile adds it again
@@ -126,7 +126,7 @@ func (r *Reconciler) sendReposts(key endpoints.Key, target lifecycle.Target, bat
 }
 
 // sendBatch sends the first reposts of a batch, as many as fit into one request, and returns their number.
-func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target lifecycle.Target, batch []*repost) (sent int, version string, receipts []result.Receipt, failure *result.Error) {
+func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target alertrules.Target, batch []*repost) (sent int, version string, receipts []result.Receipt, failure *result.Error) {
 	sent = len(batch)
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
@@ -139,7 +139,7 @@ func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target li
 	}
 	var messages []notify.BatchMessage
 	for _, e := range batch {
-		o := lifecycle.Outcome{Request: e.inFlight.Request, Ref: key.Ref, Began: e.inFlight.Began}
+		o := alertrules.Outcome{Request: e.inFlight.Request, Ref: key.Ref, Began: e.inFlight.Began}
 		messages = append(messages, notify.BatchMessage{Message: messageOf(e.alert, e.plan.Row, o), Key: keyOf(e.alert, e.plan.Row, o)})
 	}
 	sent, receipts, err = sender.(notify.BatchSender).SendBatch(ctx, messages)
@@ -150,7 +150,7 @@ func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target li
 }
 
 // add adds a repost, or replaces the waiting one of the same Alert, and returns since when the Alert waits.
-func (s *reposts) add(key endpoints.Key, target lifecycle.Target, e *repost) limiter.Wait {
+func (s *reposts) add(key endpoints.Key, target alertrules.Target, e *repost) limiter.Wait {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, name := s.queues[key], nameOf(e.alert)
@@ -279,7 +279,7 @@ func (s *reposts) next(q *repostQueue) *repost {
 }
 
 // takeBatch removes the reposts of the next batch from the queue and begins them. It leaves out those that must not be sent any more.
-func (s *reposts) takeBatch(q *repostQueue) (target lifecycle.Target, batch []*repost) {
+func (s *reposts) takeBatch(q *repostQueue) (target alertrules.Target, batch []*repost) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from, size := q.nextQueue(), batchSize

@@ -42,7 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
@@ -68,7 +68,7 @@ func newSlowAlertmanager() *slowAlertmanager {
 	return s
 }
 
-func (s *slowAlertmanager) answer(_ endpoints.Key, _ lifecycle.Target, batch []*repost, release limiter.Release) {
+func (s *slowAlertmanager) answer(_ endpoints.Key, _ alertrules.Target, batch []*repost, release limiter.Release) {
 	sent := time.Now()
 	time.Sleep(200 * time.Millisecond)
 	release(time.Now(), limiter.Result{})
@@ -92,7 +92,7 @@ func (s *slowAlertmanager) repeat(a *v1beta1.Alert, after time.Duration) {
 		return
 	}
 	s.due[nameOf(a)] = time.Now().Add(after)
-	time.AfterFunc(after, func() { s.add(s.key, lifecycle.Target{}, &repost{alert: a}) })
+	time.AfterFunc(after, func() { s.add(s.key, alertrules.Target{}, &repost{alert: a}) })
 }
 
 func alertNamed(namespace string, i int) *v1beta1.Alert {
@@ -153,14 +153,14 @@ func TestRepostsOfNamespacesTakeTurns(t *testing.T) {
 		s := newSlowAlertmanager()
 		s.stopped = true
 		for i := range 5000 {
-			s.add(s.key, lifecycle.Target{}, &repost{alert: alertNamed("large", i)})
+			s.add(s.key, alertrules.Target{}, &repost{alert: alertNamed("large", i)})
 			if i < 500 {
-				s.add(s.key, lifecycle.Target{}, &repost{alert: alertNamed("refused", i), alone: true})
+				s.add(s.key, alertrules.Target{}, &repost{alert: alertNamed("refused", i), alone: true})
 			}
 		}
 		small, canceled := alertNamed("small", 0), alertNamed("small", 1)
-		s.add(s.key, lifecycle.Target{}, &repost{alert: small})
-		s.add(s.key, lifecycle.Target{}, &repost{alert: canceled})
+		s.add(s.key, alertrules.Target{}, &repost{alert: small})
+		s.add(s.key, alertrules.Target{}, &repost{alert: canceled})
 		s.cancel(s.key, nameOf(canceled))
 		time.Sleep(2 * time.Second)
 		s.mu.Lock()
@@ -208,7 +208,7 @@ func newReplica(t *testing.T, alerts ...*v1beta1.Alert) *replica {
 	}}, objects...))
 	f.clock = f.now
 	f.reposts.collect = 0
-	f.reposts.post = func(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release) {
+	f.reposts.post = func(key endpoints.Key, target alertrules.Target, batch []*repost, release limiter.Release) {
 		f.sendReposts(key, target, batch, release)
 		for range batch {
 			f.answered <- struct{}{}

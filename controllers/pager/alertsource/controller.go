@@ -63,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, listErr
 	}
 	if err != nil || !s.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.write(ctx, source.Orphan(alerts))
+		return ctrl.Result{}, r.write(ctx, sourcerules.Orphan(alerts))
 	}
 	now, servedSince := r.times.Now()
 	if now.IsZero() { // no response was received yet, so that nothing ends
@@ -94,15 +94,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // review decides what time changes. It does not where the listener is off: nothing can be heard from the source.
-func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now, servedSince time.Time) source.Plan {
+func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now, servedSince time.Time) sourcerules.Plan {
 	if r.times.IsOff() {
-		return source.Plan{}
+		return sourcerules.Plan{}
 	}
-	in := source.Inputs{Source: s, Alerts: alerts, Now: now, ServedSince: servedSince, Series: source.SeriesOf(s)}
+	in := sourcerules.Inputs{Source: s, Alerts: alerts, Now: now, ServedSince: servedSince, Series: sourcerules.SeriesOf(s)}
 	if at := s.Status.LastReceivedTime; at != nil {
 		in.Heard = at.Time
 	}
-	return source.Review(in)
+	return sourcerules.Review(in)
 }
 
 // alertsOf returns the Alerts of a source as the cache has them: they are to be left as they are.
@@ -113,7 +113,7 @@ func (r *Reconciler) alertsOf(ctx context.Context, name types.NamespacedName) ([
 }
 
 // write writes Alerts. A conflict is no error: the watch brings what was written, and the source is reconciled again.
-func (r *Reconciler) write(ctx context.Context, writes []source.Write) error {
+func (r *Reconciler) write(ctx context.Context, writes []sourcerules.Write) error {
 	_, err := ingest.Write(ctx, r.client, writes)
 	if ingest.IsConflict(err) {
 		return nil
@@ -132,7 +132,7 @@ func (r *Reconciler) record(ctx context.Context, s *v1beta1.AlertSource, alerts 
 	}
 	isReadable = problem == nil || problem.Reason != v1beta1.ReasonSecretNotRead
 	after := s.DeepCopy()
-	after.Status = evaluate(s, observation{isOff: r.times.IsOff(), secretProblem: problem, firing: source.CountFiring(s, alerts)}, now)
+	after.Status = evaluate(s, observation{isOff: r.times.IsOff(), secretProblem: problem, firing: sourcerules.CountFiring(s, alerts)}, now)
 	if equality.Semantic.DeepEqual(s.Status, after.Status) {
 		return isReadable, nil
 	}

@@ -23,7 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 var (
@@ -32,8 +32,8 @@ var (
 )
 
 // Usable returns the target of a receiver that can be sent to, at a version.
-func Usable(version string) lifecycle.Target {
-	return lifecycle.Target{Version: version, Spec: &v1beta1.CommonReceiverSpec{ResolveTimeoutSeconds: new(int32(600))}}
+func Usable(version string) alertrules.Target {
+	return alertrules.Target{Version: version, Spec: &v1beta1.CommonReceiverSpec{ResolveTimeoutSeconds: new(int32(600))}}
 }
 
 // NewAlert returns an Alert that is firing and has no receivers.
@@ -54,11 +54,11 @@ func NewAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
 // SentTo is an Alert whose content a receiver holds.
 func SentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
-		hash := lifecycle.ContentHash(&a.Spec)
+		hash := alertrules.ContentHash(&a.Spec)
 		a.Status.Deliveries = append(a.Status.Deliveries, v1beta1.Delivery{
 			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent,
-			HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: lifecycle.Seconds(T0)},
-			DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(T0)},
+			HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: alertrules.Seconds(T0)},
+			DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: alertrules.Seconds(T0)},
 		})
 	}
 }

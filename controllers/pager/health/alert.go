@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // fieldManager owns the fields of Alerts that follow from labels.
@@ -89,7 +89,7 @@ func isFiring(alert *v1beta1.Alert) bool {
 const ttlOfJobAlert int32 = 24 * 60 * 60
 
 // newAlert returns the firing Alert about an object, as it is applied. The details follow what the object's status says.
-func newAlert(req request, resource schema.GroupVersionResource, object *unstructured.Unstructured, ask lifecycle.Ask, result lifecycle.Result, details string) *apply.AlertApplyConfiguration {
+func newAlert(req request, resource schema.GroupVersionResource, object *unstructured.Unstructured, ask healthrules.Ask, result healthrules.Result, details string) *apply.AlertApplyConfiguration {
 	title := fmt.Sprintf("%s %s/%s is failing", object.GetKind(), req.Namespace, object.GetName())
 	content := strings.TrimRight(summaryOf(result)+"\n"+details, "\n")
 	alert := newAlertOf(req.Namespace, alertName(req.alertKind(), req.Name, req.identity()), resource, ask, title, content).
@@ -111,18 +111,18 @@ func subjectAnnotations(req request, uid string, since time.Time) map[string]str
 	}
 }
 
-func newAlertOf(namespace, name string, resource schema.GroupVersionResource, ask lifecycle.Ask, title, content string) *apply.AlertApplyConfiguration {
+func newAlertOf(namespace, name string, resource schema.GroupVersionResource, ask healthrules.Ask, title, content string) *apply.AlertApplyConfiguration {
 	spec := apply.AlertSpec().WithTitle(redact.Shorten(title, maxTitle)).WithContent(redact.Shorten(content, maxContent)).
 		WithSeverity(ask.Severity).WithState(v1beta1.AlertFiring)
 	for _, ref := range ask.Receivers {
 		spec.WithReceiverRefs(apply.ReceiverRef().WithKind(ref.Kind).WithName(ref.Name))
 	}
 	return apply.Alert(name, namespace).WithSpec(spec).
-		WithAnnotations(map[string]string{v1beta1.PagedResourceAnnotation: lifecycle.FormatResource(resource)})
+		WithAnnotations(map[string]string{v1beta1.PagedResourceAnnotation: healthrules.FormatResource(resource)})
 }
 
 // summaryOf says in a line what the status of a failing object says.
-func summaryOf(result lifecycle.Result) string {
+func summaryOf(result healthrules.Result) string {
 	if result.Message == "" {
 		return result.Reason
 	}

@@ -28,7 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 func TestAlertName(t *testing.T) {
@@ -61,7 +61,7 @@ func TestRequestOfAlert(t *testing.T) {
 	} {
 		object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment"}}
 		object.SetUID("6fd5f0d6")
-		applied := newAlert(c.req, c.resource, object, lifecycle.Ask{}, lifecycle.Result{Reason: "Failed", Since: since}, "")
+		applied := newAlert(c.req, c.resource, object, healthrules.Ask{}, healthrules.Result{Reason: "Failed", Since: since}, "")
 		alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *applied.Namespace, Name: *applied.Name, Annotations: applied.Annotations}}
 		if got, ok := requestOf(alert); !ok || got != c.req || !isRecorded(alert) || !firedFor(alert).Equal(since) || len(applied.OwnerReferences) != c.owners {
 			t.Errorf("%s: got %+v, %t, want %+v; owners: %v", name, got, ok, c.req, applied.OwnerReferences)
@@ -71,7 +71,7 @@ func TestRequestOfAlert(t *testing.T) {
 			t.Errorf("an Alert that a person has created is about %+v", got)
 		}
 	}
-	more := newOverflowAlert("shop", 3, lifecycle.Ask{})
+	more := newOverflowAlert("shop", 3, healthrules.Ask{})
 	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *more.Namespace, Name: *more.Name, Annotations: more.Annotations}}
 	if got, ok := requestOf(alert); !ok || got != overflowRequest("shop") {
 		t.Errorf("got %+v, %t", got, ok)
@@ -99,7 +99,7 @@ func TestRuleFor(t *testing.T) {
 		"cert-manager.io/v1/certificates": `{apiGroups: ["cert-manager.io"], resources: [certificates], verbs: [list, watch]}`,
 		"v1/configmaps":                   `{apiGroups: [""], resources: [configmaps], verbs: [list, watch]}`,
 	} {
-		resource, err := lifecycle.ParseResource(text)
+		resource, err := healthrules.ParseResource(text)
 		if got := ruleFor(resource); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", text, got, err, want)
 		}

@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Package health creates Alerts about objects of other controllers that fail, where a label asks for it. It observes such objects and the
-// Alerts about them, asks package lifecycle/health what to do, and creates or resolves the Alert.
+// Alerts about them, asks package healthrules what to do, and creates or resolves the Alert.
 package health
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // unsyncedDelay is when a request is tried again for which the cache does not show yet what the API server has.
@@ -55,7 +55,7 @@ type Reconciler struct {
 	recorder     events.EventRecorder
 	now          func() time.Time
 	resolveAfter time.Duration
-	budget       lifecycle.Budget
+	budget       healthrules.Budget
 	runs         runs
 	seen         observations
 	unknown      *unknownObjects
@@ -86,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 		return ctrl.Result{}, r.record(ctx, s)
 	}
 	again = earlier(again, r.reportUnknown(s))
-	if action == lifecycle.Keep {
+	if action == healthrules.Keep {
 		r.forgetHandled(s, found.kept, again)
 		return r.requeueAt(earlier(again, found.again)), nil
 	}
@@ -113,8 +113,8 @@ func (r *Reconciler) waitUntilKnown(ctx context.Context, req request) (ctrl.Resu
 
 // forgetHandled forgets a deleted Job about which nothing is left to do: the Alert has fired for the failure, or a person has resolved it, or there
 // was none.
-func (r *Reconciler) forgetHandled(s *situation, kept *lifecycle.Trimmed, again time.Time) {
-	fails := s.in.Asks && s.in.Result.State == lifecycle.Failing
+func (r *Reconciler) forgetHandled(s *situation, kept *healthrules.Trimmed, again time.Time) {
+	fails := s.in.Asks && s.in.Result.State == healthrules.Failing
 	if kept == nil || !fails && s.in.Ask.After > 0 && !s.in.IsGone { // a former Job that failed may be due later
 		return
 	}
@@ -127,17 +127,17 @@ func (r *Reconciler) forgetHandled(s *situation, kept *lifecycle.Trimmed, again 
 }
 
 // act does what was decided about an Alert.
-func (r *Reconciler) act(ctx context.Context, s *situation, action lifecycle.Action) (ctrl.Result, error) {
+func (r *Reconciler) act(ctx context.Context, s *situation, action healthrules.Action) (ctrl.Result, error) {
 	switch action {
-	case lifecycle.Resolve:
+	case healthrules.Resolve:
 		return ctrl.Result{}, r.resolve(ctx, s.alert, s.in.IsJob && (s.in.Asks || s.in.IsGone))
-	case lifecycle.Extend:
+	case healthrules.Extend:
 		if err := r.record(ctx, s); err != nil {
 			return ctrl.Result{}, err
 		}
 		r.seen.fired(s.req.key())
 		return ctrl.Result{}, nil
-	case lifecycle.Fire, lifecycle.Keep:
+	case healthrules.Fire, healthrules.Keep:
 	}
 	return r.page(ctx, s)
 }
@@ -159,14 +159,14 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 }
 
 // decide returns what has to be done about an Alert.
-func (r *Reconciler) decide(req request, in *lifecycle.Inputs) (lifecycle.Action, time.Time) {
+func (r *Reconciler) decide(req request, in *healthrules.Inputs) (healthrules.Action, time.Time) {
 	now := r.now()
 	in.ResolveAfter = r.resolveAfter
 	// The API server's clock may be set while this process measures: since when it sees something follows from this machine's, which goes on.
 	seenSince, hasRecovered := r.seen.since(req.key(), in.Answer(), time.Now())
 	in.SeenSince, in.HasRecovered = now.Add(-time.Since(seenSince)), hasRecovered
-	action, again := lifecycle.Decide(*in, now)
-	if action != lifecycle.Fire {
+	action, again := healthrules.Decide(*in, now)
+	if action != healthrules.Fire {
 		r.budget.Forget(req.Namespace, req.key())
 	}
 	return action, again
@@ -211,7 +211,7 @@ func (r *Reconciler) confirm(ctx context.Context, cached *situation) (*situation
 }
 
 // takeBudget reports whether an Alert may fire now. If not, an Alert about all objects that wait says how many they are.
-func (r *Reconciler) takeBudget(ctx context.Context, req request, ask lifecycle.Ask) (again time.Time, ok bool, err error) {
+func (r *Reconciler) takeBudget(ctx context.Context, req request, ask healthrules.Ask) (again time.Time, ok bool, err error) {
 	if !r.budget.Has(req.Namespace) {
 		fired, err := r.firedBefore(ctx, req.Namespace)
 		if err != nil {
@@ -273,7 +273,7 @@ func (r *Reconciler) record(ctx context.Context, s *situation) error {
 	uid := was.Annotations[v1beta1.PagedUIDAnnotation]
 	if s.object != nil {
 		uid = string(s.object.GetUID())
-		if judged := s.in.Judge(r.now()); judged.State == lifecycle.Failing {
+		if judged := s.in.Judge(r.now()); judged.State == healthrules.Failing {
 			since = judged.Since
 		}
 	}

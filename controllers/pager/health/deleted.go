@@ -23,7 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // maxDeletedJobs is about how many names of Jobs of a namespace the last state is kept of one that was deleted, and is not handled yet.
@@ -33,13 +33,13 @@ const maxDeletedJobs = 100
 // all the same. Of those of a request the one that decides is kept. The zero value is ready to use.
 type deletedJobs struct {
 	mu          sync.Mutex
-	byKey       map[types.UID]*lifecycle.Trimmed
+	byKey       map[types.UID]*healthrules.Trimmed
 	byNamespace map[string]int
 	dropped     func(request) // is called for each that there was no room for
 }
 
 // add keeps the last state of a Job that has ended.
-func (d *deletedJobs) add(req request, o *lifecycle.Trimmed) {
+func (d *deletedJobs) add(req request, o *healthrules.Trimmed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	former := d.byKey[req.key()]
@@ -51,7 +51,7 @@ func (d *deletedJobs) add(req request, o *lifecycle.Trimmed) {
 		return
 	case former == nil:
 		if d.byKey == nil {
-			d.byKey, d.byNamespace = map[types.UID]*lifecycle.Trimmed{}, map[string]int{}
+			d.byKey, d.byNamespace = map[types.UID]*healthrules.Trimmed{}, map[string]int{}
 		}
 		d.byNamespace[req.Namespace]++
 	}
@@ -59,7 +59,7 @@ func (d *deletedJobs) add(req request, o *lifecycle.Trimmed) {
 }
 
 // decides reports whether a Job decides, and not a former one. What cannot be read decides nothing.
-func decides(job, former *lifecycle.Trimmed) bool {
+func decides(job, former *healthrules.Trimmed) bool {
 	is, err := job.Object()
 	if err != nil {
 		return false
@@ -68,19 +68,19 @@ func decides(job, former *lifecycle.Trimmed) bool {
 	if err != nil {
 		return true
 	}
-	deciding, _ := lifecycle.DecidingJob([]*unstructured.Unstructured{was, is}, time.Time{}) // both have ended
+	deciding, _ := healthrules.DecidingJob([]*unstructured.Unstructured{was, is}, time.Time{}) // both have ended
 	return deciding == is
 }
 
 // of returns the Job of a request; nil: none is kept.
-func (d *deletedJobs) of(req request) *lifecycle.Trimmed {
+func (d *deletedJobs) of(req request) *healthrules.Trimmed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.byKey[req.key()]
 }
 
 // forget removes the Job of a request that was handled, unless it is another one by now; nil: none was.
-func (d *deletedJobs) forget(req request, handled *lifecycle.Trimmed) {
+func (d *deletedJobs) forget(req request, handled *healthrules.Trimmed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if handled == nil || d.byKey[req.key()] != handled {

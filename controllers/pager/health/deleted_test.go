@@ -22,13 +22,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // endedJob returns a Job of a name that ended at a time.
-func endedJob(t *testing.T, uid string, at time.Time) *lifecycle.Trimmed {
+func endedJob(t *testing.T, uid string, at time.Time) *healthrules.Trimmed {
 	t.Helper()
-	trimmed, err := lifecycle.Trim(&unstructured.Unstructured{Object: map[string]any{
+	trimmed, err := healthrules.Trim(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "batch/v1", "kind": "Job", "metadata": map[string]any{"namespace": "shop", "name": "import", "uid": uid},
 		"status": map[string]any{"conditions": []any{map[string]any{"type": "Failed", "status": "True", "lastTransitionTime": at.Format(time.RFC3339)}}},
 	}})

@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // newRun returns a Job of a CronJob: one that has ended at a time with a condition, or has begun then.
@@ -50,7 +50,7 @@ func clockTime(clock string) time.Time {
 	return t
 }
 
-func decideAbout(t *testing.T, r *Reconciler, req request) (lifecycle.Action, time.Time) {
+func decideAbout(t *testing.T, r *Reconciler, req request) (healthrules.Action, time.Time) {
 	f, known, err := r.objects.get(t.Context(), req, r.now())
 	if err != nil || !known {
 		t.Fatal(known, err)
@@ -60,10 +60,10 @@ func decideAbout(t *testing.T, r *Reconciler, req request) (lifecycle.Action, ti
 		t.Fatal(err)
 	}
 	if s == nil {
-		return lifecycle.Keep, time.Time{}
+		return healthrules.Keep, time.Time{}
 	}
 	action, again := r.decide(req, &s.in)
-	if action == lifecycle.Keep {
+	if action == healthrules.Keep {
 		r.forgetHandled(s, f.kept, again) // as Reconcile does
 	}
 	return action, again
@@ -78,7 +78,7 @@ func TestADeletedSuccessCountsUntilAFailureIsDue(t *testing.T) {
 	if _, err := r.objects.api.Resource(jobs.WithVersion("v1")).Namespace("shop").Create(t.Context(), failed.DeepCopy(), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	trimmed, err := lifecycle.Trim(failed)
+	trimmed, err := healthrules.Trim(failed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,20 +87,20 @@ func TestADeletedSuccessCountsUntilAFailureIsDue(t *testing.T) {
 	}
 	req := requestFor(jobs, trimmed)
 	r.now = func() time.Time { return clockTime("05:10:01") }
-	if action, again := decideAbout(t, r, req); action != lifecycle.Keep || !again.Equal(clockTime("06:10:00")) {
+	if action, again := decideAbout(t, r, req); action != healthrules.Keep || !again.Equal(clockTime("06:10:00")) {
 		t.Fatal(action, again)
 	}
 	r.now = func() time.Time { return clockTime("05:35:01") }
-	last, err := lifecycle.Trim(ok)
+	last, err := healthrules.Trim(ok)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.objects.drop(req, last)
-	if action, again := decideAbout(t, r, req); action != lifecycle.Keep {
+	if action, again := decideAbout(t, r, req); action != healthrules.Keep {
 		t.Fatal(action, again)
 	}
 	r.now = func() time.Time { return clockTime("06:10:00") } // when it was to be looked at again
-	if action, _ := decideAbout(t, r, req); action != lifecycle.Keep {
+	if action, _ := decideAbout(t, r, req); action != healthrules.Keep {
 		t.Errorf("%s at 06:10 for the run that failed at 05:10, and the run of 05:30 has succeeded", action)
 	}
 }

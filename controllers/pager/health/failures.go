@@ -33,7 +33,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // reasonForbidden is the reason of the Event about a missing right.
@@ -76,7 +76,7 @@ func (f failures) jobDropped(req request) {
 // which may be served later.
 func (f failures) handler(resource schema.GroupVersionResource, namespace string) cache.WatchErrorHandlerWithContext {
 	var forbidden, notServed sync.Once
-	name := lifecycle.FormatResource(resource)
+	name := healthrules.FormatResource(resource)
 	return func(ctx context.Context, _ *cache.Reflector, err error) {
 		logger := log.FromContext(ctx).WithValues("resource", name, "namespace", namespace)
 		switch {

@@ -36,7 +36,7 @@ import (
 	clientfake "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // newReconcilerWithoutJobs returns a reconciler whose cache has no Job. Its objects.api has what the API server has.
@@ -60,7 +60,7 @@ func newReconcilerWithoutJobs(t *testing.T) *Reconciler {
 	newAPI := func() *dynamicfake.FakeDynamicClient {
 		return dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{jobs.WithVersion("v1"): "JobList"})
 	}
-	all := newObjects(newAPI(), nil, failures, []lifecycle.Watched{{GroupVersionResource: jobs.WithVersion("v1")}}, nil)
+	all := newObjects(newAPI(), nil, failures, []healthrules.Watched{{GroupVersionResource: jobs.WithVersion("v1")}}, nil)
 	all.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[request]())
 	all.startedAt = time.Now()
 	all.deleted.dropped = func(request) {}
@@ -106,7 +106,7 @@ func TestUnlabelledJobsAreForgotten(t *testing.T) {
 	r := newReconcilerWithoutJobs(t)
 	for i := range 3 {
 		name := fmt.Sprint("import-", i)
-		last, err := lifecycle.Trim(succeeded(name, map[string]any{v1beta1.PageLabel: "true"}))
+		last, err := healthrules.Trim(succeeded(name, map[string]any{v1beta1.PageLabel: "true"}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestAnObjectThatIsNoJobIsForgotten(t *testing.T) {
 func TestDeletedJobsAreForgotten(t *testing.T) {
 	r := newReconcilerWithoutJobs(t)
 	for i := range 50 {
-		last, err := lifecycle.Trim(succeeded(fmt.Sprint("import-", i), map[string]any{v1beta1.PageLabel: "true"}))
+		last, err := healthrules.Trim(succeeded(fmt.Sprint("import-", i), map[string]any{v1beta1.PageLabel: "true"}))
 		if err != nil {
 			t.Fatal(err)
 		}

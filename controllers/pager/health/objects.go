@@ -36,7 +36,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // objects are the objects with the label. An informer of each resource in each namespace has them, with the label as selector of the API
@@ -57,7 +57,7 @@ type objects struct {
 
 // kind is a resource that is watched.
 type kind struct {
-	lifecycle.Watched
+	healthrules.Watched
 	isVersioned bool                                 // by the flag; else its version is the one that the API server prefers when the informers begin
 	informers   map[string]cache.SharedIndexInformer // by namespace; nil: its version is not known yet
 	stop        context.CancelFunc                   // ends the informers
@@ -70,7 +70,7 @@ const keyIndex = "request"
 func (all *objects) enqueue(req request) { all.queue.Add(req) }
 
 // newObjects returns the objects of some resources, in all namespaces if none is given.
-func newObjects(api dynamic.Interface, newMapper func() (meta.RESTMapper, error), failures failures, watched []lifecycle.Watched, namespaces []string) *objects {
+func newObjects(api dynamic.Interface, newMapper func() (meta.RESTMapper, error), failures failures, watched []healthrules.Watched, namespaces []string) *objects {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
@@ -143,11 +143,11 @@ func (all *objects) stopKind(resource schema.GroupResource) {
 
 // startKind starts the informers of a resource.
 func (all *objects) startKind(ctx context.Context, resource schema.GroupVersionResource) error {
-	selected := func(o *metav1.ListOptions) { o.LabelSelector = lifecycle.Selector }
+	selected := func(o *metav1.ListOptions) { o.LabelSelector = healthrules.Selector }
 	indexers := cache.Indexers{
 		cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
 		keyIndex: func(obj any) ([]string, error) {
-			return []string{string(requestFor(resource.GroupResource(), obj.(*lifecycle.Trimmed)).key())}, nil
+			return []string{string(requestFor(resource.GroupResource(), obj.(*healthrules.Trimmed)).key())}, nil
 		},
 	}
 	informers := map[string]cache.SharedIndexInformer{}
@@ -173,7 +173,7 @@ func (all *objects) startKind(ctx context.Context, resource schema.GroupVersionR
 func (all *objects) handle(resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer) error {
 	trim := func(obj any) (any, error) {
 		if o, ok := obj.(*unstructured.Unstructured); ok { // an initial list is transformed twice
-			return lifecycle.Trim(o)
+			return healthrules.Trim(o)
 		}
 		return obj, nil
 	}
@@ -192,7 +192,7 @@ func (all *objects) handle(resource schema.GroupVersionResource, namespace strin
 	}
 	_, err = informer.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(obj any, isInInitialList bool) {
-			o := obj.(*lifecycle.Trimmed)
+			o := obj.(*healthrules.Trimmed)
 			req := requestFor(resource.GroupResource(), o)
 			if !isInInitialList || !o.Created().Before(all.startedAt) {
 				all.changed.add(req.key())
@@ -200,10 +200,10 @@ func (all *objects) handle(resource schema.GroupVersionResource, namespace strin
 			all.enqueue(req)
 		},
 		UpdateFunc: func(was, is any) {
-			req := requestFor(resource.GroupResource(), is.(*lifecycle.Trimmed))
+			req := requestFor(resource.GroupResource(), is.(*healthrules.Trimmed))
 			all.changed.add(req.key())
 			all.enqueue(req)
-			if former := requestFor(resource.GroupResource(), was.(*lifecycle.Trimmed)); former != req { // it was created again
+			if former := requestFor(resource.GroupResource(), was.(*healthrules.Trimmed)); former != req { // it was created again
 				all.enqueue(former)
 			}
 		},
@@ -211,7 +211,7 @@ func (all *objects) handle(resource schema.GroupVersionResource, namespace strin
 			if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 				obj = gone.Obj
 			}
-			if o, ok := obj.(*lifecycle.Trimmed); ok {
+			if o, ok := obj.(*healthrules.Trimmed); ok {
 				all.drop(requestFor(resource.GroupResource(), o), o)
 			}
 		},
@@ -220,9 +220,9 @@ func (all *objects) handle(resource schema.GroupVersionResource, namespace strin
 }
 
 // drop handles an object that does not exist any more, or has lost the label. The last state of a Job that has ended is kept until it is handled.
-func (all *objects) drop(req request, o *lifecycle.Trimmed) {
+func (all *objects) drop(req request, o *healthrules.Trimmed) {
 	if req.isJob() {
-		if last, err := o.Object(); err == nil && lifecycle.Compute(last, lifecycle.Evidence{}).HasEnded {
+		if last, err := o.Object(); err == nil && healthrules.Compute(last, healthrules.Evidence{}).HasEnded {
 			all.deleted.add(req, o)
 		}
 	}
@@ -234,7 +234,7 @@ type found struct {
 	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
 	isGone bool                       // it is deleted
 	// kept is the deleted Job of the request; nil: there is none.
-	kept *lifecycle.Trimmed
+	kept *healthrules.Trimmed
 	// again is when another Job of the request decides, by time alone; zero: never.
 	again time.Time
 }
@@ -261,7 +261,7 @@ func (all *objects) get(ctx context.Context, req request, now time.Time) (f foun
 	}
 	var candidates []*unstructured.Unstructured
 	for _, obj := range trimmed {
-		o, err := obj.(*lifecycle.Trimmed).Object()
+		o, err := obj.(*healthrules.Trimmed).Object()
 		if err != nil {
 			return found{}, true, err
 		}
@@ -285,7 +285,7 @@ func (all *objects) get(ctx context.Context, req request, now time.Time) (f foun
 		}
 		f.isGone = f.isGone && !isUnlabelled
 	}
-	f.object, f.again = lifecycle.DecidingJob(candidates, now)
+	f.object, f.again = healthrules.DecidingJob(candidates, now)
 	return f, true, nil
 }
 
@@ -309,7 +309,7 @@ func (all *objects) informerOf(k *kind, namespace string) (informer cache.Shared
 }
 
 // readGone returns a Job that was dropped if it does not exist any more; isUnlabelled: it exists without the label.
-func (all *objects) readGone(ctx context.Context, job *lifecycle.Trimmed) (gone *unstructured.Unstructured, isUnlabelled bool, err error) {
+func (all *objects) readGone(ctx context.Context, job *healthrules.Trimmed) (gone *unstructured.Unstructured, isUnlabelled bool, err error) {
 	o, err := job.Object()
 	if err != nil {
 		return nil, false, err
@@ -350,8 +350,8 @@ func (all *objects) version(resource schema.GroupResource) schema.GroupVersionRe
 	return resource.WithVersion("")
 }
 
-// failuresOf returns the conditions that mean a failure of the objects of a resource; none: those that package lifecycle/health knows.
-func (all *objects) failuresOf(resource schema.GroupResource) []lifecycle.Sign {
+// failuresOf returns the conditions that mean a failure of the objects of a resource; none: those that package healthrules knows.
+func (all *objects) failuresOf(resource schema.GroupResource) []healthrules.Sign {
 	if k, ok := all.kinds[resource]; ok {
 		return k.Failures
 	}
@@ -370,7 +370,7 @@ func (all *objects) in(namespace string) []request {
 				continue // there is such an index
 			}
 			for _, obj := range found {
-				requests = append(requests, requestFor(resource, obj.(*lifecycle.Trimmed)))
+				requests = append(requests, requestFor(resource, obj.(*healthrules.Trimmed)))
 			}
 		}
 	}

@@ -33,7 +33,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // A resource that the flag names without a version is read in another one once the former is not served any more.
@@ -54,7 +54,7 @@ func TestVersionThatIsNotServedAnyMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := newObjects(api, newMapper, failures, []lifecycle.Watched{{GroupVersionResource: houses.WithVersion("")}}, nil)
+	all := newObjects(api, newMapper, failures, []healthrules.Watched{{GroupVersionResource: houses.WithVersion("")}}, nil)
 	all.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[request]())
 
 	if err := all.startFound(t.Context(), houses); err != nil {
@@ -91,7 +91,7 @@ func TestAResourceThatTheMapperCompletes(t *testing.T) {
 	served := schema.GroupVersion{Group: "example.com", Version: "v1"}
 	for name, flag := range map[string]string{"plural": "houses.example.com", "singular": "house.example.com", "prefix of the group": "houses.example"} {
 		t.Run(name, func(t *testing.T) {
-			watched, err := lifecycle.ParseWatched(flag)
+			watched, err := healthrules.ParseWatched(flag)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -22,7 +22,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // observations is what the process remembers of objects with the label.
@@ -46,7 +46,7 @@ func (s *observations) since(uid types.UID, answer string, now time.Time) (began
 	if seen.began.IsZero() || seen.answer != answer {
 		seen.answer, seen.began = answer, now
 	}
-	seen.hasRecovered = seen.hasRecovered || lifecycle.IsRecovery(answer)
+	seen.hasRecovered = seen.hasRecovered || healthrules.IsRecovery(answer)
 	s.set(uid, seen)
 	return seen.began, seen.hasRecovered
 }

@@ -25,7 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // The Alert about a CronJob that runs each minute for 20 seconds ends once its runs succeed again, also if one is active most of the time.
@@ -36,28 +36,28 @@ func TestTheAlertOfACronJobOfEachMinuteEnds(t *testing.T) {
 		now := first.Add(time.Duration(second) * time.Second)
 		started := now.Truncate(time.Minute)
 		succeeded, active := started.Add(20*time.Second), []any{}
-		var runs []lifecycle.Run
+		var runs []healthrules.Run
 		if now.Before(succeeded) {
 			succeeded = succeeded.Add(-time.Minute)
 			active = append(active, map[string]any{"kind": "Job", "name": "active"})
-			runs = append(runs, lifecycle.Run{Name: "active", Began: started})
+			runs = append(runs, healthrules.Run{Name: "active", Began: started})
 		}
 		complete := batchv1.JobCondition{Type: batchv1.JobComplete, Status: "True", LastTransitionTime: metav1.NewTime(succeeded)}
-		runs = append(runs, lifecycle.Run{Name: "last", Began: succeeded.Add(-20 * time.Second), Ended: &complete})
+		runs = append(runs, healthrules.Run{Name: "last", Began: succeeded.Add(-20 * time.Second), Ended: &complete})
 		o := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "batch/v1", "kind": "CronJob",
 			"metadata": map[string]any{"namespace": "shop", "name": "backup", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": map[string]any{v1beta1.PageLabel: "true"}},
 			"spec":     map[string]any{"schedule": "* * * * *", "concurrencyPolicy": "Forbid"},
 			"status":   map[string]any{"lastScheduleTime": started.Format(time.RFC3339), "lastSuccessfulTime": succeeded.Format(time.RFC3339), "active": active},
 		}}
-		ask, asks, err := lifecycle.ParseAsk(o, "CronJob")
+		ask, asks, err := healthrules.ParseAsk(o, "CronJob")
 		if err != nil {
 			t.Fatal(err)
 		}
-		result := lifecycle.Compute(o, lifecycle.Evidence{Now: now, Runs: runs})
-		in := lifecycle.Inputs{Asks: asks, Ask: ask, Result: result, IsFiring: true, FiredFor: first.Add(-time.Hour), ResolveAfter: time.Minute}
+		result := healthrules.Compute(o, healthrules.Evidence{Now: now, Runs: runs})
+		in := healthrules.Inputs{Asks: asks, Ask: ask, Result: result, IsFiring: true, FiredFor: first.Add(-time.Hour), ResolveAfter: time.Minute}
 		in.SeenSince, in.HasRecovered = seen.since("1", in.Answer(), now)
-		if action, _ := lifecycle.Decide(in, now); action == lifecycle.Resolve {
+		if action, _ := healthrules.Decide(in, now); action == healthrules.Resolve {
 			if second != 60 {
 				t.Errorf("it ends after %d s", second)
 			}

@@ -36,14 +36,14 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // situation is an object and the Alert about it. Of the Jobs of a name, or of a CronJob, the object is the one that decides.
 type situation struct {
 	req    request
 	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
-	in     lifecycle.Inputs
+	in     healthrules.Inputs
 	alert  *v1beta1.Alert // nil: there is none
 }
 
@@ -76,7 +76,7 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 		if s.object != nil && ok && pagedUID(s.alert) == s.object.GetUID() { // a Job that its CronJob controls no more
 			return nil, nil
 		}
-		if s.in.Asks && s.in.Result.State == lifecycle.Failing {
+		if s.in.Asks && s.in.Result.State == healthrules.Failing {
 			r.warn(s, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
 		}
 		return nil, nil
@@ -94,15 +94,15 @@ func (r *Reconciler) forget(req request) {
 
 // inputs returns what an object asks for, and its state. One with a wrong annotation, of which there is an event, may be healthy, and does
 // not fail: nothing is sent on a guess.
-func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situation) (in lifecycle.Inputs, err error) {
+func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situation) (in healthrules.Inputs, err error) {
 	object := s.object
-	ask, asks, invalid := lifecycle.ParseAsk(object, object.GetKind())
+	ask, asks, invalid := healthrules.ParseAsk(object, object.GetKind())
 	consents, isDeleted, err := r.consents(ctx, reader, object.GetNamespace())
 	if err != nil {
 		return in, err
 	}
 	if isDeleted { // the object fails since its Pods are deleted first, and its Alert is deleted with the namespace
-		return lifecycle.Inputs{Asks: true, Result: lifecycle.Result{State: lifecycle.Progressing}}, nil
+		return healthrules.Inputs{Asks: true, Result: healthrules.Result{State: healthrules.Progressing}}, nil
 	}
 	in.Ask, in.Asks = ask, asks && consents
 	if in.Asks {
@@ -110,15 +110,15 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situat
 		if err != nil {
 			return in, err
 		}
-		in.Result = lifecycle.Compute(object, evidence)
+		in.Result = healthrules.Compute(object, evidence)
 	}
 	switch {
 	case asks && !consents:
-		r.warn(s, reasonNoConsent, "The object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s", object.GetNamespace(), lifecycle.ConsentSelector)
+		r.warn(s, reasonNoConsent, "The object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s", object.GetNamespace(), healthrules.ConsentSelector)
 	case invalid != nil:
 		r.warn(s, reasonInvalidAnnotation, "%s", invalid)
-		if in.Result.State == lifecycle.Failing {
-			in.Result.State = lifecycle.Progressing
+		if in.Result.State == healthrules.Failing {
+			in.Result.State = healthrules.Progressing
 		}
 	default:
 		r.seen.clearWarnings(s.req.key(), reasonNoConsent, reasonInvalidAnnotation)
@@ -129,10 +129,10 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situat
 // evidence reads what decides about an object beside itself: the runs of a CronJob whose last one may have failed, and the StorageClass of a
 // claim that is pending. A CronJob whose last runs may be missing is looked at again. Where the operator may not read StorageClasses, each claim
 // counts as one of a class that does not wait.
-func (r *Reconciler) evidence(ctx context.Context, s *situation) (lifecycle.Evidence, error) {
-	e := lifecycle.Evidence{Now: r.now(), Failures: r.objects.failuresOf(s.req.Resource)}
+func (r *Reconciler) evidence(ctx context.Context, s *situation) (healthrules.Evidence, error) {
+	e := healthrules.Evidence{Now: r.now(), Failures: r.objects.failuresOf(s.req.Resource)}
 	switch {
-	case lifecycle.NeedsRuns(s.object):
+	case healthrules.NeedsRuns(s.object):
 		listed, err := r.runs.of(ctx, r.live, r.now, s.object)
 		if err != nil {
 			return e, err
@@ -141,9 +141,9 @@ func (r *Reconciler) evidence(ctx context.Context, s *situation) (lifecycle.Evid
 		if e.AreRunsOld {
 			r.objects.queue.AddAfter(s.req, listed.until.Sub(r.now()))
 		}
-	case lifecycle.ClassOf(s.object) != "":
+	case healthrules.ClassOf(s.object) != "":
 		class := &storagev1.StorageClass{}
-		err := r.live.Get(ctx, client.ObjectKey{Name: lifecycle.ClassOf(s.object)}, class)
+		err := r.live.Get(ctx, client.ObjectKey{Name: healthrules.ClassOf(s.object)}, class)
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
 			return e, err
 		}
@@ -160,7 +160,7 @@ func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespa
 	if err := reader.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return false, apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	}
-	return lifecycle.Consents(ns), ns.DeletionTimestamp != nil, nil
+	return healthrules.Consents(ns), ns.DeletionTimestamp != nil, nil
 }
 
 // alertAbout returns the Alert about an object, or the one with the name that is used for it; nil if there is none. The Alert of a CronJob is about
@@ -217,21 +217,21 @@ func compareBools(a, b bool) int {
 
 // findSince finds since when an object fails whose status does not say: since its pods are not ready.
 func (r *Reconciler) findSince(ctx context.Context, s *situation) error {
-	if !s.in.Asks || s.in.Result.State != lifecycle.Failing || s.in.IsFiring || !s.in.Result.Since.IsZero() {
+	if !s.in.Asks || s.in.Result.State != healthrules.Failing || s.in.IsFiring || !s.in.Result.Since.IsZero() {
 		return nil
 	}
-	selector, err := lifecycle.PodSelector(s.object)
+	selector, err := healthrules.PodSelector(s.object)
 	if err != nil || selector == nil {
 		return err
 	}
 	var pods corev1.PodList
 	err = r.live.List(ctx, &pods, client.InNamespace(s.req.Namespace), client.MatchingLabelsSelector{Selector: selector})
-	s.in.Result.Since, s.in.Result.IsRenewed = lifecycle.UnreadySince(pods.Items), true
+	s.in.Result.Since, s.in.Result.IsRenewed = healthrules.UnreadySince(pods.Items), true
 	return err
 }
 
 // details returns what a person would look up first about an object, beside the summary of its status.
-func (r *Reconciler) details(ctx context.Context, s *situation, result lifecycle.Result) string {
+func (r *Reconciler) details(ctx context.Context, s *situation, result healthrules.Result) string {
 	pods, err := r.podSelector(ctx, s.object)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "The Alert has no details of Pods")
@@ -244,7 +244,7 @@ func (r *Reconciler) details(ctx context.Context, s *situation, result lifecycle
 // podSelector returns the selector of the pods of an object; of a CronJob those of its last Job; nil: it has none.
 func (r *Reconciler) podSelector(ctx context.Context, object *unstructured.Unstructured) (labels.Selector, error) {
 	if object.GetKind() != "CronJob" {
-		return lifecycle.PodSelector(object)
+		return healthrules.PodSelector(object)
 	}
 	var jobs batchv1.JobList
 	if err := r.live.List(ctx, &jobs, client.InNamespace(object.GetNamespace())); err != nil {

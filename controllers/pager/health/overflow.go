@@ -28,7 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // overflowName is the name of the Alert that says how many more objects of its namespace fail than Alerts may fire.
@@ -53,41 +53,41 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 		return ctrl.Result{}, err
 	case err != nil:
 		alert = nil
-	case alert.Annotations[v1beta1.PagedResourceAnnotation] != lifecycle.FormatResource(namespaceResource), alert.DeletionTimestamp != nil:
+	case alert.Annotations[v1beta1.PagedResourceAnnotation] != healthrules.FormatResource(namespaceResource), alert.DeletionTimestamp != nil:
 		return ctrl.Result{}, nil // another owner's, or its deletion goes on
 	}
 	n, ask := r.budget.Waiting(req.Namespace)
 	ask.After = overflowAfter
-	in := lifecycle.Inputs{Asks: true, Ask: ask, Result: lifecycle.Result{State: lifecycle.Healthy}, IsFiring: isFiring(alert)}
+	in := healthrules.Inputs{Asks: true, Ask: ask, Result: healthrules.Result{State: healthrules.Healthy}, IsFiring: isFiring(alert)}
 	if n > 0 {
-		in.Result = lifecycle.Result{State: lifecycle.Failing, Reason: "TooManyAlerts"}
+		in.Result = healthrules.Result{State: healthrules.Failing, Reason: "TooManyAlerts"}
 	}
 	action, again := r.decide(req, &in)
 	if n > 0 && in.IsFiring && alert.Spec.Content != overflowContent(n) {
-		action = lifecycle.Fire // say the new number
+		action = healthrules.Fire // say the new number
 	}
 	switch action {
-	case lifecycle.Resolve:
+	case healthrules.Resolve:
 		return ctrl.Result{}, r.resolve(ctx, alert, false)
-	case lifecycle.Fire:
+	case healthrules.Fire:
 		if ok, later := r.budget.Report(req.Namespace, r.now()); !ok {
 			return r.requeueAt(later), nil
 		}
 		if err := r.fire(ctx, alert, newOverflowAlert(req.Namespace, n, ask)); err != nil {
 			return ctrl.Result{}, err
 		}
-	case lifecycle.Keep, lifecycle.Extend:
+	case healthrules.Keep, healthrules.Extend:
 	}
 	if n > 0 && again.IsZero() {
-		return ctrl.Result{RequeueAfter: lifecycle.ReportEvery}, nil
+		return ctrl.Result{RequeueAfter: healthrules.ReportEvery}, nil
 	}
 	return r.requeueAt(again), nil
 }
 
-func newOverflowAlert(namespace string, n int, ask lifecycle.Ask) *apply.AlertApplyConfiguration {
+func newOverflowAlert(namespace string, n int, ask healthrules.Ask) *apply.AlertApplyConfiguration {
 	return newAlertOf(namespace, overflowName, namespaceResource, ask, fmt.Sprintf("More objects in namespace %s are failing", namespace), overflowContent(n))
 }
 
 func overflowContent(n int) string {
-	return fmt.Sprintf("%d more objects with the label %s are failing. Alerts about them follow, at most %d a minute.", n, v1beta1.PageLabel, lifecycle.MaxFired)
+	return fmt.Sprintf("%d more objects with the label %s are failing. Alerts about them follow, at most %d a minute.", n, v1beta1.PageLabel, healthrules.MaxFired)
 }

@@ -23,7 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // jobs is the resource of objects that end, and are deleted then.
@@ -55,7 +55,7 @@ func (req request) identity() types.UID {
 
 func (req request) isJob() bool { return req.Resource == jobs }
 
-func requestFor(resource schema.GroupResource, o *lifecycle.Trimmed) request {
+func requestFor(resource schema.GroupResource, o *healthrules.Trimmed) request {
 	meta := o.GetObjectMeta()
 	switch {
 	case resource != jobs:
@@ -69,7 +69,7 @@ func requestFor(resource schema.GroupResource, o *lifecycle.Trimmed) request {
 // requestOf returns the request for the object that an Alert is about; false if it is about none. Versions before 0.6 recorded nothing but the
 // owner.
 func requestOf(alert *v1beta1.Alert) (request, bool) {
-	resource, err := lifecycle.ParseResource(alert.Annotations[v1beta1.PagedResourceAnnotation])
+	resource, err := healthrules.ParseResource(alert.Annotations[v1beta1.PagedResourceAnnotation])
 	if err != nil {
 		return request{}, false
 	}

@@ -32,7 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/internal/kube/keyed"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 const (
@@ -59,7 +59,7 @@ type listedRuns struct {
 	namespace string
 	version   string    // up to which they have what the API server had
 	until     time.Time // they count
-	byOwner   map[types.UID][]lifecycle.Run
+	byOwner   map[types.UID][]healthrules.Run
 	count     int
 }
 
@@ -131,7 +131,7 @@ const startedBy = "cronjob.kubernetes.io/instantiate"
 
 // listRuns reads the runs of a namespace, page by page, and keeps little of each.
 func listRuns(ctx context.Context, live client.Reader, namespace string) (*listedRuns, error) {
-	listed := &listedRuns{namespace: namespace, byOwner: map[types.UID][]lifecycle.Run{}, count: 1}
+	listed := &listedRuns{namespace: namespace, byOwner: map[types.UID][]healthrules.Run{}, count: 1}
 	for next, more := "", true; more; more = next != "" {
 		var page batchv1.JobList
 		if err := live.List(ctx, &page, client.InNamespace(namespace), client.Limit(runsPage), client.Continue(next)); err != nil {
@@ -140,7 +140,7 @@ func listRuns(ctx context.Context, live client.Reader, namespace string) (*liste
 		for i := range page.Items {
 			job := &page.Items[i]
 			if owner := metav1.GetControllerOf(job); owner != nil && owner.Kind == "CronJob" && job.Annotations[startedBy] != "manual" {
-				listed.byOwner[owner.UID] = append(listed.byOwner[owner.UID], lifecycle.RunOf(job))
+				listed.byOwner[owner.UID] = append(listed.byOwner[owner.UID], healthrules.RunOf(job))
 				listed.count++
 			}
 		}

@@ -42,7 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // name is the controller's, in logs and metrics.
@@ -54,7 +54,7 @@ const workers = 4
 // Options are the options of the controller.
 type Options struct {
 	// Watched are the resources of the objects that may ask for Alerts; none: the controller is not set up.
-	Watched []lifecycle.Watched
+	Watched []healthrules.Watched
 	// Namespaces that the operator serves; none: all.
 	Namespaces []string
 	// ResolveAfter is for how long an object has to be healthy before its Alert is resolved.

@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/healthrules"
+	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
 // unknownObjects are the objects with the label that cannot be judged: about them no Alert is sent, whatever happens.
@@ -81,7 +81,7 @@ func (r *Reconciler) reportUnknown(s *situation) time.Time {
 	}
 	r.unknown.add(s.req)
 	if r.objects.changed.has(s.req.key()) {
-		r.warn(s, reasonHealthUnknown, "No Alert is sent about this object, whatever happens: %s. %s", s.in.Result.Message, lifecycle.RemedyOfUnknown(s.object))
+		r.warn(s, reasonHealthUnknown, "No Alert is sent about this object, whatever happens: %s. %s", s.in.Result.Message, healthrules.RemedyOfUnknown(s.object))
 	}
 	return time.Time{}
 }

@@ -38,7 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
@@ -110,7 +110,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // reconcileStatus evaluates a receiver, and probes it or writes its status.
-func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target lifecycle.Target, hasVersion bool) (ctrl.Result, error) {
+func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target alertrules.Target, hasVersion bool) (ctrl.Result, error) {
 	seen, now := r.health.Of(key), r.clock.Now()
 	if ref := target.Spec.SecretRef; ref != nil && !seen.Failed.IsZero() { // perhaps there are other credentials
 		r.secrets.ReadSoon(ctx, types.NamespacedName{Namespace: target.SecretNamespace, Name: ref.Name}, seen.Failed)
@@ -129,7 +129,7 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.Recei
 		due = seen.Written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return enqueue.Requeue(lifecycle.Earliest(next.requeueAt, due), now), nil
+		return enqueue.Requeue(alertrules.Earliest(next.requeueAt, due), now), nil
 	}
 	return r.record(ctx, receiver, key, target, seen)
 }
@@ -138,7 +138,7 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.Recei
 func (r *Reconciler) forget(ctx context.Context, key endpoints.Key) (ctrl.Result, error) {
 	r.health.Forget(key)
 	r.endpoints.Recoveries.Forget(key)
-	if _, err := r.endpoints.SetVersion(ctx, key.Namespace, key.Ref, &lifecycle.Target{}); err != nil {
+	if _, err := r.endpoints.SetVersion(ctx, key.Namespace, key.Ref, &alertrules.Target{}); err != nil {
 		return ctrl.Result{}, err
 	}
 	return r.dropUnusedSender(ctx, key)
@@ -154,7 +154,7 @@ func (r *Reconciler) dropUnusedSender(ctx context.Context, key endpoints.Key) (c
 	if err := r.resolver.Cache.List(ctx, &alerts, client.InNamespace(key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking for Alerts that the receiver holds: %w", err)
 	}
-	mayHold := func(a v1beta1.Alert) bool { return lifecycle.MayHoldPage(&a, key.Ref) }
+	mayHold := func(a v1beta1.Alert) bool { return alertrules.MayHoldPage(&a, key.Ref) }
 	if !slices.ContainsFunc(alerts.Items, mayHold) {
 		r.endpoints.DropKept(key)
 		return ctrl.Result{}, nil
@@ -163,7 +163,7 @@ func (r *Reconciler) dropUnusedSender(ctx context.Context, key endpoints.Key) (c
 }
 
 // record counts the waiting Alerts, and writes the status.
-func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target lifecycle.Target, seen endpoints.Observation) (ctrl.Result, error) {
+func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target alertrules.Target, seen endpoints.Observation) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
@@ -197,7 +197,7 @@ func (r *Reconciler) waiting(ctx context.Context, key endpoints.Key) (n int32, e
 
 // startProbe probes a receiver in the background, so that a receiver that hangs does not delay the others. The receiver is reconciled again
 // with the answer, or after probeConditionDelay.
-func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target lifecycle.Target) ctrl.Result {
+func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target alertrules.Target) ctrl.Result {
 	r.health.Update(key, func(seen *endpoints.Observation) bool { seen.Probing = true; return false })
 	r.probes.Go(key.Namespace, func() {
 		proof := r.probe(ctx, key, target)
@@ -211,7 +211,7 @@ func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target l
 				seen.Probes = 0
 			}
 			seen.Probes++
-			seen.NextProbe = now.Add(lifecycle.Backoff(key.Ref.Name, seen.Probes))
+			seen.NextProbe = now.Add(alertrules.Backoff(key.Ref.Name, seen.Probes))
 			if proof.Failure != nil && proof.Failure.Class == result.Configuration {
 				seen.NextProbe = now.Add(limiter.MisconfigurationDelay(int(seen.Probes)))
 			}
@@ -225,7 +225,7 @@ func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target l
 	return ctrl.Result{RequeueAfter: probeConditionDelay}
 }
 
-func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, target lifecycle.Target) (proof endpoints.Proof) {
+func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, target alertrules.Target) (proof endpoints.Proof) {
 	proof.Version = target.Version
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one receiver must not end the process
@@ -266,7 +266,7 @@ func (r *Reconciler) receiversOf(o client.Object) (requests []reconcile.Request)
 	a := o.(*v1beta1.Alert)
 	refs := slices.Clone(a.Spec.ReceiverRefs)
 	for _, row := range a.Status.Deliveries {
-		refs = append(refs, lifecycle.RefOf(row))
+		refs = append(refs, alertrules.RefOf(row))
 	}
 	for _, ref := range refs {
 		if ref.Kind == r.kind {

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
@@ -44,22 +44,22 @@ type evaluation struct {
 }
 
 // evaluate evaluates a receiver. It is pure: no client, no clock.
-func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.Observation, waiting int32, now time.Time) evaluation {
+func evaluate(r v1beta1.ReceiverObject, target alertrules.Target, seen endpoints.Observation, waiting int32, now time.Time) evaluation {
 	was := r.CommonStatus()
 	e := evaluation{status: *was.DeepCopy()}
 	e.status.ObservedGeneration = r.GetGeneration()
 	e.status.Waiting = waiting
-	if t := lifecycle.Seconds(seen.Delivered); !seen.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
+	if t := alertrules.Seconds(seen.Delivered); !seen.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
 		e.status.LastDeliveryTime = t
 	}
-	if t := lifecycle.Seconds(seen.Failed); !seen.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
-		e.status.LastErrorTime, e.status.LastError = t, redact.Shorten(seen.LastError, lifecycle.MaxMessage)
+	if t := alertrules.Seconds(seen.Failed); !seen.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
+		e.status.LastErrorTime, e.status.LastError = t, redact.Shorten(seen.LastError, alertrules.MaxMessage)
 	}
 
 	if target.Problem != nil {
 		e.status.TestedWith = ""
 		open := v1beta1.ConditionStalled
-		if from := r.GetCreationTimestamp().Add(lifecycle.OrderTolerance); target.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
+		if from := r.GetCreationTimestamp().Add(alertrules.OrderTolerance); target.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
 			open, e.requeueAt = v1beta1.ConditionReconciling, from
 		}
 		e.setConditions(now, metav1.ConditionFalse, target.Problem.Reason, target.Problem.Message, open)
@@ -90,7 +90,7 @@ func panicked(conditions []metav1.Condition) bool {
 }
 
 // applyProof sets the conditions for the last answer; known: there was one with this version.
-func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observation, known bool, now time.Time) {
+func (e *evaluation) applyProof(target alertrules.Target, seen endpoints.Observation, known bool, now time.Time) {
 	seen.Proof.Failure = withSecret(seen.Proof.Failure, target.Spec)
 	proof := seen.Proof
 	note := "" // a receiver may work with a Secret that has a misspelt key: its messages are not signed
@@ -119,7 +119,7 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 	case known:
 		message := proof.Failure.Message
 		if seen.NextProbe.After(now) {
-			message = fmt.Sprintf("%s; next probe at %s", message, lifecycle.Stamp(seen.NextProbe))
+			message = fmt.Sprintf("%s; next probe at %s", message, alertrules.Stamp(seen.NextProbe))
 		}
 		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
@@ -155,10 +155,10 @@ func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time)
 	case !seen.Proof.Delivery:
 		slow = seen.Probes > limiter.QuickRetries
 		if seen.NextProbe.After(now) {
-			message += "; next probe at " + lifecycle.Stamp(seen.NextProbe)
+			message += "; next probe at " + alertrules.Stamp(seen.NextProbe)
 		}
 	case seen.NextDelivery.After(now):
-		message += "; next attempt, with an Alert, at " + lifecycle.Stamp(seen.NextDelivery)
+		message += "; next attempt, with an Alert, at " + alertrules.Stamp(seen.NextDelivery)
 	case e.status.Waiting == 0:
 		message, slow = message+"; the next Alert will show whether that has changed", true
 	}
@@ -173,14 +173,14 @@ func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time)
 func (e *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
 		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
-			ObservedGeneration: e.status.ObservedGeneration, LastTransitionTime: *lifecycle.Seconds(now)}
+			ObservedGeneration: e.status.ObservedGeneration, LastTransitionTime: *alertrules.Seconds(now)}
 		switch kind {
 		case v1beta1.ConditionReady:
 			condition.Status = ready
-			condition.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
+			condition.Message = redact.Shorten(redact.Capitalize(message), alertrules.MaxConditionMessage)
 		case open:
 			condition.Status = metav1.ConditionTrue
-			condition.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
+			condition.Message = redact.Shorten(redact.Capitalize(message), alertrules.MaxConditionMessage)
 		}
 		meta.SetStatusCondition(&e.status.Conditions, condition)
 	}
@@ -197,9 +197,9 @@ func summary(conditions []metav1.Condition) []string {
 
 // hasOpen reports whether an Alert has an unconfirmed delivery to a receiver.
 func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
-	row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
-	if lifecycle.IsOver(a) {
-		return lifecycle.HoldingOf(row) == lifecycle.Holds && row.State != v1beta1.DeliveryUnknown
+	row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+	if alertrules.IsOver(a) {
+		return alertrules.HoldingOf(row) == alertrules.Holds && row.State != v1beta1.DeliveryUnknown
 	}
 	named := row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, ref)
 	return named && slices.Contains([]v1beta1.DeliveryState{"", v1beta1.DeliveryPending, v1beta1.DeliveryFailed}, row.State)

@@ -27,7 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
@@ -56,11 +56,11 @@ func TestExamine(t *testing.T) {
 	createdAgo := func(d time.Duration) func(*v1beta1.Receiver) {
 		return func(r *v1beta1.Receiver) { r.CreationTimestamp = metav1.NewTime(controllertest.T0.Add(-d)) }
 	}
-	noSecret := lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "x"}}
+	noSecret := alertrules.Target{Version: "v1", Problem: &alertrules.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "x"}}
 	for name, c := range map[string]struct {
 		why     string
 		edit    func(*v1beta1.Receiver)
-		target  lifecycle.Target
+		target  alertrules.Target
 		seen    endpoints.Observation
 		waiting int32
 		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
@@ -85,9 +85,9 @@ func TestExamine(t *testing.T) {
 		"fails, restarted":      {why: "a waiting delivery probes it", target: controllertest.Usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
 		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), target: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
 		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), target: noSecret, want: "False SecretNotFound Stalled"},
-		"suspended":             {why: "and asked anew when it is not any more", edit: tested, target: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+		"suspended":             {why: "and asked anew when it is not any more", edit: tested, target: alertrules.Target{Version: "v1", Problem: &alertrules.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
 		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
-		"F-U1 unused keys":      {why: "a misspelt key stops no message", target: lifecycle.Target{Version: "v1", SecretNote: `Secret "s" has keys that webhook does not use: signing-secret`}, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
+		"F-U1 unused keys":      {why: "a misspelt key stops no message", target: alertrules.Target{Version: "v1", SecretNote: `Secret "s" has keys that webhook does not use: signing-secret`}, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
 		"F-P9 was Unknown":      {why: "an earlier version left it so", target: controllertest.Usable("v1"), edit: untried, waiting: 2, want: "Unknown Probing Reconciling, ask"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestNextAttemptOfAMisconfiguredReceiver(t *testing.T) {
 	}}
 	got := evaluate(&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, controllertest.Usable("v1"), seen, 3, controllertest.T0)
 	ready := meta.FindStatusCondition(got.status.Conditions, v1beta1.ConditionReady)
-	if want := "HTTP 404 Not Found; next attempt, with an Alert, at " + lifecycle.Stamp(seen.NextDelivery); ready.Message != want {
+	if want := "HTTP 404 Not Found; next attempt, with an Alert, at " + alertrules.Stamp(seen.NextDelivery); ready.Message != want {
 		t.Errorf("got %q, want %q", ready.Message, want)
 	}
 }

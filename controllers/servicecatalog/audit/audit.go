@@ -41,16 +41,16 @@ type External struct {
 }
 
 // Deleted announces that a broker has confirmed a deletion. The rule is why it was requested.
-func Deleted(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, rule lifecycle.DeletionRule) {
+func Deleted(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, rule rules.DeletionRule) {
 	log.FromContext(ctx).Info("Deleted at the broker", append(at.keysAndValues(), "rule", rule)...)
 	recorder.Eventf(about, nil, corev1.EventTypeNormal, v1beta1.ReasonDeletedAtBroker, "Delete", "%s",
-		redact.Shorten(fmt.Sprintf("Deleted at the broker (%s): %s", rule, at), lifecycle.MaxNote))
+		redact.Shorten(fmt.Sprintf("Deleted at the broker (%s): %s", rule, at), rules.MaxNote))
 }
 
 // Left announces that something is left at a broker, and why.
 func Left(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, reason, action, why string) {
 	log.FromContext(ctx).Info("Left at the broker", append(at.keysAndValues(), "reason", reason, "message", why)...)
-	recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", redact.Shorten(redact.Capitalize(fmt.Sprintf("%s (%s)", why, at)), lifecycle.MaxNote))
+	recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", redact.Shorten(redact.Capitalize(fmt.Sprintf("%s (%s)", why, at)), rules.MaxNote))
 }
 
 // String names what it is as an event does.

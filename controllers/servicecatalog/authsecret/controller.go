@@ -157,7 +157,7 @@ func (r *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName)
 		if len(instances)+len(bindings) == 0 || found != nil && found.isRemoving {
 			continue
 		}
-		found = &use{broker: broker, left: lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances") + " and " + lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings")}
+		found = &use{broker: broker, left: rules.Count(len(instances), "ServiceInstance", "ServiceInstances") + " and " + rules.Count(len(bindings), "ServiceBinding", "ServiceBindings")}
 		found.isRemoving = isDeleted(broker) || slices.ContainsFunc(instances, isDeleted) || slices.ContainsFunc(bindings, isDeleted) || apiserver.IsTerminating(ctx, r.cache, broker.GetNamespace())
 	}
 	return found, nil
@@ -228,7 +228,7 @@ func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (*meta
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if written := r.written[secret.UID]; written != nil && lifecycle.NotAfter(secret.ResourceVersion, written.ResourceVersion) {
+	if written := r.written[secret.UID]; written != nil && rules.NotAfter(secret.ResourceVersion, written.ResourceVersion) {
 		return written.DeepCopy(), nil
 	}
 	return secret, nil

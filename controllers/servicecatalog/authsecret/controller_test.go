@@ -49,12 +49,12 @@ func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
 		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
 		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
-		secret.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon}
+		secret.DeletionTimestamp = &metav1.Time{Time: rulestest.Noon}
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
 		c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, binding, secret), events.NewFakeRecorder(10)
 		r := NewReconciler(c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
-		now := lifecycletest.Noon
+		now := rulestest.Noon
 		r.now = func() time.Time { return now }
 		finalizers := func() []string {
 			t.Helper()
@@ -166,14 +166,14 @@ func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
 			b.SetNamespace("demo")
 			b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "login"}}}
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
-			secret.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon}
+			secret.DeletionTimestamp = &metav1.Time{Time: rulestest.Noon}
 			si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db"}}
 			si.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: b.GetName()}
 			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
 			c.edit(b, si, namespace)
 			cluster, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, si, secret, namespace), events.NewFakeRecorder(10)
 			r := NewReconciler(cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
-			now := lifecycletest.Noon
+			now := rulestest.Noon
 			r.now = func() time.Time { return now }
 			isKept := func() (bool, time.Duration) {
 				t.Helper()
@@ -198,7 +198,7 @@ func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
 }
 
 func deleteObject(o client.Object) {
-	at := metav1.NewTime(lifecycletest.Noon)
+	at := metav1.NewTime(rulestest.Noon)
 	o.SetDeletionTimestamp(&at)
 	o.SetFinalizers([]string{"example.com/theirs"})
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package binding reconciles ServiceBindings: it observes what they refer to, asks package lifecycle/binding for the
+// Package binding reconciles ServiceBindings: it observes what they refer to, asks package bindingrules for the
 // next step, sends the request or writes the Secret, and records the result through the engine.
 package binding
 
@@ -36,7 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
@@ -70,7 +70,7 @@ type scope struct {
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.
-func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
+func (s *scope) StatusForBlocker(why *rules.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
 	s.inputs.Now = now
 	status := bindingrules.StatusForBlocker(s.binding, s.inputs, why)
 	return &status
@@ -125,7 +125,7 @@ func (s *scope) Broker() v1beta1.Broker { return s.inputs.Broker }
 func (s *scope) Decide() engine.Step {
 	s.inputs.Memory = s.memory.RequestMemory
 	s.next = bindingrules.Decide(s.binding, s.inputs)
-	step := engine.Step{Decision: s.next.Decision, ID: lifecycle.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status}
+	step := engine.Step{Decision: s.next.Decision, ID: rules.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status}
 	if s.next.Request != nil {
 		step.Request = &s.next.Request.Request
 	}
@@ -139,22 +139,22 @@ func (s *scope) Decide() engine.Step {
 }
 
 // Supply supplies what the last decision needs.
-func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
+func (s *scope) Supply(ctx context.Context, need rules.Need) error {
 	switch need {
-	case lifecycle.NeedFinalizer:
+	case rules.NeedFinalizer:
 		return patch.AddFinalizer(ctx, s.r.Client, s.recorded().DeepCopy(), v1beta1.Finalizer)
-	case lifecycle.NeedParameters:
+	case rules.NeedParameters:
 		return engine.WithReason(v1beta1.ReasonErrorWithParameters, s.r.readParameters(ctx, s))
-	case lifecycle.NeedSecret:
+	case rules.NeedSecret:
 		return s.r.inspectSecret(ctx, s)
-	case lifecycle.NeedNamespace:
+	case rules.NeedNamespace:
 		return s.r.readNamespace(ctx, s)
-	case lifecycle.NeedPermission:
+	case rules.NeedPermission:
 		return s.r.tryWrite(ctx, s)
-	case lifecycle.NeedSources:
+	case rules.NeedSources:
 		return s.r.readSources(ctx, s)
 	default:
-		return lifecycle.UnknownNeed("ServiceBinding", need)
+		return rules.UnknownNeed("ServiceBinding", need)
 	}
 }
 
@@ -219,7 +219,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 // emitRotation emits the event about new credentials. A former binding that this object may not delete is dropped from the record at the next
 // step, which emits another event.
 func (r *Reconciler) emitRotation(s *scope, former v1beta1.PredecessorBinding) {
-	outcome := fmt.Sprintf("the former ones are deleted at the broker at %s or later", lifecycle.FormatTime(former.RemoveAt.Time))
+	outcome := fmt.Sprintf("the former ones are deleted at the broker at %s or later", rules.FormatTime(former.RemoveAt.Time))
 	if !s.inputs.OwnsPredecessor(s.binding, former.ID) {
 		outcome = fmt.Sprintf("the former ones stay valid: the binding under the id %q is left at the broker, as the event Retained says", former.ID)
 	}
@@ -323,7 +323,7 @@ func (s *scope) External(id string) audit.External {
 }
 
 // RuleOfDeletion returns why the broker's binding that the last request is about is deleted.
-func (s *scope) RuleOfDeletion() lifecycle.DeletionRule {
+func (s *scope) RuleOfDeletion() rules.DeletionRule {
 	return bindingrules.RuleOfDeletion(s.binding, &s.next.Status, s.next.Request.ID)
 }
 
@@ -341,6 +341,6 @@ func (s *scope) IsQuietInQueue() bool {
 	if call := s.next.Request; call != nil && call.CleanUp {
 		return true
 	}
-	works := lifecycle.IsTrue(lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady)) && s.binding.DeletionTimestamp.IsZero()
+	works := rules.IsTrue(rules.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady)) && s.binding.DeletionTimestamp.IsZero()
 	return s.binding.Status.AsyncOpInProgress || works
 }

@@ -41,11 +41,11 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
@@ -64,7 +64,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
-	r := newReconciler(c, c, c, &engine.Config{Clients: brokers.NewClients(c, c, outbound.NewGuard(nil, nil), 0, nil, nil), Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10),
+	r := newReconciler(c, c, c, &engine.Config{Clients: brokers.NewClients(c, c, outbound.NewGuard(nil, nil), 0, nil, nil), Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Recorder: events.NewFakeRecorder(10),
 		ObserveRequest: func(brokers.Key, limiter.Result) {}, ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	return r, c
 }
@@ -118,7 +118,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
 				t.Fatal(err)
 			}
-			ready, stalled := lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionStalled)
+			ready, stalled := rules.FindCondition(after.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(after.Status.Conditions, v1beta1.ConditionStalled)
 			if ready == nil || ready.Status != test.ready || ready.Reason != test.reason || !strings.Contains(ready.Message, test.says) || stalled.Status != v1beta1.ConditionFalse {
 				t.Fatalf("it says %+v", after.Status.Conditions)
 			}
@@ -136,7 +136,7 @@ func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	secret := bindingsecret.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	returned := newCredentials("x")
 	f.in.SecretsVersion = "before"
 	s := viewOf(r, f.b, f.in)
@@ -148,7 +148,7 @@ func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	if got, u := s.memory.Received, s.memory.Unwritten; got != nil || u == nil || u.Unfit || u.BindingID != "id" || u.SecretsVersion != "before" || u.InstanceFingerprint != validity.Fingerprint(f.in.BoundInstance.Instance) {
 		t.Errorf("it keeps %+v and %+v", got, u)
 	}
-	if ready := lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
+	if ready := rules.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
 	}
 }
@@ -160,7 +160,7 @@ func TestTheEventOfARotation(t *testing.T) {
 	}
 	brought := func(f *bindingSample) { f.b.Annotations = nil }
 	claimed := func(f *bindingSample) {
-		f.in.FormerClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
+		f.in.FormerClaimants = map[string]rules.Claimants{"id": {rulestest.Owner}}
 	}
 	const deleted, left = `the former ones are deleted at the broker at 2026-11-20T13:00:00Z or later`, `the former ones stay valid: the binding under the id "id" is left at the broker, as the event Retained says`
 	for name, test := range map[string]struct {
@@ -181,7 +181,7 @@ func TestTheEventOfARotation(t *testing.T) {
 		f.b.Status = bindingrules.Apply(f.b, next.Status, *next.Request, answer, f.in.Now)
 		recorder := events.NewFakeRecorder(10)
 		c := controllertest.NewCluster(t, interceptor.Funcs{})
-		r := newReconciler(c, c, c, &engine.Config{Recorder: recorder, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{Recorder: recorder, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		s := viewOf(r, f.b, f.in)
 		s.memory.RequestMemory = f.in.Memory
 		if err := r.writeSecret(t.Context(), s); err != nil {
@@ -215,7 +215,7 @@ func TestNoCredentialsAreKeptAfterAReconcile(t *testing.T) {
 	} {
 		f := newBindingSample(test.is...)
 		c := controllertest.NewCluster(t, test.server)
-		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		s := viewOf(r, f.b, f.in)
 		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(strings.Repeat("x", 1<<20-100))}
 		if name != "it was not tried" {
@@ -245,7 +245,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		"shown":     {c, false},
 		"not shown": {controllertest.NewCluster(t, interceptor.Funcs{}), true},
 	} {
-		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		s := viewOf(r, f.b, f.in)
 		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.writeSecret(t.Context(), s)
@@ -261,9 +261,9 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 // TestASecretIsLookedForUntilTheCacheShowsIt: it may have been deleted before that.
 func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
-	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, f.in)
-	s.memory.SecretVersion, s.memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
+	s.memory.SecretVersion, s.memory.SeenAt = "7", rulestest.T0.Add(-time.Second)
 	if got := r.untilShown(t.Context(), s); got != bindingrules.SecretCacheDelay-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
@@ -281,7 +281,7 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	for name, secret := range map[string]*corev1.Secret{"ours": bindingsecret.NewSecret(f.b, "id", nil), "another's": stranger} {
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: controllertest.NewCluster(t, interceptor.Funcs{}), true: c} {
-			r := newReconciler(c, cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			r := newReconciler(c, cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			s := viewOf(r, f.b, f.in)
 			if err := r.inspectSecret(t.Context(), s); err != nil {
 				t.Fatal(err)
@@ -305,7 +305,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
 	f.in.Broker = broker
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
-	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
+	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
 	s := viewOf(r, f.b, f.in)
 	if _, err := r.Run(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -314,7 +314,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
 		t.Fatal(err)
 	}
-	ready := lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionReady)
+	ready := rules.FindCondition(after.Status.Conditions, v1beta1.ConditionReady)
 	if want := `ClusterServiceBroker "` + broker.Name + `": spec.authInfo.basic.secretRef: Secret "login" does not exist in namespace "osba"`; ready == nil ||
 		ready.Reason != v1beta1.ReasonErrorGettingAuthCredentials || !strings.Contains(ready.Message, want) {
 		t.Errorf("it says %+v, want %q", ready, want)
@@ -346,7 +346,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 	} {
 		f := newBindingSample(test.is...)
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
-		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		if test.put != nil {
 			if err := test.put(f, r); err != nil {
 				t.Fatal(err)
@@ -375,7 +375,7 @@ func TestTheValuesOfADeletedSecretAreKnown(t *testing.T) {
 			}
 			return c.Get(ctx, key, o, opts...)
 		}}, f.b)
-		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
 			t.Fatal(err)
 		}

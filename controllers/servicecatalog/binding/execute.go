@@ -25,12 +25,12 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -52,7 +52,7 @@ func (s *scope) Apply(a operation.Answer) (more bool) {
 		s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
 	}
 	s.binding.Status = bindingrules.Apply(s.binding, s.next.Status, *call, a, s.r.Clock.Now())
-	return a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
+	return a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == rules.Unbind || call.Operation == rules.Poll && a.State == osbresult.Succeeded && !call.Removal
 }
 
 func params(call *bindingrules.Request) osb.Params {
@@ -69,7 +69,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 	p.Secrets = r.secretsOf(ctx, s)
 	effective := s.inputs.BoundInstance.Effective()
 	switch call.Operation {
-	case lifecycle.Bind:
+	case rules.Bind:
 		request := osb.BindRequest{Params: p, BindingID: call.ID, PredecessorID: call.PredecessorID, Parameters: s.inputs.Parameters.Sent, TopLevelAppGUID: broker.RequiresApp.Load()}
 		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
 		if request.Context, request.AppGUID, err = r.OSBContext(ctx, s.binding.Namespace, s.binding.Spec.InstanceRef.Name); err != nil {
@@ -82,15 +82,15 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 			a.Operation = a.Binding.Operation
 		}
 		return a, nil
-	case lifecycle.Fetch:
+	case rules.Fetch:
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.ID)
 		return a, nil
-	case lifecycle.Poll:
+	case rules.Poll:
 		var last osbresult.LastOperation
 		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: call.LastOperation})
-		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
+		a.State, a.OperationDescription = last.State, rules.DescriptionOf(last, a.Outcome)
 		return a, nil
-	case lifecycle.Unbind:
+	case rules.Unbind:
 		p.AcceptsIncomplete = effective.BindingRetrievable || broker.RequiresAsync.Load()
 		var removal osb.RemovalResponse
 		if removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.ID}); a.Class == osbresult.NeedsAsync {
@@ -98,9 +98,9 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 		}
 		a.Operation = removal.Operation
 		return a, nil
-	case lifecycle.Provision, lifecycle.Update, lifecycle.Deprovision, lifecycle.Inspect:
+	case rules.Provision, rules.Update, rules.Deprovision, rules.Inspect:
 	}
-	return a, lifecycle.UnknownOperation("ServiceBinding", call.Operation)
+	return a, rules.UnknownOperation("ServiceBinding", call.Operation)
 }
 
 // secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and
@@ -159,8 +159,8 @@ func (r *Reconciler) parametersOf(ctx context.Context, s *scope) (values []strin
 // nothing was returned before.
 func (s *scope) givenOut() (ids []string) {
 	status, call := &s.binding.Status, s.next.Request
-	ids = lifecycle.PredecessorIDs(status)
-	id, isFirst := lifecycle.BindingID(s.binding, status), call != nil && call.NothingAtBroker
+	ids = rules.PredecessorIDs(status)
+	id, isFirst := rules.BindingID(s.binding, status), call != nil && call.NothingAtBroker
 	isCreated := id == s.binding.Spec.ExternalID && status.CreatedForUID == s.binding.UID
 	isReturned := bindingphase.IsBound(status) || s.memory.DroppedID == id || isCreated && !isFirst
 	if bindingphase.IsReplacement(status) {
@@ -169,10 +169,10 @@ func (s *scope) givenOut() (ids []string) {
 	if isReturned {
 		ids = append(ids, id)
 	}
-	if call != nil && (call.Operation == lifecycle.Fetch || call.Operation == lifecycle.Unbind || call.Removal) {
+	if call != nil && (call.Operation == rules.Fetch || call.Operation == rules.Unbind || call.Removal) {
 		ids = append(ids, call.ID)
 	}
-	return lifecycle.Distinct(ids...)
+	return rules.Distinct(ids...)
 }
 
 // hasAll reports whether a Secret has all credentials of an id: it is unmodified, and they were written without transforms.

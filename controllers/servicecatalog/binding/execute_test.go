@@ -27,7 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
@@ -44,14 +44,14 @@ func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
 	f, namespace := newBindingSample(), &corev1.Namespace{}
 	namespace.Name, namespace.UID = f.b.Namespace, "uid-ns"
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, namespace)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0),
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0),
 		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	broker := &brokers.Client{Client: connection}
 	target := *f.in.BoundInstance.Target
 	for _, is := range []struct {
-		operation lifecycle.Operation
+		operation rules.Operation
 		id        string
-	}{{lifecycle.Bind, "one"}, {lifecycle.Bind, "two"}, {lifecycle.Unbind, "one"}, {lifecycle.Unbind, "two"}} {
+	}{{rules.Bind, "one"}, {rules.Bind, "two"}, {rules.Unbind, "one"}, {rules.Unbind, "two"}} {
 		request := bindingrules.Request{Request: operation.Request{Operation: is.operation, ID: is.id}, Target: target}
 		if _, err := r.sendRequest(t.Context(), viewOf(r, f.b, f.in), broker, &request); err != nil {
 			t.Fatal(err)

@@ -22,11 +22,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -39,15 +39,15 @@ type bindingSample struct {
 
 // newBindingSample is a new binding to an instance that is provisioned.
 func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
-	o, si := lifecycletest.NewOffering(), lifecycletest.NewInstance()
+	o, si := rulestest.NewOffering(), rulestest.NewInstance()
 	si.Status.ProvisionStatus = v1beta1.Provisioned
 	si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
-		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer},
-		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}}}
+		CreationTimestamp: metav1.NewTime(rulestest.T0), Finalizers: []string{v1beta1.Finalizer},
+		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", rulestest.T0)}}}
 	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
-	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: lifecycletest.T0}, Broker: o.Broker, BoundInstance: boundinstance.Inputs{Instance: si, Class: o.Class, Plan: o.Plan,
-		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *lifecycle.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
+	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: rulestest.T0}, Broker: o.Broker, BoundInstance: boundinstance.Inputs{Instance: si, Class: o.Class, Plan: o.Plan,
+		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *rules.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
 	s.in.Parameters.Known = true
 	for _, edit := range edits {
 		edit(s)
@@ -79,10 +79,10 @@ func bound(s *bindingSample) {
 }
 
 func beingDeleted(s *bindingSample) {
-	s.b.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0))
+	s.b.DeletionTimestamp = new(metav1.NewTime(rulestest.T0))
 	s.b.Generation++
 }
 
-func hasDefinition(s *bindingSample) { s.in.Definition = lifecycle.DefinitionLives }
+func hasDefinition(s *bindingSample) { s.in.Definition = rules.DefinitionLives }
 
 func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }

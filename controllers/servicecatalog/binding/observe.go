@@ -25,11 +25,11 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -53,12 +53,12 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 			in.Recovered = r.Recoveries.Since(brokers.KeyOf(in.Broker))
 		}
 	}
-	present := lifecycle.BindingID(s.binding, &s.binding.Status)
+	present := rules.BindingID(s.binding, &s.binding.Status)
 	if in.Claimants, err = r.claimantsOf(ctx, s.binding, present, target); err != nil {
 		return err
 	}
-	in.FormerClaimants = map[string]lifecycle.Claimants{present: in.Claimants} // the id may become a former one during this reconcile
-	for _, id := range lifecycle.PredecessorIDs(&s.binding.Status) {
+	in.FormerClaimants = map[string]rules.Claimants{present: in.Claimants} // the id may become a former one during this reconcile
+	for _, id := range rules.PredecessorIDs(&s.binding.Status) {
 		if in.FormerClaimants[id], err = r.claimantsOf(ctx, s.binding, id, target); err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBi
 			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
 		}
 		missing := *bound.Missing
-		missing.Cause = lifecycle.Cause{Reason: reason, Message: fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.Message)}
+		missing.Cause = rules.Cause{Reason: reason, Message: fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.Message)}
 		bound.Missing = &missing
 	}
 	props := instance.Status.ExternalProperties
@@ -123,10 +123,10 @@ func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBi
 	}
 	at := instance.Status.Broker
 	if at == nil && o.Broker != nil && o.Class != nil {
-		at = lifecycle.ReferenceTo(o)
+		at = rules.ReferenceTo(o)
 	}
 	if at != nil {
-		bound.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: lifecycle.PlanID(props), InstanceID: lifecycle.InstanceID(instance)}
+		bound.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: rules.PlanID(props), InstanceID: rules.InstanceID(instance)}
 		bound.Plans = instancerules.RecordedPlans(&instance.Status)
 	}
 	has, err := engine.FindPlan(ctx, r.Index, o, props)
@@ -137,7 +137,7 @@ func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBi
 }
 
 // claimantsOf returns the other objects of the broker that have an id in spec or status.
-func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all lifecycle.Claimants, err error) {
+func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all rules.Claimants, err error) {
 	others, err := r.Index.BindingsWithID(ctx, id)
 	if err != nil {
 		return nil, err
@@ -152,10 +152,10 @@ func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding,
 		}
 		theirs := bindingrules.TargetOf(other, bindingrules.Inputs{BoundInstance: g})
 		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
-			all = append(all, lifecycle.NewClaimant("ServiceBinding", other, b, lifecycle.OwnsBindingID(other, id), bindingphase.MayExist(&other.Status) && !bindingphase.MayExist(&b.Status)))
+			all = append(all, rules.NewClaimant("ServiceBinding", other, b, rules.OwnsBindingID(other, id), bindingphase.MayExist(&other.Status) && !bindingphase.MayExist(&b.Status)))
 		}
 	}
-	if mayCreate := b.DeletionTimestamp.IsZero() && !lifecycle.OwnsBindingID(b, id) && !bindingphase.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
+	if mayCreate := b.DeletionTimestamp.IsZero() && !rules.OwnsBindingID(b, id) && !bindingphase.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
 		r.Claims.Reserve(claimOf(b, id, target), b.UID, all)
 	}
 	return all, nil

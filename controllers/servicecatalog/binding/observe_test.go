@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -43,7 +43,7 @@ import (
 func TestNothingIsFetchedInATerminatingNamespace(t *testing.T) {
 	living := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}
 	ending := living.DeepCopy()
-	ending.DeletionTimestamp, ending.Finalizers = new(metav1.NewTime(lifecycletest.T0)), []string{"kubernetes"}
+	ending.DeletionTimestamp, ending.Finalizers = new(metav1.NewTime(rulestest.T0)), []string{"kubernetes"}
 	for name, test := range map[string]struct {
 		cached, live *corev1.Namespace
 		requests     bool
@@ -56,13 +56,13 @@ func TestNothingIsFetchedInATerminatingNamespace(t *testing.T) {
 			f := newBindingSample(bound)
 			f.b.Status.SecretVersion, f.in = "5", bindingrules.Inputs{}
 			cache, c := controllertest.NewCluster(t, interceptor.Funcs{}, test.cached), controllertest.NewCluster(t, interceptor.Funcs{}, test.live, f.b)
-			r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			s := viewOf(r, f.b, bindingrules.Inputs{})
 			if err := r.observe(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			seen := newBindingSample(bound).in
-			s.inputs.BoundInstance, s.inputs.Broker, s.inputs.Now = seen.BoundInstance, seen.Broker, lifecycletest.T0
+			s.inputs.BoundInstance, s.inputs.Broker, s.inputs.Now = seen.BoundInstance, seen.Broker, rulestest.T0
 			step := s.Decide()
 			for step.Need != "" {
 				if err := s.Supply(t.Context(), step.Need); err != nil {
@@ -70,7 +70,7 @@ func TestNothingIsFetchedInATerminatingNamespace(t *testing.T) {
 				}
 				step = s.Decide()
 			}
-			ready := lifecycle.FindCondition(s.next.Status.Conditions, v1beta1.ConditionReady)
+			ready := rules.FindCondition(s.next.Status.Conditions, v1beta1.ConditionReady)
 			if (step.Request != nil) != test.requests || !test.requests && ready.Reason != v1beta1.ReasonNamespaceTerminating {
 				t.Errorf("request %+v, %+v", step.Request, ready)
 			}
@@ -86,7 +86,7 @@ func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 	recorded := shown.DeepCopy()
 	recorded.Status.Unusable = true
 	cache, c := controllertest.NewCluster(t, interceptor.Funcs{}, shown), controllertest.NewCluster(t, interceptor.Funcs{}, recorded)
-	r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	if g, err := r.findBoundInstance(t.Context(), f.b); err != nil || g.Instance == nil || !g.Instance.Status.Unusable {
 		t.Errorf("it sees %+v, %v", g.Instance, err)
 	}
@@ -94,7 +94,7 @@ func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 
 // TestAPollKnowsRequiredParameters: parameters from Secrets are not read for a poll, whose answer may be that one of them was refused.
 func TestAPollKnowsRequiredParameters(t *testing.T) {
-	f, o := newBindingSample(), lifecycletest.NewOffering()
+	f, o := newBindingSample(), rulestest.NewOffering()
 	class, plan, si := o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), f.in.BoundInstance.Instance
 	class.Spec.ClusterServiceBrokerName = o.Broker.GetName()
 	plan.SetOwners(o.Broker.GetName(), class.Name)
@@ -103,7 +103,7 @@ func TestAPollKnowsRequiredParameters(t *testing.T) {
 	f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 	f.b.Status.AsyncOpInProgress = true
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, class, plan, o.Broker, si)
-	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, bindingrules.Inputs{})
 	if err := r.observe(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -117,9 +117,9 @@ func TestAPollKnowsRequiredParameters(t *testing.T) {
 func TestClaimantsOfAReplacedID(t *testing.T) {
 	f := newBindingSample()
 	other := f.b.DeepCopy()
-	other.Name, other.UID, other.CreationTimestamp = "earlier", "other", metav1.NewTime(lifecycletest.T0.Add(-time.Hour))
+	other.Name, other.UID, other.CreationTimestamp = "earlier", "other", metav1.NewTime(rulestest.T0.Add(-time.Hour))
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b, other)
-	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, bindingrules.Inputs{})
 	if err := r.observe(t.Context(), s); err != nil {
 		t.Fatal(err)

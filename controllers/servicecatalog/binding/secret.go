@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -40,7 +40,7 @@ func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
 		return err
 	}
 	known := &s.memory
-	s.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
+	s.shown = meta != nil && known.SecretVersion != "" && rules.NotAfter(known.SecretVersion, meta.ResourceVersion)
 	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.ObserveSecret(s.binding, known, meta, r.Clock.Now())
 	if s.inputs.SecretsVersion, err = r.secrets.Version(ctx, s.binding, meta); err != nil {
 		return err
@@ -122,8 +122,8 @@ func (r *Reconciler) readNamespace(ctx context.Context, s *scope) error {
 	if err != nil {
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, fmt.Errorf("reading Namespace %q: %s", s.binding.Namespace, apierrors.ReasonForError(err)))
 	}
-	if s.inputs.Namespace = lifecycle.NamespaceLives; is {
-		s.inputs.Namespace = lifecycle.NamespaceTerminating
+	if s.inputs.Namespace = rules.NamespaceLives; is {
+		s.inputs.Namespace = rules.NamespaceTerminating
 	}
 	return nil
 }

@@ -35,10 +35,10 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -89,36 +89,36 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		is   []func(*bindingSample)
-		next lifecycle.Operation
+		next rules.Operation
 		want string
 	}{
-		"a successor, nothing was told":   {ss(bound, rebound), lifecycle.Bind, "[hunter2] true"},
-		"a successor":                     {ss(bound, rebound, told), lifecycle.Bind, "[hunter2] false"},
-		"a successor, after a restart":    {ss(bound, rebound, told, restarted), lifecycle.Bind, "[hunter2] false"},
-		"a rotation, nothing was told":    {ss(rotatable, bound, rebound), lifecycle.Bind, "[hunter2] true"},
-		"a rotation":                      {ss(rotatable, bound, rebound, told), lifecycle.Bind, "[hunter2] false"},
-		"a rotation, after a restart":     {ss(rotatable, bound, rebound, told, restarted), lifecycle.Bind, "[hunter2] false"},
-		"a fetch":                         {ss(retrievable, bound, rebound, answer(202, nil), polled, told, answer(200, &osbresult.Binding{})), lifecycle.Fetch, "[hunter2] false"},
-		"a poll, after a restart":         {ss(retrievable, bound, rebound, told, restarted, answer(202, nil)), lifecycle.Poll, "[hunter2] false"},
-		"a mitigation":                    {ss(bound, rebound, told, answer(400, nil)), lifecycle.Unbind, "[hunter2] false"},
-		"a mitigation, after a restart":   {ss(bound, rebound, told, answer(400, nil), restarted), lifecycle.Unbind, "[hunter2] false"},
-		"a removal":                       {ss(bound, rebound, told, beingDeleted, hasDefinition, deleted), lifecycle.Unbind, "[] false"},
-		"unsupported":                     {ss(answer(201, unsupported)), lifecycle.Unbind, "[] false"},
-		"unsupported, after a restart":    {ss(answer(201, unsupported), restarted), lifecycle.Unbind, "[] false"},
-		"unsupported, a second id":        {ss(secondID, answer(201, unsupported)), lifecycle.Unbind, "[] false"},
-		"the same, after a restart":       {ss(secondID, answer(201, unsupported), restarted), lifecycle.Unbind, "[] false"},
-		"the same, removed":               {ss(secondID, answer(201, unsupported), restarted, beingDeleted, hasDefinition, deleted), lifecycle.Unbind, "[] false"},
-		"the same, polled":                {ss(secondID, answer(201, unsupported), restarted, beingDeleted, hasDefinition, deleted, answer(202, nil)), lifecycle.Poll, "[] false"},
-		"found, after a restart":          {ss(answer(500, nil), answer(200, &found), restarted), lifecycle.Unbind, "[] false"},
-		"held, after a restart":           {ss(retrievable, answer(409, nil), answer(200, foreign), restarted), lifecycle.Fetch, "[] false"},
-		"a second id, nothing was told":   {ss(secondID, answer(500, nil)), lifecycle.Bind, "none"},
-		"another's, which was fetched":    {ss(retrievable, answer(409, nil), told), lifecycle.Fetch, "[] false"},
-		"unknown outcomes, and mitigated": {ss(answer(500, nil), answer(500, nil), answer(500, nil), answer(500, nil)), lifecycle.Unbind, "[] false"},
+		"a successor, nothing was told":   {ss(bound, rebound), rules.Bind, "[hunter2] true"},
+		"a successor":                     {ss(bound, rebound, told), rules.Bind, "[hunter2] false"},
+		"a successor, after a restart":    {ss(bound, rebound, told, restarted), rules.Bind, "[hunter2] false"},
+		"a rotation, nothing was told":    {ss(rotatable, bound, rebound), rules.Bind, "[hunter2] true"},
+		"a rotation":                      {ss(rotatable, bound, rebound, told), rules.Bind, "[hunter2] false"},
+		"a rotation, after a restart":     {ss(rotatable, bound, rebound, told, restarted), rules.Bind, "[hunter2] false"},
+		"a fetch":                         {ss(retrievable, bound, rebound, answer(202, nil), polled, told, answer(200, &osbresult.Binding{})), rules.Fetch, "[hunter2] false"},
+		"a poll, after a restart":         {ss(retrievable, bound, rebound, told, restarted, answer(202, nil)), rules.Poll, "[hunter2] false"},
+		"a mitigation":                    {ss(bound, rebound, told, answer(400, nil)), rules.Unbind, "[hunter2] false"},
+		"a mitigation, after a restart":   {ss(bound, rebound, told, answer(400, nil), restarted), rules.Unbind, "[hunter2] false"},
+		"a removal":                       {ss(bound, rebound, told, beingDeleted, hasDefinition, deleted), rules.Unbind, "[] false"},
+		"unsupported":                     {ss(answer(201, unsupported)), rules.Unbind, "[] false"},
+		"unsupported, after a restart":    {ss(answer(201, unsupported), restarted), rules.Unbind, "[] false"},
+		"unsupported, a second id":        {ss(secondID, answer(201, unsupported)), rules.Unbind, "[] false"},
+		"the same, after a restart":       {ss(secondID, answer(201, unsupported), restarted), rules.Unbind, "[] false"},
+		"the same, removed":               {ss(secondID, answer(201, unsupported), restarted, beingDeleted, hasDefinition, deleted), rules.Unbind, "[] false"},
+		"the same, polled":                {ss(secondID, answer(201, unsupported), restarted, beingDeleted, hasDefinition, deleted, answer(202, nil)), rules.Poll, "[] false"},
+		"found, after a restart":          {ss(answer(500, nil), answer(200, &found), restarted), rules.Unbind, "[] false"},
+		"held, after a restart":           {ss(retrievable, answer(409, nil), answer(200, foreign), restarted), rules.Fetch, "[] false"},
+		"a second id, nothing was told":   {ss(secondID, answer(500, nil)), rules.Bind, "none"},
+		"another's, which was fetched":    {ss(retrievable, answer(409, nil), told), rules.Fetch, "[] false"},
+		"unknown outcomes, and mitigated": {ss(answer(500, nil), answer(500, nil), answer(500, nil), answer(500, nil)), rules.Unbind, "[] false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newBindingSample(test.is...)
 			c := controllertest.NewCluster(t, interceptor.Funcs{})
-			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			if f.in.Secret == bindingrules.SecretInSync {
 				if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
 					t.Fatal(err)
@@ -180,7 +180,7 @@ func TestADryRunIsNotTheLastWord(t *testing.T) {
 			c := controllertest.NewCluster(t, interceptor.Funcs{Create: func(_ context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
 				return refusal
 			}})
-			clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)
+			clock := clocktesting.NewFakePassiveClock(rulestest.T0)
 			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clock})
 			f := newBindingSample()
 			before := refusedOnce(t, r, f)
@@ -192,10 +192,10 @@ func TestADryRunIsNotTheLastWord(t *testing.T) {
 				again.Record = record
 				again.recall()
 				again.inputs.Now = clock.Now()
-				if again.Decide().Need != lifecycle.NeedPermission {
+				if again.Decide().Need != rules.NeedPermission {
 					break
 				}
-				if err := again.Supply(t.Context(), lifecycle.NeedPermission); err == nil {
+				if err := again.Supply(t.Context(), rules.NeedPermission); err == nil {
 					trials++
 					if step := again.Decide(); step.Request == nil {
 						t.Errorf("nothing is requested: need %q", step.Need)
@@ -221,14 +221,14 @@ func TestARefusedDryRunShowsNothingOfTheSecret(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}})
 	f := newBindingSample(bound)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
 		t.Fatal(err)
 	}
 	armed = true
 	for name, sizes := range map[string]bindingsecret.Sizes{"nothing is known": nil, "sizes are known": {"password": 7}} {
 		s := viewOf(r, f.b, f.in)
-		s.memory.Unwritten = &bindingrules.Unwritten{BindingID: "id", Judged: true, Refused: sizes, Failures: 1, Time: lifecycletest.T0}
+		s.memory.Unwritten = &bindingrules.Unwritten{BindingID: "id", Judged: true, Refused: sizes, Failures: 1, Time: rulestest.T0}
 		if err := r.tryWrite(t.Context(), s); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "is too short") {
 			t.Errorf("%s: it says %v", name, err)
 		}
@@ -251,9 +251,9 @@ func TestASourceThatIsMendedIsTriedAgain(t *testing.T) {
 			}
 			f.in.Sources, f.in.SecretsVersion = bindingrules.Sources{Known: true}, "before"
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, more)
-			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			before := refusedOnce(t, r, f)
-			if ready := lifecycle.FindCondition(before.binding.Status.Conditions, v1beta1.ConditionReady); ready == nil || !strings.Contains(ready.Message, "cannot be put into the Secret") {
+			if ready := rules.FindCondition(before.binding.Status.Conditions, v1beta1.ConditionReady); ready == nil || !strings.Contains(ready.Message, "cannot be put into the Secret") {
 				t.Fatalf("it says %+v", ready)
 			}
 			for version, sends := range map[string]bool{"before": false, "after": true} {

@@ -36,7 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/panics/status"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -80,7 +80,7 @@ var instanceChanged = predicate.Funcs{
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
 		was, is := &before.Status, &after.Status
 		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
-			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || lifecycle.Fingerprint(lifecycle.NonNil(was.ExternalProperties)) != lifecycle.Fingerprint(lifecycle.NonNil(is.ExternalProperties)) || was.CurrentOperation != is.CurrentOperation ||
+			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || rules.Fingerprint(rules.NonNil(was.ExternalProperties)) != rules.Fingerprint(rules.NonNil(is.ExternalProperties)) || was.CurrentOperation != is.CurrentOperation ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || boundinstance.IsStalled(before) != boundinstance.IsStalled(after)
 	},
 }
@@ -91,7 +91,7 @@ type dependents struct{ index.Index }
 func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	b := o.(*v1beta1.ServiceBinding)
 	var bindings []*v1beta1.ServiceBinding
-	for _, id := range lifecycle.Distinct(catalog.ExternalIDs(b)...) {
+	for _, id := range rules.Distinct(catalog.ExternalIDs(b)...) {
 		some, _ := d.BindingsWithID(ctx, id)
 		bindings = append(bindings, some...)
 	}

@@ -35,7 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
-	bindingrules "github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -80,12 +80,12 @@ func (l *largeSecrets) drop(reader string) {
 // F-S40, F-S41: Secrets that a binding copies, or has parameters from, were read by all workers at a time, and those that it copies were
 // kept during the request: 960 bindings took 1 GiB.
 func TestSecretsAreReadInTurn(t *testing.T) {
-	for _, need := range []lifecycle.Need{lifecycle.NeedSources, lifecycle.NeedParameters, lifecycle.NeedSecret} {
+	for _, need := range []rules.Need{rules.NeedSources, rules.NeedParameters, rules.NeedSecret} {
 		t.Run(string(need), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := controllertest.NewCluster(t, interceptor.Funcs{})
 				live := &largeSecrets{Reader: c, held: map[string]int{}}
-				r := newReconciler(c, c, live, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+				r := newReconciler(c, c, live, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 				var done sync.WaitGroup
 				for i := range 128 {
 					done.Go(func() {
@@ -125,7 +125,7 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 		}
 		return c.Get(ctx, key, o, opts...)
 	}}, f.b, more)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	record := &engine.Record{}
 	observed := func() *scope {
 		s := viewOf(r, f.b, f.in)
@@ -138,7 +138,7 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 	}
 	for _, want := range []int{1, 1, 1} {
 		s := observed()
-		if s.Decide(); s.next.Need == lifecycle.NeedSources {
+		if s.Decide(); s.next.Need == rules.NeedSources {
 			if err := s.Supply(t.Context(), s.next.Need); err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := observed()
-	if s.Decide(); s.next.Need != lifecycle.NeedSources {
+	if s.Decide(); s.next.Need != rules.NeedSources {
 		t.Errorf("a Secret has changed, and %+v", s.next)
 	}
 	s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -38,7 +38,7 @@ func (r *Reconciler) addressesOf(ctx context.Context, b v1beta1.Broker) (a broke
 	if current.Digest == "" || brokerrules.HasAddress(b.CommonStatus(), current.Digest) {
 		return a, nil
 	}
-	a.Current = v1beta1.BrokerAddress{Digest: current.Digest, Address: current.Address, Time: *lifecycle.Timestamp(r.clock.Now())}
+	a.Current = v1beta1.BrokerAddress{Digest: current.Digest, Address: current.Address, Time: *rules.Timestamp(r.clock.Now())}
 	a.Used = map[string]bool{}
 	instances, err := r.index.InstancesOfBroker(ctx, b)
 	if err != nil {

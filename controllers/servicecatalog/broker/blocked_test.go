@@ -23,10 +23,10 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -36,25 +36,25 @@ import (
 func TestABlockedBroker(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.AllKinds[0], "https://broker.example.com")
 	b.SetGeneration(1)
-	*b.CommonStatus() = brokerrules.Apply(b, brokerrules.RelistResult{Generation: 1, ETag: "e", Digest: "d", Classes: 1}, lifecycletest.T0)
+	*b.CommonStatus() = brokerrules.Apply(b, brokerrules.RelistResult{Generation: 1, ETag: "e", Digest: "d", Classes: 1}, rulestest.T0)
 	if got := brokerrules.HeldETag(b, brokerrules.Inputs{Digest: "d"}); got != "e" {
 		t.Errorf("a broker that works is asked with %q", got)
 	}
 	r := &Reconciler{connections: &brokers.Clients{}}
 	key := brokers.KeyOf(b)
-	r.connections.RecordMisconfiguration(key, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
-	endpoint := r.connections.Limiters.Of(key, lifecycletest.T0)
+	r.connections.RecordMisconfiguration(key, rules.Provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
+	endpoint := r.connections.Limiters.Of(key, rulestest.T0)
 	for range 4 {
-		leave, _ := endpoint.Enter(limiter.Request{ID: "db", Misconfigured: 3, Notify: func() {}}, lifecycletest.T0)
+		leave, _ := endpoint.Enter(limiter.Request{ID: "db", Misconfigured: 3, Notify: func() {}}, rulestest.T0)
 		if leave == nil {
 			break
 		}
-		leave(lifecycletest.T0, limiter.Result{Outcome: limiter.Misconfigured})
+		leave(rulestest.T0, limiter.Result{Outcome: limiter.Misconfigured})
 	}
-	set := r.misconfiguredConditions(key, lifecycletest.T0)
-	b.CommonStatus().Conditions = set.Conditions(b.CommonStatus().Conditions, lifecycletest.T0)
-	lifecycletest.WantState(t, "blocked", b.CommonStatus().Conditions, "Stalled Failed")
-	if message := lifecycle.FindCondition(b.CommonStatus().Conditions, v1beta1.ConditionFailed).Message; !strings.Contains(message, "provision: HTTP 403") || !strings.Contains(message, "one of them is repeated at 2026-11-20T12:") || strings.Contains(message, "words of one") {
+	set := r.misconfiguredConditions(key, rulestest.T0)
+	b.CommonStatus().Conditions = set.Conditions(b.CommonStatus().Conditions, rulestest.T0)
+	rulestest.WantState(t, "blocked", b.CommonStatus().Conditions, "Stalled Failed")
+	if message := rules.FindCondition(b.CommonStatus().Conditions, v1beta1.ConditionFailed).Message; !strings.Contains(message, "provision: HTTP 403") || !strings.Contains(message, "one of them is repeated at 2026-11-20T12:") || strings.Contains(message, "words of one") {
 		t.Errorf("it says %s", message)
 	}
 	if got := brokerrules.HeldETag(b, brokerrules.Inputs{Digest: "d"}); got != "" {

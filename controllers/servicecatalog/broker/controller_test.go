@@ -47,7 +47,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
-	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -90,10 +90,10 @@ func TestABrokerThatCameAroundAdmissionGetsTheFinalizer(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		b := controllertest.NewBroker(s, osbtest.Start(t, osbtest.Options{}).URL)
 		b.SetFinalizers(nil)
-		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		got, result := reconcileBroker(t, r, b)
-		if !slices.Equal(got.GetFinalizers(), []string{v1beta1.Finalizer}) || lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || result.RequeueAfter != 24*time.Hour {
-			t.Errorf("%s: finalizers are %q, %s, again after %v", s.Scope, got.GetFinalizers(), lifecycletest.SayConditions(got.CommonStatus().Conditions), result.RequeueAfter)
+		if !slices.Equal(got.GetFinalizers(), []string{v1beta1.Finalizer}) || rulestest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || result.RequeueAfter != 24*time.Hour {
+			t.Errorf("%s: finalizers are %q, %s, again after %v", s.Scope, got.GetFinalizers(), rulestest.SayConditions(got.CommonStatus().Conditions), result.RequeueAfter)
 		}
 	}
 }
@@ -110,7 +110,7 @@ func TestWhatWasReadIsRecordedOnABrokerThatWasChangedMeanwhile(t *testing.T) {
 			}
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)
 		}}, b)
-		r, _ := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, c, rulestest.Noon)
 		if got, _ := reconcileBroker(t, r, b); got.CommonStatus().ReconciledGeneration != 1 {
 			t.Errorf("%s: status is %+v", s.Scope, got.CommonStatus())
 		}
@@ -134,7 +134,7 @@ func TestNothingIsRecordedOnAnotherBrokerOfTheName(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
 	}}, b)
-	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, lifecycletest.Noon)
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, rulestest.Noon)
 	r.live = replaced{c}
 	if got, result := reconcileBroker(t, r, b); got.CommonStatus().ReconciledGeneration != 0 || result.IsZero() {
 		t.Errorf("status is %+v, again: %v", got.CommonStatus(), !result.IsZero())
@@ -144,8 +144,8 @@ func TestNothingIsRecordedOnAnotherBrokerOfTheName(t *testing.T) {
 func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
-		b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
-		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		b.SetDeletionTimestamp(&metav1.Time{Time: rulestest.Noon})
+		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		r.live = controllertest.NewCluster(t, interceptor.Funcs{}, &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "late"}})
 		if got, result := reconcileBroker(t, r, b); len(got.GetFinalizers()) != 1 || result.IsZero() {
 			t.Errorf("%s: finalizers are %q, again: %v", s.Scope, got.GetFinalizers(), !result.IsZero())
@@ -162,8 +162,8 @@ func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
 
 func TestABrokerGoesThoughTheDefinitionOfInstancesIsGone(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.ClusterWide, "http://127.0.0.1:1")
-	b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
-	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+	b.SetDeletionTimestamp(&metav1.Time{Time: rulestest.Noon})
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 	r.live = controllertest.NewCluster(t, interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
 		return apierrors.NewNotFound(schema.GroupResource{}, fmt.Sprintf("%T", list))
 	}})
@@ -178,12 +178,12 @@ func TestABrokerGoesThoughTheDefinitionOfInstancesIsGone(t *testing.T) {
 func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
-		b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
+		b.SetDeletionTimestamp(&metav1.Time{Time: rulestest.Noon})
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
-		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b, binding), lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b, binding), rulestest.Noon)
 		got, _ := reconcileBroker(t, r, b)
-		if said := lifecycletest.SayConditions(got.CommonStatus().Conditions); said != "False InUse Stalled" || !strings.Contains(lifecycle.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message, "1 ServiceBinding (demo/app)") {
+		if said := rulestest.SayConditions(got.CommonStatus().Conditions); said != "False InUse Stalled" || !strings.Contains(rules.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message, "1 ServiceBinding (demo/app)") {
 			t.Errorf("%s: conditions say %q", s.Scope, said)
 		}
 		if names := r.placesOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
@@ -204,7 +204,7 @@ func TestOnlyTheContentOfASecretIsAnotherVersionOfTheCredentials(t *testing.T) {
 		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}, Data: map[string][]byte{"username": []byte("alice"), "password": []byte("x")}}
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, b, secret)
-		r, _ := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, c, rulestest.Noon)
 		want := func(when string, relists int) v1beta1.Broker {
 			t.Helper()
 			got, _ := reconcileBroker(t, r, b)
@@ -227,18 +227,18 @@ func TestOnlyTheContentOfASecretIsAnotherVersionOfTheCredentials(t *testing.T) {
 		edit(func() { secret.Finalizers = []string{v1beta1.AuthSecretFinalizer} })
 		want("with the finalizer", 1)
 		edit(func() { secret.Labels = map[string]string{"team": "a"} })
-		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon.Add(time.Minute))
+		r, at := newBrokerReconciler(t, s, c, rulestest.Noon.Add(time.Minute))
 		if got := want("with another label, after a restart", 1); got.GetResourceVersion() != recorded.GetResourceVersion() {
 			t.Errorf("%s: after a restart the broker is %+v", s.Scope, got)
 		}
 		edit(func() { secret.Data["password"] = []byte("y") })
-		if got := want("with another password", 2); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "False ErrorFetchingCatalog Reconciling" {
-			t.Errorf("%s: %s", s.Scope, lifecycletest.SayConditions(got.CommonStatus().Conditions))
+		if got := want("with another password", 2); rulestest.SayConditions(got.CommonStatus().Conditions) != "False ErrorFetchingCatalog Reconciling" {
+			t.Errorf("%s: %s", s.Scope, rulestest.SayConditions(got.CommonStatus().Conditions))
 		}
 		edit(func() { delete(secret.Data, "password") })
-		at.SetTime(lifecycletest.Noon.Add(2 * time.Minute))
-		if got := want("without a password", 2); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "False ErrorGettingAuthCredentials Stalled Failed" {
-			t.Errorf("%s: %s", s.Scope, lifecycletest.SayConditions(got.CommonStatus().Conditions))
+		at.SetTime(rulestest.Noon.Add(2 * time.Minute))
+		if got := want("without a password", 2); rulestest.SayConditions(got.CommonStatus().Conditions) != "False ErrorGettingAuthCredentials Stalled Failed" {
+			t.Errorf("%s: %s", s.Scope, rulestest.SayConditions(got.CommonStatus().Conditions))
 		}
 	}
 }
@@ -249,7 +249,7 @@ func TestASecretThatCannotBeReadIsReadAgain(t *testing.T) {
 		server := osbtest.Start(t, osbtest.Options{Username: "alice", Password: "x"})
 		b := controllertest.NewBroker(s, server.URL)
 		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
-		b.SetCreationTimestamp(metav1.NewTime(lifecycletest.Noon))
+		b.SetCreationTimestamp(metav1.NewTime(rulestest.Noon))
 		reads := 0
 		c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
 			if _, isSecret := o.(*corev1.Secret); isSecret && key.Name == "login" {
@@ -259,9 +259,9 @@ func TestASecretThatCannotBeReadIsReadAgain(t *testing.T) {
 			}
 			return c.Get(ctx, key, o, options...)
 		}}, b)
-		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		r, at := newBrokerReconciler(t, s, c, rulestest.Noon)
 		now, _ := reconcileBroker(t, r, b)
-		if got := lifecycletest.SayConditions(now.CommonStatus().Conditions); got != "False ErrorGettingAuthCredentials Reconciling" {
+		if got := rulestest.SayConditions(now.CommonStatus().Conditions); got != "False ErrorGettingAuthCredentials Reconciling" {
 			t.Fatalf("%s: without the Secret: %s", s.Scope, got)
 		}
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}, Data: map[string][]byte{"username": []byte("alice"), "password": []byte("x")}}
@@ -274,7 +274,7 @@ func TestASecretThatCannotBeReadIsReadAgain(t *testing.T) {
 		}
 		at.SetTime(at.Now().Add(result.RequeueAfter))
 		now, _ = reconcileBroker(t, r, now)
-		if got := lifecycletest.SayConditions(now.CommonStatus().Conditions); got != "True FetchedCatalog" {
+		if got := rulestest.SayConditions(now.CommonStatus().Conditions); got != "True FetchedCatalog" {
 			t.Errorf("%s: once it can be read: %s", s.Scope, got)
 		}
 	}
@@ -295,21 +295,21 @@ func TestWhatCannotBeWrittenIsTriedAgainAndHoldsUpNothingElse(t *testing.T) {
 			o.SetUID(types.UID("of " + o.GetName())) // which the API server does
 			return c.Create(ctx, o, opts...)
 		}}, b)
-		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		r, at := newBrokerReconciler(t, s, c, rulestest.Noon)
 		got, result := reconcileBroker(t, r, b)
 		status := got.CommonStatus()
-		if lifecycletest.SayConditions(status.Conditions) != "True PartlySynced" || status.ServiceClasses != 1 || status.ServicePlans != 3 || status.Attempts != 1 || status.CatalogETag != "" || result.RequeueAfter > 3*time.Second {
-			t.Errorf("%s: %s, again after %v, status is %+v", s.Scope, lifecycletest.SayConditions(status.Conditions), result.RequeueAfter, status)
+		if rulestest.SayConditions(status.Conditions) != "True PartlySynced" || status.ServiceClasses != 1 || status.ServicePlans != 3 || status.Attempts != 1 || status.CatalogETag != "" || result.RequeueAfter > 3*time.Second {
+			t.Errorf("%s: %s, again after %v, status is %+v", s.Scope, rulestest.SayConditions(status.Conditions), result.RequeueAfter, status)
 		}
-		message := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady).Message
+		message := rules.FindCondition(status.Conditions, v1beta1.ConditionReady).Message
 		for _, want := range []string{fmt.Sprintf("%s %q could not be written: ", s.PlanKind(), osbtest.SyncPlan), "is invalid", fmt.Sprintf("%s %q could not be written: InternalError", s.ClassKind(), osbtest.AsyncService)} {
 			if !strings.Contains(message, want) {
 				t.Errorf("%s: message %q lacks %q", s.Scope, message, want)
 			}
 		}
 		broken = false
-		at.SetTime(lifecycletest.Noon.Add(time.Minute))
-		if got, _ := reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServicePlans != 4 || got.CommonStatus().Attempts != 0 {
+		at.SetTime(rulestest.Noon.Add(time.Minute))
+		if got, _ := reconcileBroker(t, r, b); rulestest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServicePlans != 4 || got.CommonStatus().Attempts != 0 {
 			t.Errorf("%s: status is %+v", s.Scope, got.CommonStatus())
 		}
 	}
@@ -350,15 +350,15 @@ func TestAClassComesAfterAllOfItsPlans(t *testing.T) {
 					return c.List(ctx, list, opts...)
 				},
 			}, b)
-			r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+			r, at := newBrokerReconciler(t, s, c, rulestest.Noon)
 			got, result := reconcileBroker(t, r, b)
-			message := lifecycle.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message
+			message := rules.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message
 			if n := got.CommonStatus().ServiceClasses; n != test.want || !strings.Contains(message, errTooEarly.Error()) || result.RequeueAfter > 3*time.Second {
 				t.Errorf("%s, %s: %d classes, %q, again after %s", s.Scope, name, n, message, result.RequeueAfter)
 			}
 			broken = false
-			at.SetTime(lifecycletest.Noon.Add(time.Minute))
-			if got, _ := reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServiceClasses != 2 {
+			at.SetTime(rulestest.Noon.Add(time.Minute))
+			if got, _ := reconcileBroker(t, r, b); rulestest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServiceClasses != 2 {
 				t.Errorf("%s, %s: then status is %+v", s.Scope, name, got.CommonStatus())
 			}
 		}
@@ -369,13 +369,13 @@ func TestACatalogIsReadWhenAnAnswerSaysThatItHasChanged(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := controllertest.NewBroker(s, server.URL)
-		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		reconcileBroker(t, r, b)
 		r.RequestRelist(brokers.KeyOf(b))
 		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != brokerrules.MinDemanded {
 			t.Errorf("%s: it was read just now; again after %v", s.Scope, result.RequeueAfter)
 		}
-		at.SetTime(lifecycletest.Noon.Add(brokerrules.MinDemanded))
+		at.SetTime(rulestest.Noon.Add(brokerrules.MinDemanded))
 		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != 24*time.Hour {
 			t.Errorf("%s: again after %v", s.Scope, result.RequeueAfter)
 		}
@@ -390,9 +390,9 @@ func TestACatalogIsReadAgainWhenItHasChangedMeanwhile(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := controllertest.NewBroker(s, server.URL)
-		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		server.Inject(osbtest.Fault{On: osb.GetCatalog, Times: 1, Acts: true, Match: func(osbtest.Call) bool {
-			at.SetTime(lifecycletest.Noon.Add(time.Second))
+			at.SetTime(rulestest.Noon.Add(time.Second))
 			r.RequestRelist(brokers.KeyOf(b))
 			return false
 		}})
@@ -426,7 +426,7 @@ func TestWhatIsReadWhileTheProcessStopsIsNotRecorded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	server.Inject(osbtest.Fault{On: osb.GetCatalog, Match: func(osbtest.Call) bool { cancel(); return true }, Answer: osbtest.Hang})
 	b := controllertest.NewBroker(catalogsync.ClusterWide, server.URL)
-	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 	if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
@@ -447,12 +447,12 @@ func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 		t.Errorf("at first in silence: %+v, again after %v", got.CommonStatus(), result.RequeueAfter)
 	}
 	at.SetTime(start.Add(engine.QueuedConditionDelay))
-	if got, _ = reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "False Queued Reconciling" {
-		t.Errorf("conditions say %q", lifecycletest.SayConditions(got.CommonStatus().Conditions))
+	if got, _ = reconcileBroker(t, r, b); rulestest.SayConditions(got.CommonStatus().Conditions) != "False Queued Reconciling" {
+		t.Errorf("conditions say %q", rulestest.SayConditions(got.CommonStatus().Conditions))
 	}
 	freed()
-	if got, _ = reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" {
-		t.Errorf("conditions say %q", lifecycletest.SayConditions(got.CommonStatus().Conditions))
+	if got, _ = reconcileBroker(t, r, b); rulestest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" {
+		t.Errorf("conditions say %q", rulestest.SayConditions(got.CommonStatus().Conditions))
 	}
 }
 
@@ -476,8 +476,8 @@ func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 	if err := c.Update(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if now, _ = reconcileBroker(t, r, now); lifecycletest.SayConditions(now.CommonStatus().Conditions) != "True FetchedCatalog" {
-		t.Errorf("conditions say %q", lifecycletest.SayConditions(now.CommonStatus().Conditions))
+	if now, _ = reconcileBroker(t, r, now); rulestest.SayConditions(now.CommonStatus().Conditions) != "True FetchedCatalog" {
+		t.Errorf("conditions say %q", rulestest.SayConditions(now.CommonStatus().Conditions))
 	}
 }
 
@@ -494,7 +494,7 @@ func (d *delayed) AddAfter(req reconcile.Request, _ time.Duration) {
 func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
-		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		class, plan := s.NewClass(), s.NewPlan()
 		class.SetBrokerName("osba")
 		plan.SetOwners("osba", "class")
@@ -522,7 +522,7 @@ func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {
 func TestABindingThatMovesIsGoneFromABroker(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
-		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		at := func(broker string) *v1beta1.ServiceBinding {
 			target := &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: broker}}
 			return &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}, Status: v1beta1.ServiceBindingStatus{Target: target}}
@@ -583,7 +583,7 @@ func TestABrokerThatCannotBeReadIsNotForgotten(t *testing.T) {
 			}
 			return c.Get(ctx, key, o, opts...)
 		}}, b)
-		r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, rulestest.Noon)
 		if err := r.barrier.WaitForSync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -606,7 +606,7 @@ func TestTheAddressOfAnEarlierVersionIsRecorded(t *testing.T) {
 		instance := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db"}}
 		instance.Status.Broker = &v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: b.GetName()}
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, b, instance)
-		r, _ := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		r, _ := newBrokerReconciler(t, s, c, rulestest.Noon)
 		now, _ := reconcileBroker(t, r, b)
 		address := now.CommonStatus().Addresses
 		if len(address) != 1 {

@@ -23,7 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -122,9 +122,9 @@ func (d *demands) checkAt(key brokers.Key, now time.Time) time.Time {
 	case !is.unchecked:
 		return time.Time{}
 	case is.unreadable:
-		return lifecycle.DueAfter(is.relisted, unreadableInterval, now)
+		return rules.DueAfter(is.relisted, unreadableInterval, now)
 	default:
-		return lifecycle.DueAfter(is.relisted, readableInterval, now)
+		return rules.DueAfter(is.relisted, readableInterval, now)
 	}
 }
 

@@ -42,12 +42,12 @@ func TestTheStatusOfABrokerFollowsTheRequestsToIt(t *testing.T) {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := controllertest.NewBroker(s, server.URL)
 		key := brokers.KeyOf(b)
-		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 		reconcile := func(step string, after time.Duration, want string, calls int) time.Duration {
 			t.Helper()
 			at.SetTime(at.Now().Add(after))
 			got, result := reconcileBroker(t, r, b)
-			if said := lifecycletest.SayConditions(got.CommonStatus().Conditions); said != want || len(server.Calls()) != calls {
+			if said := rulestest.SayConditions(got.CommonStatus().Conditions); said != want || len(server.Calls()) != calls {
 				t.Fatalf("%s, %s: conditions say %q after %d requests, want %q after %d", s.Scope, step, said, len(server.Calls()), want, calls)
 			}
 			return result.RequeueAfter
@@ -108,7 +108,7 @@ func TestABrokerThatIsDownIsCheckedFirst(t *testing.T) {
 	}
 	at.SetTime(now.Add(10 * time.Second))
 	got, _ := reconcileBroker(t, r, b)
-	if read := got.CommonStatus().LastCatalogRetrievalTime; !read.Equal(lifecycle.Timestamp(at.Now())) {
+	if read := got.CommonStatus().LastCatalogRetrievalTime; !read.Equal(rules.Timestamp(at.Now())) {
 		t.Errorf("its catalog was read at %s", read)
 	}
 }
@@ -120,7 +120,7 @@ func TestF_JS14_AvailabilityIsChecked(t *testing.T) {
 		for name, edit := range map[string]func(v1beta1.Broker){
 			"in use": func(v1beta1.Broker) {},
 			"being deleted": func(b v1beta1.Broker) {
-				b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
+				b.SetDeletionTimestamp(&metav1.Time{Time: rulestest.Noon})
 				b.SetFinalizers([]string{v1beta1.Finalizer, "example.com/other"})
 			},
 			"abandoned": func(b v1beta1.Broker) {
@@ -132,7 +132,7 @@ func TestF_JS14_AvailabilityIsChecked(t *testing.T) {
 			b := controllertest.NewBroker(s, server.URL)
 			edit(b)
 			key := brokers.KeyOf(b)
-			r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+			r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), rulestest.Noon)
 			reconcileBroker(t, r, b)
 			before := len(server.Calls())
 			expect := func(step string, want int) {

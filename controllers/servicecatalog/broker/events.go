@@ -32,7 +32,7 @@ import (
 // catalog is partly synced and its problems differ, at the first attempt.
 func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
 	is, was := readyConditions(before, after)
-	if is == nil || lifecycle.TraitsOf(is.Reason).Quiet {
+	if is == nil || rules.TraitsOf(is.Reason).Quiet {
 		return
 	}
 	if was != nil && was.Reason == is.Reason && was.Status == is.Status {
@@ -42,33 +42,33 @@ func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1be
 		}
 	}
 	eventType := corev1.EventTypeWarning
-	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after.Conditions, v1beta1.ConditionStalled))
+	isStalled := rules.IsTrue(rules.FindCondition(after.Conditions, v1beta1.ConditionStalled))
 	if is.Reason == v1beta1.ReasonFetchedCatalog || is.Reason == v1beta1.ReasonBrokerInUse && !isStalled {
 		eventType = corev1.EventTypeNormal
 	}
-	recorder.Eventf(before, nil, eventType, is.Reason, "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
+	recorder.Eventf(before, nil, eventType, is.Reason, "Relist", "%s", redact.Shorten(is.Message, rules.MaxNote))
 }
 
 // readyConditions returns the condition Ready of a broker: is after a reconcile, was before it; nil: there is none.
 func readyConditions(before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) (is, was *v1beta1.Condition) {
-	is = lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady)
-	was = lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	is = rules.FindCondition(after.Conditions, v1beta1.ConditionReady)
+	was = rules.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
 	return is, was
 }
 
 // logTransition logs when a broker begins to fail, and when it works again.
 func logTransition(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
 	is, was := readyConditions(before, after)
-	failed := was != nil && !lifecycle.IsTrue(was) && !lifecycle.TraitsOf(was.Reason).Quiet && was.Reason != v1beta1.ReasonBrokerInUse
+	failed := was != nil && !rules.IsTrue(was) && !rules.TraitsOf(was.Reason).Quiet && was.Reason != v1beta1.ReasonBrokerInUse
 	switch {
-	case is == nil || lifecycle.TraitsOf(is.Reason).Quiet:
+	case is == nil || rules.TraitsOf(is.Reason).Quiet:
 	case is.Reason == v1beta1.ReasonBrokerInUse:
 		if was == nil || was.Reason != is.Reason {
 			log.FromContext(ctx).Info("Deleted broker is in use", "message", is.Message)
 		}
-	case !failed && !lifecycle.IsTrue(is):
+	case !failed && !rules.IsTrue(is):
 		log.FromContext(ctx).Error(nil, "Broker does not work", "reason", is.Reason, "message", is.Message)
-	case failed && lifecycle.IsTrue(is):
+	case failed && rules.IsTrue(is):
 		log.FromContext(ctx).Info("Broker works again")
 	}
 }

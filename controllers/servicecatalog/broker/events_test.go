@@ -30,21 +30,21 @@ import (
 func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
 	ctx, logged := controllertest.RecordLog(t)
 	b := &v1beta1.ClusterServiceBroker{}
-	status := func(set lifecycle.ConditionSet) v1beta1.ServiceBrokerStatus {
-		return v1beta1.ServiceBrokerStatus{Conditions: set.Conditions(nil, lifecycletest.Noon)}
+	status := func(set rules.ConditionSet) v1beta1.ServiceBrokerStatus {
+		return v1beta1.ServiceBrokerStatus{Conditions: set.Conditions(nil, rulestest.Noon)}
 	}
 	for _, c := range []struct {
 		why  string
-		now  lifecycle.ConditionSet
+		now  rules.ConditionSet
 		want string
 	}{
-		{"it waits for its turn", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonQueued}, ""},
-		{"it works from the beginning", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog}, ""},
-		{"it fails", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500"}, "Broker does not work"},
-		{"it fails again", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 502"}, ""},
-		{"it works", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
-		{"it is deleted, and in use", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse}, `"level"=0 "msg"="Deleted broker is in use"`},
-		{"it is still in use", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse}, ""},
+		{"it waits for its turn", rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonQueued}, ""},
+		{"it works from the beginning", rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog}, ""},
+		{"it fails", rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500"}, "Broker does not work"},
+		{"it fails again", rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 502"}, ""},
+		{"it works", rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
+		{"it is deleted, and in use", rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse}, `"level"=0 "msg"="Deleted broker is in use"`},
+		{"it is still in use", rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse}, ""},
 	} {
 		after := status(c.now)
 		logTransition(ctx, b, after)

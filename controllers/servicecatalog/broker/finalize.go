@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
-	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -108,7 +108,7 @@ func (r *Reconciler) consumers(ctx context.Context, b v1beta1.Broker) (c brokerr
 func (r *Reconciler) waitForConsumers(ctx context.Context, b v1beta1.Broker) error {
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
 		see := func(now *metav1.PartialObjectMetadata) error {
-			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !lifecycle.NotAfter(now.ResourceVersion, cached.GetResourceVersion()) {
+			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !rules.NotAfter(now.ResourceVersion, cached.GetResourceVersion()) {
 				return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, now.Namespace, now.Name, patch.ErrStale)
 			}
 			return nil

@@ -32,12 +32,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	brokerrules "github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -89,7 +89,7 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 		}
 		relisted.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.Message, Stalled: !bad.Temporary}
 		if bad.Missing {
-			relisted.Error.StalledFrom = b.GetCreationTimestamp().Add(lifecycle.MissingReferenceDelay)
+			relisted.Error.StalledFrom = b.GetCreationTimestamp().Add(rules.MissingReferenceDelay)
 		}
 		return nil, nil
 	}
@@ -157,7 +157,7 @@ func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, class
 		_, err := r.index.Class(ctx, b.GetNamespace(), catalog.Reference{Scope: r.Scope, NamedBy: catalog.ByExternalName, Class: class.Common().ExternalName})
 		switch {
 		case index.IsAmbiguous(err):
-			names = append(names, fmt.Sprintf("%q", lifecycle.DisplayName(class.Common().ExternalName)))
+			names = append(names, fmt.Sprintf("%q", rules.DisplayName(class.Common().ExternalName)))
 		case err != nil && !index.IsNotFound(err):
 			return nil, err
 		}
@@ -165,7 +165,7 @@ func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, class
 	if len(names) == 0 {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), lifecycle.Enumerate(names))}, nil
+	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), rules.Enumerate(names))}, nil
 }
 
 // record writes the result of a relist, also onto a broker that was changed meanwhile. A status that was changed meanwhile is newer:
@@ -190,7 +190,7 @@ func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, relisted brok
 // queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
 func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.Wait, now time.Time) error {
 	status := *b.CommonStatus().DeepCopy()
-	var set lifecycle.ConditionSet
+	var set rules.ConditionSet
 	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
 	case wait.Cause == limiter.LooksMisconfigured:
 		set = r.misconfiguredConditions(brokers.KeyOf(b), now)
@@ -198,25 +198,25 @@ func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.
 		return nil
 	default:
 		why := engine.BlockerForQueue(wait.Cause, brokers.KeyOf(b))
-		set = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: why.Reason, Message: why.Message}
+		set = rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: why.Reason, Message: why.Message}
 	}
 	status.Conditions = set.Conditions(status.Conditions, now)
-	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+	status.LastConditionState = rules.LastConditionState(status.Conditions)
 	_, err := r.write(ctx, b, status)
 	return err
 }
 
 // misconfiguredConditions is the verdict on a broker that answers all requests as one that is misconfigured.
-func (r *Reconciler) misconfiguredConditions(key brokers.Key, now time.Time) lifecycle.ConditionSet {
+func (r *Reconciler) misconfiguredConditions(key brokers.Key, now time.Time) rules.ConditionSet {
 	at, _ := r.connections.Limiters.Of(key, now).NextProbe()
 	message := "Requests to the broker fail in a way that looks like a misconfiguration"
 	if words := r.connections.LastMisconfiguration(key); words != "" {
 		message += ": " + words
 	}
 	if !at.IsZero() {
-		message += "; one of them is repeated at " + lifecycle.FormatTime(at)
+		message += "; one of them is repeated at " + rules.FormatTime(at)
 	}
-	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message}.WithStalled(v1beta1.ReasonErrorFetchingCatalog)
+	return rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message}.WithStalled(v1beta1.ReasonErrorFetchingCatalog)
 }
 
 // leaveQueue removes the relist of a broker from its queue.

@@ -191,8 +191,8 @@ func whereIs(o client.Object) (p place) {
 	for i, scope := range catalog.Scopes {
 		p.refs[i] = catalog.RefsOf(&instance.Spec, scope)
 	}
-	p.heldPlan = lifecycle.PlanID(lifecycle.NonNil(instance.Status.ExternalProperties))
-	p.inFlightPlan = lifecycle.PlanID(lifecycle.NonNil(instance.Status.InProgressProperties))
+	p.heldPlan = rules.PlanID(rules.NonNil(instance.Status.ExternalProperties))
+	p.inFlightPlan = rules.PlanID(rules.NonNil(instance.Status.InProgressProperties))
 	return p
 }
 

@@ -214,7 +214,7 @@ func (f *failures) add(o client.Object, err error) {
 		}
 		f.refused[o] = true
 	}
-	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), lifecycle.DisplayName(o.GetName()), writeError(err)))
+	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), rules.DisplayName(o.GetName()), writeError(err)))
 }
 
 // isFull reports whether the sync is to end.

@@ -42,7 +42,7 @@ type ClaimKey struct {
 }
 
 // Reserve reserves an id for an object, unless one of its other claimants has reserved it: that one is marked as the first.
-func (c *claims) Reserve(key ClaimKey, uid types.UID, others lifecycle.Claimants) {
+func (c *claims) Reserve(key ClaimKey, uid types.UID, others rules.Claimants) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	holder := c.holders[key]

@@ -56,7 +56,7 @@ type Config struct {
 	// ProtectSecrets keeps the Secrets of a broker from being deleted, before a request creates something there.
 	ProtectSecrets func(context.Context, v1beta1.Broker) error
 	// CountRelease counts a released object, by its kind.
-	CountRelease func(kind string, why lifecycle.Cause)
+	CountRelease func(kind string, why rules.Cause)
 }
 
 // Freshness returns the freshness of the objects of a kind.

@@ -39,11 +39,11 @@ func namespaceUID(ctx context.Context, cache client.Reader, name string) (string
 }
 
 // NamespaceOf returns what the cache shows of the deletion of an object's namespace.
-func (r *Reconciler) NamespaceOf(ctx context.Context, o client.Object) lifecycle.Namespace {
+func (r *Reconciler) NamespaceOf(ctx context.Context, o client.Object) rules.Namespace {
 	if apiserver.IsTerminating(ctx, r.Client, o.GetNamespace()) {
-		return lifecycle.NamespaceTerminating
+		return rules.NamespaceTerminating
 	}
-	return lifecycle.NamespaceUnconfirmed
+	return rules.NamespaceUnconfirmed
 }
 
 // OriginatingIdentity returns the identity of a user, as brokers are sent it; nil: none.

@@ -36,8 +36,8 @@ import (
 
 // isQuiet reports whether the reason of the condition Ready is one without events.
 func isQuiet(conditions []v1beta1.Condition) bool {
-	ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady)
-	return ready != nil && lifecycle.TraitsOf(ready.Reason).Quiet
+	ready := rules.FindCondition(conditions, v1beta1.ConditionReady)
+	return ready != nil && rules.TraitsOf(ready.Reason).Quiet
 }
 
 // hasOpenProblem reports whether an event has announced a problem that has not ended. Conditions with a quiet reason do not show that: for
@@ -46,21 +46,21 @@ func hasOpenProblem(conditions []v1beta1.Condition, remembered bool) bool {
 	if isQuiet(conditions) {
 		return remembered
 	}
-	ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady)
-	return ready != nil && !lifecycle.IsTrue(ready)
+	ready := rules.FindCondition(conditions, v1beta1.ConditionReady)
+	return ready != nil && !rules.IsTrue(ready)
 }
 
 // emitEvents emits an event about a new problem or an operation in progress, and about the end of a problem if openProblem. Expected
 // changes are only in the conditions and the log: an event about each would be a tenth of what an object costs the API server.
 func emitEvents(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, openProblem bool) {
 	becomesTrue := func(condition string) bool {
-		return lifecycle.IsTrue(lifecycle.FindCondition(after, condition)) && !lifecycle.IsTrue(lifecycle.FindCondition(before, condition))
+		return rules.IsTrue(rules.FindCondition(after, condition)) && !rules.IsTrue(rules.FindCondition(before, condition))
 	}
 	if becomesTrue(v1beta1.ConditionFailed) {
-		failed := lifecycle.FindCondition(after, v1beta1.ConditionFailed)
+		failed := rules.FindCondition(after, v1beta1.ConditionFailed)
 		log.FromContext(ctx).Info("Failed", "reason", failed.Reason, "message", failed.Message)
 	}
-	ready, readyBefore := lifecycle.FindCondition(after, v1beta1.ConditionReady), lifecycle.FindCondition(before, v1beta1.ConditionReady)
+	ready, readyBefore := rules.FindCondition(after, v1beta1.ConditionReady), rules.FindCondition(before, v1beta1.ConditionReady)
 	if ready == nil || isQuiet(after) {
 		return
 	}
@@ -68,42 +68,42 @@ func emitEvents(ctx context.Context, recorder events.EventRecorder, about client
 	if isAnnounced && !becomesTrue(v1beta1.ConditionStalled) {
 		return
 	}
-	if lifecycle.IsTrue(ready) && !openProblem {
+	if rules.IsTrue(ready) && !openProblem {
 		log.FromContext(ctx).Info("Ready", "reason", ready.Reason)
 		return
 	}
 	eventType := corev1.EventTypeNormal
-	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled))
-	if !lifecycle.IsTrue(ready) && (isStalled || lifecycle.TraitsOf(ready.Reason).Warning) {
+	isStalled := rules.IsTrue(rules.FindCondition(after, v1beta1.ConditionStalled))
+	if !rules.IsTrue(ready) && (isStalled || rules.TraitsOf(ready.Reason).Warning) {
 		eventType = corev1.EventTypeWarning
 	}
 	note := ready.Message
 	if eventType == corev1.EventTypeNormal && !about.GetDeletionTimestamp().IsZero() {
-		note = strings.Replace(note, ". "+lifecycle.HowToRelease(about), "", 1) // only a user whose deletion fails has to know
+		note = strings.Replace(note, ". "+rules.HowToRelease(about), "", 1) // only a user whose deletion fails has to know
 	}
-	recorder.Eventf(about, nil, eventType, ready.Reason, "Reconcile", "%s", redact.Shorten(note, lifecycle.MaxNote))
+	recorder.Eventf(about, nil, eventType, ready.Reason, "Reconcile", "%s", redact.Shorten(note, rules.MaxNote))
 }
 
 // announceNextID emits an event about an id that an object did not have before. After a restore from a backup only events and the log have the ids
 // that were in force since the backup.
 func announceNextID(ctx context.Context, recorder events.EventRecorder, before v1beta1.ServiceObject, id string) {
-	former := lifecycle.Distinct(catalog.ExternalIDs(before)...)
+	former := rules.Distinct(catalog.ExternalIDs(before)...)
 	if id == "" || len(former) == 0 || slices.Contains(former, id) {
 		return
 	}
 	log.FromContext(ctx).Info("Uses another external id", "id", id, "formerIDs", former)
 	recorder.Eventf(before, nil, corev1.EventTypeNormal, v1beta1.ReasonExternalIDChanged, "Reconcile", "%s",
-		redact.Shorten(fmt.Sprintf("The id at the broker is %q from now on; former ids of this object: %s", id, lifecycle.Enumerate(former)), lifecycle.MaxNote))
+		redact.Shorten(fmt.Sprintf("The id at the broker is %q from now on; former ids of this object: %s", id, rules.Enumerate(former)), rules.MaxNote))
 }
 
 // EmitRelease emits an event about the removal of the finalizer: a Warning if the object's resource is left at the broker, else a Normal
 // one, about the end of a problem, if openProblem.
-func EmitRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, at audit.External, why lifecycle.Cause, openProblem bool) {
+func EmitRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, at audit.External, why rules.Cause, openProblem bool) {
 	switch {
 	case why.Reason == v1beta1.ReasonRetained:
 		audit.Left(ctx, recorder, about, at, why.Reason, "Release", why.Message)
 	case openProblem:
-		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(redact.Capitalize(why.Message), lifecycle.MaxNote))
+		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(redact.Capitalize(why.Message), rules.MaxNote))
 	default:
 		log.FromContext(ctx).V(1).Info("Released", "reason", why.Reason)
 	}

@@ -33,24 +33,24 @@ import (
 func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	ctx, logged := controllertest.RecordLog(t)
 	recorder, about := events.NewFakeRecorder(100), &v1beta1.ServiceInstance{}
-	failing := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 500"}
-	first := failing.Conditions(nil, lifecycletest.Noon)
+	failing := rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 500"}
+	first := failing.Conditions(nil, rulestest.Noon)
 	emitEvents(ctx, recorder, about, nil, first, false)
 	if said := logged(); said != "" {
 		t.Errorf("what is tried again is logged: %s", said)
 	}
-	failing.Stalled, failing.Failed = true, &lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 400: no room"}
-	second := failing.Conditions(first, lifecycletest.Noon)
+	failing.Stalled, failing.Failed = true, &rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 400: no room"}
+	second := failing.Conditions(first, rulestest.Noon)
 	emitEvents(ctx, recorder, about, first, second, true)
 	if said := logged(); !strings.Contains(said, `"msg"="Failed"`) || !strings.Contains(said, "no room") {
 		t.Errorf("logged is %q", said)
 	}
 	emitEvents(ctx, recorder, about, second, second, true)
-	EmitRelease(ctx, recorder, about, audit.External{}, lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "done"}, true)
+	EmitRelease(ctx, recorder, about, audit.External{}, rules.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "done"}, true)
 	if said := logged(); said != "" {
 		t.Errorf("logged again is %q", said)
 	}
-	EmitRelease(ctx, recorder, about, audit.External{}, lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain"}, false)
+	EmitRelease(ctx, recorder, about, audit.External{}, rules.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain"}, false)
 	if said := logged(); !strings.Contains(said, `"msg"="Left at the broker"`) || !strings.Contains(said, "the deletion policy is Retain") {
 		t.Errorf("logged is %q", said)
 	}
@@ -85,14 +85,14 @@ func TestAnEventHasANewIDAndTheFormerOnes(t *testing.T) {
 func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {
 	ctx, _ := controllertest.RecordLog(t)
 	about := &v1beta1.ServiceInstance{}
-	about.DeletionTimestamp = lifecycle.Timestamp(lifecycletest.Noon)
-	message := "The broker is asked. " + lifecycle.HowToRelease(about)
-	for want, set := range map[string]lifecycle.ConditionSet{
+	about.DeletionTimestamp = rules.Timestamp(rulestest.Noon)
+	message := "The broker is asked. " + rules.HowToRelease(about)
+	for want, set := range map[string]rules.ConditionSet{
 		"Normal Deprovisioning The broker is asked": {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisioning, Message: message},
 		"Warning DeprovisionCallFailed " + message:  {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: message},
 	} {
 		recorder := events.NewFakeRecorder(1)
-		emitEvents(ctx, recorder, about, nil, set.Conditions(nil, lifecycletest.Noon), false)
+		emitEvents(ctx, recorder, about, nil, set.Conditions(nil, rulestest.Noon), false)
 		if got := <-recorder.Events; got != want {
 			t.Errorf("the event is %q, want %q", got, want)
 		}
@@ -145,10 +145,10 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		for _, step := range c.life {
 			status, reason, isVerdict := strings.Cut(step, " ")
 			if !isVerdict {
-				EmitRelease(ctx, recorder, &v1beta1.ServiceInstance{}, audit.External{}, lifecycle.Cause{Reason: step, Message: "because"}, hasOpenProblem(conditions, open))
+				EmitRelease(ctx, recorder, &v1beta1.ServiceInstance{}, audit.External{}, rules.Cause{Reason: step, Message: "because"}, hasOpenProblem(conditions, open))
 				continue
 			}
-			after := lifecycle.ConditionSet{Ready: v1beta1.ConditionStatus(status), Reason: reason, Message: "because"}.Conditions(conditions, lifecycletest.Noon)
+			after := rules.ConditionSet{Ready: v1beta1.ConditionStatus(status), Reason: reason, Message: "because"}.Conditions(conditions, rulestest.Noon)
 			open = hasOpenProblem(conditions, open)
 			emitEvents(ctx, recorder, &v1beta1.ServiceInstance{}, conditions, after, open)
 			conditions = after

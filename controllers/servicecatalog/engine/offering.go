@@ -30,7 +30,7 @@ import (
 )
 
 // FindOffering looks up the class, the plan and the broker of an instance.
-func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstance) (o lifecycle.Offering, err error) {
+func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstance) (o rules.Offering, err error) {
 	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
 	if o.Class, err = idx.ClassOf(ctx, si); o.Class == nil && err == nil && len(errs) == 0 {
 		o.Class, err = idx.Class(ctx, si.Namespace, ref)
@@ -39,7 +39,7 @@ func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInsta
 		return o, err
 	}
 	if o.Class == nil && o.Missing == nil {
-		o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
+		o.Missing = rules.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
 	}
 	if o.Class != nil {
 		if o.Plan, err = idx.PlanOf(ctx, si); o.Plan == nil && err == nil {
@@ -49,7 +49,7 @@ func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInsta
 			return o, err
 		}
 		if o.Plan != nil && o.Plan.ClassName() != o.Class.GetName() {
-			o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.Plan.GetName(), o.Class.GetName()))
+			o.Missing = rules.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.Plan.GetName(), o.Class.GetName()))
 			o.Plan = nil
 		}
 	}
@@ -63,17 +63,17 @@ func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInsta
 
 // misnamed returns why nothing is sent for an instance whose references are to another class or plan than its spec names; nil: they are not.
 // The validating webhook refuses such references. A broker may rename a class or plan later: what it was sent before, it has.
-func misnamed(si *v1beta1.ServiceInstance, ref catalog.Reference, o lifecycle.Offering) *lifecycle.Blocker {
+func misnamed(si *v1beta1.ServiceInstance, ref catalog.Reference, o rules.Offering) *rules.Blocker {
 	sent := []*v1beta1.ServiceInstancePropertiesState{si.Status.ExternalProperties, si.Status.InProgressProperties}
 	isSent := func(has func(*v1beta1.ServiceInstancePropertiesState) bool) bool {
 		return slices.ContainsFunc(sent, func(props *v1beta1.ServiceInstancePropertiesState) bool { return props != nil && has(props) })
 	}
-	isAnother := func(reason, kind, name, named string) *lifecycle.Blocker {
-		return lifecycle.BlockedBy(reason, fmt.Sprintf("the reference is to %s %q, which is not that of %s: delete the ServiceInstance and create it again", kind, name, named))
+	isAnother := func(reason, kind, name, named string) *rules.Blocker {
+		return rules.BlockedBy(reason, fmt.Sprintf("the reference is to %s %q, which is not that of %s: delete the ServiceInstance and create it again", kind, name, named))
 	}
 	classSent := si.Status.Broker != nil || isSent(func(*v1beta1.ServiceInstancePropertiesState) bool { return true })
 	planSent := isSent(func(props *v1beta1.ServiceInstancePropertiesState) bool {
-		return lifecycle.PlanID(props) == o.Plan.Common().ExternalID
+		return rules.PlanID(props) == o.Plan.Common().ExternalID
 	})
 	switch {
 	case !classSent && (catalog.ScopeOf(o.Class) != ref.Scope || ref.NamedBy.OfClass(o.Class) != ref.Class):
@@ -85,18 +85,18 @@ func misnamed(si *v1beta1.ServiceInstance, ref catalog.Reference, o lifecycle.Of
 }
 
 // missing turns a reference that does not exist, or is ambiguous, into a blocker; other errors are returned.
-func missing(to metav1.Object, reason string, err error) (*lifecycle.Blocker, error) {
+func missing(to metav1.Object, reason string, err error) (*rules.Blocker, error) {
 	switch {
 	case index.IsNotFound(err):
-		return lifecycle.MissingReference(to, reason, err.Error()), nil
+		return rules.MissingReference(to, reason, err.Error()), nil
 	case index.IsAmbiguous(err):
-		return lifecycle.BlockedBy(reason, err.Error()), nil
+		return rules.BlockedBy(reason, err.Error()), nil
 	}
 	return nil, err
 }
 
 // findBroker looks up the recorded broker of an instance, or the broker of its class.
-func findBroker(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstance, o *lifecycle.Offering) (err error) {
+func findBroker(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstance, o *rules.Offering) (err error) {
 	switch known := si.Status.Broker; {
 	case known != nil && known.Name != "":
 		o.Broker, err = idx.Broker(ctx, si.Namespace, *known)
@@ -111,11 +111,11 @@ func findBroker(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstanc
 }
 
 // FindPlan returns the plan of the offering's class that properties name; nil: it no longer exists.
-func FindPlan(ctx context.Context, idx index.Index, o lifecycle.Offering, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+func FindPlan(ctx context.Context, idx index.Index, o rules.Offering, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
 	if o.Class == nil || props == nil {
 		return nil, nil
 	}
-	id := lifecycle.PlanID(props)
+	id := rules.PlanID(props)
 	if o.Plan != nil && o.Plan.Common().ExternalID == id {
 		return o.Plan, nil
 	}

@@ -38,7 +38,7 @@ import (
 )
 
 // ParametersVersion returns the version of the Secrets of parameters, from the cached metadata.
-func ParametersVersion(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p lifecycle.Parameters, err error) {
+func ParametersVersion(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p rules.Parameters, err error) {
 	if len(from) == 0 {
 		return p, nil
 	}
@@ -69,7 +69,7 @@ type Sources struct {
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters. Of a Secret only the keys of parameters are kept, and
 // no Secret is read after those that are too large together, so that they take the room of one. It returns secrets.ErrBusy where other
 // objects come first.
-func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p rules.Parameters) (rules.Parameters, error) {
 	if len(have.From) > 0 {
 		leave, err := r.Reads.Enter(ctx, obj.GetNamespace(), 1, ReadTimeout)
 		if err != nil {
@@ -103,9 +103,9 @@ func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have
 	p.Parameters, p.Known = merged, true
 	p.SecretMissing = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
 	if bad != nil {
-		p.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
+		p.Blocker = rules.BlockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
 		if p.SecretMissing {
-			p.Blocker = lifecycle.MissingReference(obj, v1beta1.ReasonErrorWithParameters, bad.Error())
+			p.Blocker = rules.MissingReference(obj, v1beta1.ReasonErrorWithParameters, bad.Error())
 		}
 		return p, nil
 	}
@@ -140,21 +140,21 @@ type parametersDigest struct {
 }
 
 // RecallDigest adds the digest of parameters of which only the version is known, where this process has read that version.
-func (r *Record) RecallDigest(obj client.Object, p *lifecycle.Parameters) {
+func (r *Record) RecallDigest(obj client.Object, p *rules.Parameters) {
 	if r.parameters.generation == obj.GetGeneration() && r.parameters.version == p.Version {
 		p.Digest = r.parameters.digest
 	}
 }
 
 // RememberDigest remembers the digest of parameters from Secrets, so that a version of them is read only once.
-func (r *Record) RememberDigest(obj client.Object, p lifecycle.Parameters) {
+func (r *Record) RememberDigest(obj client.Object, p rules.Parameters) {
 	if p.Version != "" && p.Digest != "" {
 		r.parameters = parametersDigest{obj.GetGeneration(), p.Version, p.Digest}
 	}
 }
 
 // ValidateParameters validates the parameters of an object with a schema of its plan, unless an annotation says that the broker decides.
-func ValidateParameters(ctx context.Context, obj client.Object, plan v1beta1.Plan, planSchema *runtime.RawExtension, p lifecycle.Parameters) lifecycle.Parameters {
+func ValidateParameters(ctx context.Context, obj client.Object, plan v1beta1.Plan, planSchema *runtime.RawExtension, p rules.Parameters) rules.Parameters {
 	p.Invalid, p.Required = nil, nil
 	if catalog.IsSchemaAdvisory(plan, obj) {
 		return p
@@ -165,7 +165,7 @@ func ValidateParameters(ctx context.Context, obj client.Object, plan v1beta1.Pla
 	}
 	errs, _ := schema.Validate(ctx, planSchema, sent, schema.Options{Path: field.NewPath("spec", "parameters"), Origins: p.Origins}) // admission has warned of an invalid schema
 	if len(errs) > 0 {
-		p.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
+		p.Invalid = rules.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
 		return p
 	}
 	p.Required = schema.Required(planSchema)

@@ -39,7 +39,7 @@ import (
 
 // F-S40: the Secrets of parameters were read and kept as a whole, whatever they had together.
 func TestSecretsOfParametersThatAreTooLargeAreNotRead(t *testing.T) {
-	si, reads := lifecycletest.NewInstance(), 0
+	si, reads := rulestest.NewInstance(), 0
 	objects := []client.Object{si}
 	for i := range 32 {
 		name := fmt.Sprintf("parameters-%02d", i)
@@ -52,7 +52,7 @@ func TestSecretsOfParametersThatAreTooLargeAreNotRead(t *testing.T) {
 		reads++
 		return c.Get(ctx, key, obj, opts...)
 	}}, objects...)
-	p, err := newStub(cluster, &Config{}).ReadParameters(t.Context(), si, Sources{From: si.Spec.ParametersFrom}, lifecycle.Parameters{})
+	p, err := newStub(cluster, &Config{}).ReadParameters(t.Context(), si, Sources{From: si.Spec.ParametersFrom}, rules.Parameters{})
 	if err != nil || p.Blocker == nil || !strings.Contains(p.Blocker.Message, "have more than the 262144 bytes that they may have together") {
 		t.Errorf("%+v, %v", p.Blocker, err)
 	}
@@ -66,7 +66,7 @@ func TestSecretsOfParametersThatAreTooLargeAreNotRead(t *testing.T) {
 
 // Parameters of more than 256 KiB that the broker has got before there was that bound continue to work until they change.
 func TestLargerParametersOfStoredObjects(t *testing.T) {
-	si := lifecycletest.NewInstance()
+	si := rulestest.NewInstance()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: si.Namespace, Name: "large"}}
 	si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret.Name, Key: "k"}}}
 	has := `{"a":"` + strings.Repeat("x", 300<<10) + `"}`
@@ -87,7 +87,7 @@ func TestLargerParametersOfStoredObjects(t *testing.T) {
 		secret.Data = map[string][]byte{"k": []byte(c.value)}
 		cluster := controllertest.NewCluster(t, interceptor.Funcs{}, si, secret)
 		key := brokers.NewDigestKey(cluster, cluster, client.ObjectKey{Namespace: "bellhop-system", Name: brokers.DigestKeySecret})
-		p, err := newStub(cluster, &Config{DigestKey: key}).ReadParameters(t.Context(), si, Sources{From: si.Spec.ParametersFrom, Sent: c.sent}, lifecycle.Parameters{})
+		p, err := newStub(cluster, &Config{DigestKey: key}).ReadParameters(t.Context(), si, Sources{From: si.Spec.ParametersFrom, Sent: c.sent}, rules.Parameters{})
 		if err != nil || (p.Blocker != nil) != c.blocked || !c.blocked && string(p.Sent) != c.value {
 			t.Errorf("%s: blocked %+v, %d bytes, %v", why, p.Blocker, len(p.Sent), err)
 		}
@@ -118,7 +118,7 @@ func TestAnErrorOfTheSchemaNamesWhereTheValueIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := ValidateParameters(t.Context(), &v1beta1.ServiceInstance{}, &v1beta1.ServicePlan{}, plan, lifecycle.Parameters{Parameters: merged})
+		got := ValidateParameters(t.Context(), &v1beta1.ServiceInstance{}, &v1beta1.ServicePlan{}, plan, rules.Parameters{Parameters: merged})
 		if got.Invalid == nil || got.Invalid.Message != c.want || got.Required != nil {
 			t.Errorf("%s: %+v, required %v, want %s", name, got.Invalid, got.Required, c.want)
 		}
@@ -145,7 +145,7 @@ func TestValidateParametersWithSchemaPolicy(t *testing.T) {
 		"an annotation of the plan": {plain, clusterPlan, `{}`, false, nil},
 		"one of the object":         {annotated, &v1beta1.ServicePlan{}, `{}`, false, nil},
 	} {
-		before := lifecycle.Parameters{Parameters: catalog.Parameters{Sent: []byte(c.sent)}, Invalid: lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "before")}
+		before := rules.Parameters{Parameters: catalog.Parameters{Sent: []byte(c.sent)}, Invalid: rules.BlockedBy(v1beta1.ReasonErrorWithParameters, "before")}
 		got := ValidateParameters(t.Context(), c.obj, c.plan, planSchema, before)
 		if (got.Invalid != nil) != c.invalid || !slices.Equal(got.Required, c.required) {
 			t.Errorf("%s: %+v, required %v", name, got.Invalid, got.Required)

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -56,7 +56,7 @@ type Record struct {
 	// goneSince is, by the id of the resource, when this process received the first 410 Gone about it, or first saw that one on record.
 	goneSince map[string]time.Time
 	// Definition is what a read of the CRD found that began after the deletion was seen.
-	Definition lifecycle.Definition
+	Definition rules.Definition
 	// Queue is the broker in whose queue it waits for a slot; nil: it does not wait.
 	Queue *brokers.Key
 	// released: the finalizer was removed, whatever the cache shows.
@@ -81,21 +81,21 @@ type Unrecorded struct {
 	audit.External
 	Object client.Object // as it was last
 	// Request is what was sent, and Answer what the broker answered, without its words.
-	Request lifecycle.Operation
+	Request rules.Operation
 	Answer  string
 }
 
 // newUnrecorded returns what a request that creates something may have created, by its outcome; nil: nothing.
-func newUnrecorded(o client.Object, at audit.External, request lifecycle.Operation, out osbresult.Outcome) *Unrecorded {
+func newUnrecorded(o client.Object, at audit.External, request rules.Operation, out osbresult.Outcome) *Unrecorded {
 	if out.Class != osbresult.Done && out.Class != osbresult.Accepted && out.Class != osbresult.Unknown {
 		return nil
 	}
-	return &Unrecorded{External: at, Object: o, Request: request, Answer: lifecycle.StatusOnly(out)}
+	return &Unrecorded{External: at, Object: o, Request: request, Answer: rules.StatusOnly(out)}
 }
 
 // RememberCleanUp remembers a request about an id left behind: when its removal was last polled. ended: the removal does not go on.
 func (r *Record) RememberCleanUp(call *operation.Request, ended bool, now time.Time) {
-	if call.Operation != lifecycle.Poll || ended {
+	if call.Operation != rules.Poll || ended {
 		delete(r.CleanUpPolls, call.ID)
 		return
 	}
@@ -142,7 +142,7 @@ func (p *pending) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && len(e.goneSince) == 0 && e.Memory == nil && len(e.CleanUpPolls) == 0 {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == rules.DefinitionUnknown && len(e.goneSince) == 0 && e.Memory == nil && len(e.CleanUpPolls) == 0 {
 		delete(p.entries, name)
 	}
 }

@@ -28,7 +28,7 @@ import (
 // TestAPlaceInAQueueBelongsToTheName: the next object of the name has it, and gives it up.
 func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
 	ledger := newPending()
-	si := lifecycletest.NewInstance()
+	si := rulestest.NewInstance()
 	first, _ := ledger.of(si)
 	first.Queue = &brokers.Key{Name: "former"}
 	si.UID = "another"
@@ -39,14 +39,14 @@ func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
 
 // F-S73: of an id that is left behind nothing is remembered once its removal has ended, however it was confirmed.
 func TestThePollsOfARemovalThatHasEndedAreForgotten(t *testing.T) {
-	r, poll := &Record{}, &operation.Request{ID: "left", Operation: lifecycle.Poll, Removal: true}
+	r, poll := &Record{}, &operation.Request{ID: "left", Operation: rules.Poll, Removal: true}
 	for _, end := range []func(){
-		func() { r.RememberCleanUp(poll, true, lifecycletest.T0) },
+		func() { r.RememberCleanUp(poll, true, rulestest.T0) },
 		func() {
-			r.RememberCleanUp(&operation.Request{ID: "left", Operation: lifecycle.Unbind}, false, lifecycletest.T0)
+			r.RememberCleanUp(&operation.Request{ID: "left", Operation: rules.Unbind}, false, rulestest.T0)
 		},
 	} {
-		if r.RememberCleanUp(poll, false, lifecycletest.T0); !r.CleanUpPolls["left"].Equal(lifecycletest.T0) {
+		if r.RememberCleanUp(poll, false, rulestest.T0); !r.CleanUpPolls["left"].Equal(rulestest.T0) {
 			t.Errorf("polled at %v", r.CleanUpPolls)
 		}
 		if end(); len(r.CleanUpPolls) > 0 {

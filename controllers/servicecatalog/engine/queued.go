@@ -36,7 +36,7 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 	s, now := m.Common(), r.Clock.Now()
 	recorded := s.Object.CommonStatus()
 	status := recorded
-	if !silent && !lifecycle.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
+	if !silent && !rules.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
 		status = m.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
 	}
 	if s.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
@@ -51,11 +51,11 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 }
 
 // BlockerForQueue returns the blocker of an object that waits for a slot.
-func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker {
+func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *rules.Blocker {
 	message := "Other requests to the broker come first"
 	switch cause {
 	case limiter.LooksMisconfigured:
-		return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "All answers of the broker look like a misconfiguration; this request is retried with " + brokers.NameOf(broker) + ", see its status"}}
+		return &rules.Blocker{Failed: true, Cause: rules.Cause{Reason: v1beta1.ReasonQueued, Message: "All answers of the broker look like a misconfiguration; this request is retried with " + brokers.NameOf(broker) + ", see its status"}}
 	case limiter.Down:
 		message = "Circuit breaker open, or Retry-After in effect: one request at a time is sent until the broker answers"
 	case limiter.Failing:
@@ -64,5 +64,5 @@ func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker
 		message = fmt.Sprintf("Requests to other ServiceBrokers of namespace %q come first: all of a namespace together have at most %d in flight to those that answer, and as many to the others, or %d while these hang", broker.Namespace, limiter.TenantSlots, limiter.TenantProbes)
 	case limiter.Busy, limiter.RateLimited:
 	}
-	return lifecycle.InProgress(v1beta1.ReasonQueued, message)
+	return rules.InProgress(v1beta1.ReasonQueued, message)
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -36,15 +36,15 @@ func TestWhoseFaultItIs(t *testing.T) {
 	for name, test := range map[string]struct {
 		result   limiter.Result
 		verdict  limiter.Attribution
-		want     lifecycle.Attribution
+		want     rules.Attribution
 		relisted bool
 		observed int
 	}{
-		"the broker's":   {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true, 1},
-		"its own":        {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false, 1},
-		"not known yet":  {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{}, lifecycle.Attribution{}, false, 1},
-		"another answer": {limiter.Result{Outcome: limiter.Refused}, limiter.Attribution{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false, 1},
-		"not sent":       {limiter.Result{Outcome: limiter.NotSent}, limiter.Attribution{}, lifecycle.Attribution{}, false, 0},
+		"the broker's":   {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{Slow: true}, rules.Attribution{Probed: `ClusterServiceBroker "osba"`}, true, 1},
+		"its own":        {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{OwnFault: true}, rules.Attribution{OwnFault: true}, false, 1},
+		"not known yet":  {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{}, rules.Attribution{}, false, 1},
+		"another answer": {limiter.Result{Outcome: limiter.Refused}, limiter.Attribution{Slow: true, OwnFault: true}, rules.Attribution{}, false, 1},
+		"not sent":       {limiter.Result{Outcome: limiter.NotSent}, limiter.Attribution{}, rules.Attribution{}, false, 0},
 	} {
 		relisted, observed := false, 0
 		r := &Reconciler{Config: &Config{
@@ -64,7 +64,7 @@ func TestWhatWaitsForAProbeIsStalled(t *testing.T) {
 		limiter.TenantBusy: "Reconciling",
 	} {
 		why := BlockerForQueue(cause, brokers.Key{Name: "osba"})
-		lifecycletest.WantState(t, string(cause), instancerules.StatusForBlocker(lifecycletest.NewInstance(), why, lifecycletest.T0).Conditions, want)
+		rulestest.WantState(t, string(cause), instancerules.StatusForBlocker(rulestest.NewInstance(), why, rulestest.T0).Conditions, want)
 		if names := strings.Contains(why.Message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.LooksMisconfigured) {
 			t.Errorf("%s: %s", cause, why.Message)
 		}

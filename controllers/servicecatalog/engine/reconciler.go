@@ -48,7 +48,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -215,7 +215,7 @@ func (r *Reconciler) resumePending(s *Scope) {
 	if s.Record.PendingStatus == nil {
 		return
 	}
-	if s.Record.refused && !lifecycle.NotAfter(s.Before.GetResourceVersion(), s.Record.version) && !equality.Semantic.DeepEqual(s.Before.CommonStatus(), s.Record.recorded) {
+	if s.Record.refused && !rules.NotAfter(s.Before.GetResourceVersion(), s.Record.version) && !equality.Semantic.DeepEqual(s.Before.CommonStatus(), s.Record.recorded) {
 		s.Record.PendingStatus = nil
 		return
 	}
@@ -223,7 +223,7 @@ func (r *Reconciler) resumePending(s *Scope) {
 }
 
 // connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
-func (r *Reconciler) connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *lifecycle.Blocker, error) {
+func (r *Reconciler) connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *rules.Blocker, error) {
 	broker, err := r.Clients.For(ctx, b)
 	if err == nil {
 		return broker, nil, nil
@@ -271,7 +271,7 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 	if a.Misconfigured() {
 		r.Clients.RecordMisconfiguration(brokers.KeyOf(broker), what, a.Outcome)
 	}
-	result, s.polled, s.Record.refused = brokers.ResultOf(a.Outcome), what == lifecycle.Poll, a.Class == osbresult.Rejected
+	result, s.polled, s.Record.refused = brokers.ResultOf(a.Outcome), what == rules.Poll, a.Class == osbresult.Rejected
 	if a.Class == osbresult.NeedsCatalog {
 		r.RequestRelist(brokers.KeyOf(broker))
 	}
@@ -279,9 +279,9 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 		s.Record.RememberCleanUp(next.Request, next.Request.IsDeletedBy(a), r.Clock.Now())
 		return a, nil, nil
 	}
-	s.Record.SeenRunning = a.Class == osbresult.Accepted || what == lifecycle.Poll && s.Record.SeenRunning
+	s.Record.SeenRunning = a.Class == osbresult.Accepted || what == rules.Poll && s.Record.SeenRunning
 	s.Record.LastPoll, s.Record.PollAfter = time.Time{}, 0
-	if what == lifecycle.Poll || a.Class == osbresult.Accepted {
+	if what == rules.Poll || a.Class == osbresult.Accepted {
 		s.Record.LastPoll, s.Record.PollAfter = r.Clock.Now(), a.RetryAfter
 	}
 	return a, nil, nil
@@ -314,21 +314,21 @@ func (r *Reconciler) recordInFlight(ctx context.Context, s *Scope, status v1beta
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
-func (r *Reconciler) attribute(broker v1beta1.Broker, result limiter.Result, attribution limiter.Attribution) lifecycle.Attribution {
+func (r *Reconciler) attribute(broker v1beta1.Broker, result limiter.Result, attribution limiter.Attribution) rules.Attribution {
 	if result.Outcome != limiter.NotSent {
 		r.ObserveRequest(brokers.KeyOf(broker), result)
 	}
 	if !result.LooksMisconfigured() || attribution.OwnFault || !attribution.Slow {
-		return lifecycle.Attribution{OwnFault: result.LooksMisconfigured() && attribution.OwnFault}
+		return rules.Attribution{OwnFault: result.LooksMisconfigured() && attribution.OwnFault}
 	}
 	r.RequestRelist(brokers.KeyOf(broker))
-	return lifecycle.Attribution{Probed: brokers.NameOf(brokers.KeyOf(broker))}
+	return rules.Attribution{Probed: brokers.NameOf(brokers.KeyOf(broker))}
 }
 
 // requeue returns when to reconcile an object again.
 func (r *Reconciler) requeue(wake time.Time, status v1beta1.ServiceObjectStatus) ctrl.Result {
 	result := enqueue.Requeue(wake, r.Clock.Now())
-	if common := status.Common(); common.AsyncOpInProgress || lifecycle.HasFailed(common.Attempts) {
+	if common := status.Common(); common.AsyncOpInProgress || rules.HasFailed(common.Attempts) {
 		result.Priority = new(lowPriority)
 	}
 	return result
@@ -351,7 +351,7 @@ func (r *Reconciler) observeRecovery(ctx context.Context, broker v1beta1.Broker,
 		return
 	}
 	// A failure after a recovery is the fault of the object.
-	if a := after.Common().Attempts; lifecycle.IsSlow(a) && !a.Recovered && !r.kind.IsCreated(after) {
+	if a := after.Common().Attempts; rules.IsSlow(a) && !a.Recovered && !r.kind.IsCreated(after) {
 		r.Recoveries.RecordFailure(key)
 	}
 }

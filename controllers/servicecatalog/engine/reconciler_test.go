@@ -42,16 +42,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
 func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
-	si := lifecycletest.NewInstance()
+	si := rulestest.NewInstance()
 	conflict := apierrors.NewConflict(schema.GroupResource{}, si.Name, errors.New("it was changed"))
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
 	r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}})
@@ -67,17 +67,17 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 func TestAStoppingProcessSendsNothing(t *testing.T) {
 	for name, stops := range map[string]bool{"F-S5 it stops, or no longer leads": true, "it leads": false} {
 		t.Run(name, func(t *testing.T) {
-			si := lifecycletest.NewInstance()
+			si := rulestest.NewInstance()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
-			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			asked := false
 			r.reconcile = func(ctx context.Context, s *Scope) (ctrl.Result, error) {
 				if stops {
 					stop()
 				}
-				_, _, err := r.send(ctx, s, lifecycletest.NewOffering().Broker, Step{Request: &operation.Request{Operation: lifecycle.Provision}}, nil, func() (operation.Answer, error) {
+				_, _, err := r.send(ctx, s, rulestest.NewOffering().Broker, Step{Request: &operation.Request{Operation: rules.Provision}}, nil, func() (operation.Answer, error) {
 					asked = true
 					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
 				})
@@ -98,19 +98,19 @@ func TestTheStatusSaysThatARemovalIsInFlight(t *testing.T) {
 	}{"soon": {inFlightDelay / 2, 0}, "late": {time.Minute, 1}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				si, writes := lifecycletest.NewInstance(), 0
+				si, writes := rulestest.NewInstance(), 0
 				c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, subresource string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 					writes++
 					return c.SubResource(subresource).Patch(ctx, o, p, opts...)
 				}}, si)
-				r := newStub(c, &Config{Clients: &brokers.Clients{}, Recorder: events.NewFakeRecorder(10), Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+				r := newStub(c, &Config{Clients: &brokers.Clients{}, Recorder: events.NewFakeRecorder(10), Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 				before := &v1beta1.ServiceInstance{}
 				if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
 					t.Fatal(err)
 				}
 				s := &Scope{Before: before, Object: before.DeepCopy(), Record: &Record{}}
 				inFlight := before.Status.DeepCopy()
-				instancerules.SetConditions(inFlight, lifecycle.RemovalInFlight(deletedInstance(), v1beta1.ReasonDeprovisioning, "deprovision"), lifecycletest.T0)
+				instancerules.SetConditions(inFlight, rules.RemovalInFlight(deletedInstance(), v1beta1.ReasonDeprovisioning, "deprovision"), rulestest.T0)
 				a, err := r.await(t.Context(), s, inFlight, func() (operation.Answer, error) {
 					time.Sleep(test.takes)
 					return operation.Answer{Operation: "it"}, nil
@@ -127,8 +127,8 @@ func TestTheStatusSaysThatARemovalIsInFlight(t *testing.T) {
 }
 
 func deletedInstance() *v1beta1.ServiceInstance {
-	si := lifecycletest.NewInstance()
-	si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0))
+	si := rulestest.NewInstance()
+	si.DeletionTimestamp = new(metav1.NewTime(rulestest.T0))
 	return si
 }
 
@@ -140,10 +140,10 @@ func TestAnObjectThatFailsBeforeItsRequestKeepsNoSlot(t *testing.T) {
 		"a write conflicts":          apierrors.NewConflict(schema.GroupResource{}, "db", errors.New("it was changed")),
 	} {
 		t.Run(name, func(t *testing.T) {
-			si, now := lifecycletest.NewInstance(), time.Now() // the limiter has a clock of its own
+			si, now := rulestest.NewInstance(), time.Now() // the limiter has a clock of its own
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
 			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(now)})
-			broker := lifecycletest.NewOffering().Broker
+			broker := rulestest.NewOffering().Broker
 			endpoint := r.Clients.Limiters.Of(brokers.KeyOf(broker), now)
 			var release limiter.Release
 			for i := range 4 {
@@ -155,7 +155,7 @@ func TestAnObjectThatFailsBeforeItsRequestKeepsNoSlot(t *testing.T) {
 				if fails != nil {
 					return ctrl.Result{}, fails
 				}
-				_, _, err := r.send(ctx, s, broker, Step{Request: &operation.Request{Operation: lifecycle.Provision}}, nil, func() (operation.Answer, error) {
+				_, _, err := r.send(ctx, s, broker, Step{Request: &operation.Request{Operation: rules.Provision}}, nil, func() (operation.Answer, error) {
 					asked++
 					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
 				})
@@ -191,7 +191,7 @@ func TestAnObjectThatFailsBeforeItsRequestKeepsNoSlot(t *testing.T) {
 func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	si := provisioningInstance()
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
-	clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)
+	clock := clocktesting.NewFakePassiveClock(rulestest.T0)
 	r := newStub(c, &Config{Clock: clock, Recorder: events.NewFakeRecorder(10), Clients: &brokers.Clients{}})
 	before := &v1beta1.ServiceInstance{}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
@@ -203,7 +203,7 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	say := func(reason, message string) {
 		t.Helper()
 		status := s.Object.(*v1beta1.ServiceInstance).Status.DeepCopy()
-		instancerules.SetConditions(status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
+		instancerules.SetConditions(status, rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
 		if err := r.Record(t.Context(), s, status); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), now); err != nil {
 			t.Fatal(err)
 		}
-		if got := lifecycle.FindCondition(now.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
+		if got := rules.FindCondition(now.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
 			t.Errorf("it says %q, want %q", got, want)
 		}
 	}
@@ -231,10 +231,10 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 
 // provisioningInstance is one that the broker works on.
 func provisioningInstance() *v1beta1.ServiceInstance {
-	si := lifecycletest.NewInstance()
+	si := rulestest.NewInstance()
 	si.Status.CurrentOperation, si.Status.AsyncOpInProgress = v1beta1.OperationProvision, true
 	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
-	instancerules.SetConditions(&si.Status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, lifecycletest.T0)
+	instancerules.SetConditions(&si.Status, rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, rulestest.T0)
 	return si
 }
 
@@ -242,14 +242,14 @@ func provisioningInstance() *v1beta1.ServiceInstance {
 func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 	for name, replaced := range map[string]bool{"it is gone": false, "there is another of its name": true} {
 		t.Run(name, func(t *testing.T) {
-			si := lifecycletest.NewInstance()
+			si := rulestest.NewInstance()
 			si.Finalizers = nil // removed by hand
 			c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, si), events.NewFakeRecorder(10)
-			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-			broker := lifecycletest.NewOffering().Broker
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+			broker := rulestest.NewOffering().Broker
 			r.reconcile = func(_ context.Context, s *Scope) (ctrl.Result, error) {
 				if s.Before.GetUID() == si.UID {
-					s.Record.Unrecorded = newUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
+					s.Record.Unrecorded = newUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, rules.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
 				}
 				return ctrl.Result{}, nil
 			}
@@ -265,7 +265,7 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			if replaced {
-				another := lifecycletest.NewInstance()
+				another := rulestest.NewInstance()
 				another.UID, another.ResourceVersion = "another", ""
 				if err := c.Create(t.Context(), another); err != nil {
 					t.Fatal(err)
@@ -299,15 +299,15 @@ func (*left) Broker() v1beta1.Broker      { return nil }
 
 // F-S70: an object that waits for the broker of an id that it has left behind waits for that one, and not for its own one, which may not exist.
 func TestAnObjectWaitsForTheBrokerOfALeftBehindID(t *testing.T) {
-	broker := lifecycletest.NewOffering().Broker
+	broker := rulestest.NewOffering().Broker
 	var asked []brokers.Key
 	clients := brokers.NewClients(nil, nil, nil, 0, nil, nil)
-	r := newStub(nil, &Config{Clients: clients, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), CheckAvailability: func(key brokers.Key) { asked = append(asked, key) }})
-	si := lifecycletest.NewInstance()
+	r := newStub(nil, &Config{Clients: clients, Clock: clocktesting.NewFakePassiveClock(rulestest.T0), CheckAvailability: func(key brokers.Key) { asked = append(asked, key) }})
+	si := rulestest.NewInstance()
 	si.Status.Gone = []v1beta1.GoneResource{{ID: "left"}}
 	m := &left{scope: &Scope{Before: si, Object: si, Record: &Record{}}, in: operation.Inputs{CleanUpBrokers: map[string]operation.CleanUpBroker{"left": {Broker: broker}}}}
 	m.in.Gone = r.observeGone(m)
-	if since := m.in.Gone.Since["left"]; !since.Equal(lifecycletest.T0) {
+	if since := m.in.Gone.Since["left"]; !since.Equal(rulestest.T0) {
 		t.Errorf("the first 410 was seen at %v", since)
 	}
 	if err := r.observeCleanUps(t.Context(), &m.in); err != nil || m.in.CleanUpBrokers["left"].Broker != broker {

@@ -47,7 +47,7 @@ func WithReason(reason string, err error) error {
 func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
 	s := m.Common()
 	if t, ok := errors.AsType[*reasonError](err); ok {
-		s.Object.SetStatus(m.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now()))
+		s.Object.SetStatus(m.StatusForBlocker(rules.InProgress(t.reason, t.Error()), r.Clock.Now()))
 		r.KeepPending(s)
 	}
 	if s.Record.PendingStatus == nil {
@@ -96,7 +96,7 @@ func isProgressOnly(before, after v1beta1.ServiceObjectStatus) bool {
 }
 
 // release removes the finalizer.
-func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, why lifecycle.Cause) error {
+func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, why rules.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {

@@ -39,7 +39,7 @@ import (
 
 // TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt: else an instance goes that a binding still needs.
 func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
-	si, b := lifecycletest.NewInstance(), &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b"}}
+	si, b := rulestest.NewInstance(), &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b"}}
 	b.Spec.InstanceRef.Name = si.Name
 	var asked atomic.Bool // the cache is behind until somebody doubts it
 	get := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
@@ -59,7 +59,7 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 		return c.Get(ctx, key, o, opts...)
 	}
 	cache, live := controllertest.NewCluster(t, interceptor.Funcs{Get: get, List: list}, si, b), controllertest.NewCluster(t, interceptor.Funcs{Get: doubt}, si, b)
-	config := &Config{Index: index.Index{Cache: cache}, Barrier: consistency.CacheBarrier{Cache: cache, Live: live}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)}
+	config := &Config{Index: index.Index{Cache: cache}, Barrier: consistency.CacheBarrier{Cache: cache, Live: live}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)}
 	config.Freshness("ServiceBinding", &v1beta1.ServiceBinding{})
 	r := newStub(cache, config)
 	var needed []*v1beta1.ServiceBinding

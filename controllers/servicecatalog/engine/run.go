@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -46,7 +46,7 @@ type Machine interface {
 	// Decide decides on the present view.
 	Decide() Step
 	// Supply supplies what the last decision needs.
-	Supply(context.Context, lifecycle.Need) error
+	Supply(context.Context, rules.Need) error
 	// Broker is where requests about the id in force go; nil: it does not exist. Those about an id left behind go to its CleanUpBroker.
 	Broker() v1beta1.Broker
 	// Ask sends the request of the last decision. After an error none was sent.
@@ -55,13 +55,13 @@ type Machine interface {
 	Apply(operation.Answer) (more bool)
 	// External returns what the object has at its broker under an id, RuleOfDeletion why that is deleted.
 	External(id string) audit.External
-	RuleOfDeletion() lifecycle.DeletionRule
+	RuleOfDeletion() rules.DeletionRule
 	// Claim is the key of a reservation that ends when the object is released; false: there is none.
 	Claim() (ClaimKey, bool)
 	// IsQuietInQueue reports whether it is no news that a request waits for a slot.
 	IsQuietInQueue() bool
 	// StatusForBlocker returns the status of an object whose reconcile is blocked.
-	StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus
+	StatusForBlocker(why *rules.Blocker, now time.Time) v1beta1.ServiceObjectStatus
 	// Finish completes a decision without a request, once it is on record.
 	Finish(context.Context, ctrl.Result) ctrl.Result
 }
@@ -128,7 +128,7 @@ func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err erro
 		switch {
 		case next.Need == "", next.Need.IsWritten():
 			return next, nil
-		case next.Need == lifecycle.NeedDefinition:
+		case next.Need == rules.NeedDefinition:
 			err = r.readDefinition(ctx, m)
 		default:
 			err = m.Supply(ctx, next.Need)
@@ -144,8 +144,8 @@ func (r *Reconciler) readDefinition(ctx context.Context, m Machine) error {
 		return WithReason(r.kind.RemovalFailed(), errors.New("No request is sent to the broker before the CustomResourceDefinition has been read: "+err.Error()))
 	}
 	m.Inputs().Definition = definition
-	if m.Common().Record.Definition = definition; definition == lifecycle.DefinitionTerminating {
-		m.Common().Record.Definition = lifecycle.DefinitionUnknown
+	if m.Common().Record.Definition = definition; definition == rules.DefinitionTerminating {
+		m.Common().Record.Definition = rules.DefinitionUnknown
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 	case err != nil:
 		return false, ctrl.Result{}, err
 	}
-	if next.Request.Operation == lifecycle.Provision {
+	if next.Request.Operation == rules.Provision {
 		if err := r.ProtectSecrets(ctx, broker); err != nil {
 			return false, ctrl.Result{}, r.fail(ctx, m, err)
 		}
@@ -201,7 +201,7 @@ func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operatio
 		return
 	}
 	r.observeRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
-	if what == lifecycle.Provision || what == lifecycle.Bind {
+	if what == rules.Provision || what == rules.Bind {
 		s.Record.Unrecorded = newUnrecorded(s.Before, m.External(next.Request.ID), what, a.Outcome)
 	}
 	r.KeepPending(s)

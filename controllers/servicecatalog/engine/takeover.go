@@ -32,7 +32,7 @@ import (
 // object.
 func (r *Reconciler) AwaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result, error) {
 	o, status := s.Object, s.Object.CommonStatus().Common()
-	if !lifecycle.IsFromOriginal(o, status.Conditions, status.CreatedForUID) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
+	if !rules.IsFromOriginal(o, status.Conditions, status.CreatedForUID) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
 		return nil, nil
 	}
 	now := r.Clock.Now()
@@ -42,13 +42,13 @@ func (r *Reconciler) AwaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result,
 	}
 	if at.IsZero() {
 		r.warnOfTakeover.Do(func() {
-			logf.FromContext(ctx).Info("The original service-catalog created objects of this cluster: no requests are sent for them, and they are not released, until the takeover is recorded", "run", lifecycle.TakeOverCommand)
+			logf.FromContext(ctx).Info("The original service-catalog created objects of this cluster: no requests are sent for them, and they are not released, until the takeover is recorded", "run", rules.TakeOverCommand)
 		})
-		status.Conditions = lifecycle.RequireTakeover(status.Conditions, now)
+		status.Conditions = rules.RequireTakeover(status.Conditions, now)
 		result := r.requeue(now.Add(brokers.TakeoverInterval), o.CommonStatus())
 		return &result, r.Record(ctx, s, o.CommonStatus())
 	}
-	if status.Conditions = lifecycle.EndTakeover(status.Conditions); lifecycle.IsTakenOver(o, at) {
+	if status.Conditions = rules.EndTakeover(status.Conditions); rules.IsTakenOver(o, at) {
 		status.CreatedForUID = o.GetUID()
 	}
 	return nil, nil

@@ -38,10 +38,10 @@ import (
 // TestClaimantsOfAnID: what others' claims are worth, from the cache and from what this process has
 // let begin.
 func TestClaimantsOfAnID(t *testing.T) {
-	o := lifecycletest.NewOffering()
+	o := rulestest.NewOffering()
 	claims := func(name string, age time.Duration, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
-		si := lifecycletest.NewInstance()
-		si.Name, si.UID, si.Annotations, si.CreationTimestamp = name, types.UID("uid-"+name), nil, metav1.NewTime(lifecycletest.T0.Add(-age))
+		si := rulestest.NewInstance()
+		si.Name, si.UID, si.Annotations, si.CreationTimestamp = name, types.UID("uid-"+name), nil, metav1.NewTime(rulestest.T0.Add(-age))
 		for _, edit := range edits {
 			edit(si)
 		}
@@ -67,7 +67,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 			si.Status.Broker = &v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: name, ServiceID: "id-of-the-service"}
 		}
 	}
-	leaving := func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) }
+	leaving := func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(rulestest.T0)) }
 	released := func(si *v1beta1.ServiceInstance) { si.Finalizers = []string{"someone/else"} }
 	for name, test := range map[string]struct {
 		other    *v1beta1.ServiceInstance

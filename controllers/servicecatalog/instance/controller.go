@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package instance reconciles ServiceInstances: it observes what they refer to, asks package lifecycle/instance for the
+// Package instance reconciles ServiceInstances: it observes what they refer to, asks package instancerules for the
 // next step, sends the request, and records the result through the engine.
 package instance
 
@@ -33,7 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -86,7 +86,7 @@ func (s *scope) Broker() v1beta1.Broker { return s.inputs.Offering.Broker }
 // Decide decides on the present view.
 func (s *scope) Decide() engine.Step {
 	s.next = instancerules.Decide(s.instance, s.inputs)
-	step := engine.Step{Decision: s.next.Decision, ID: lifecycle.InstanceID(s.instance), Status: &s.next.Status}
+	step := engine.Step{Decision: s.next.Decision, ID: rules.InstanceID(s.instance), Status: &s.next.Status}
 	if s.next.Request != nil {
 		step.Request = &s.next.Request.Request
 	}
@@ -97,30 +97,30 @@ func (s *scope) Decide() engine.Step {
 }
 
 // Supply supplies what the last decision needs.
-func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
+func (s *scope) Supply(ctx context.Context, need rules.Need) error {
 	before := s.Before.(*v1beta1.ServiceInstance)
 	switch need {
-	case lifecycle.NeedFinalizer:
+	case rules.NeedFinalizer:
 		return s.r.addFinalizerAndID(ctx, before)
-	case lifecycle.NeedReferences:
+	case rules.NeedReferences:
 		err := s.r.writeReferences(ctx, before, s.inputs.Refs)
 		if patch.IsRefusal(err) {
 			s.inputs.RefsRefused, s.retry = refusedReferences(*s.inputs.Refs, err), err
 			return nil
 		}
 		return err
-	case lifecycle.NeedParameters:
+	case rules.NeedParameters:
 		err := s.r.readParameters(ctx, s)
 		if errors.Is(err, secrets.ErrBusy) { // that other objects come first is no news
 			return err
 		}
 		if err != nil {
 			s.inputs.Parameters.Known, s.inputs.Parameters.SecretMissing, s.retry = true, true, err
-			s.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
+			s.inputs.Parameters.Blocker = rules.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 		}
 		return nil
 	default:
-		return lifecycle.UnknownNeed("ServiceInstance", need)
+		return rules.UnknownNeed("ServiceInstance", need)
 	}
 }
 
@@ -141,7 +141,7 @@ func (s *scope) External(id string) audit.External {
 }
 
 // RuleOfDeletion returns why the instance is deleted at its broker.
-func (s *scope) RuleOfDeletion() lifecycle.DeletionRule {
+func (s *scope) RuleOfDeletion() rules.DeletionRule {
 	return instancerules.RuleOfDeletion(s.instance)
 }
 
@@ -151,7 +151,7 @@ func (s *scope) Claim() (engine.ClaimKey, bool) {
 	if b == nil {
 		return engine.ClaimKey{}, false
 	}
-	return engine.ClaimKey{Broker: brokers.KeyOf(b), ID: lifecycle.InstanceID(s.instance)}, true
+	return engine.ClaimKey{Broker: brokers.KeyOf(b), ID: rules.InstanceID(s.instance)}, true
 }
 
 // IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do, and what is left behind changes no condition.
@@ -161,7 +161,7 @@ func (s *scope) IsQuietInQueue() bool {
 }
 
 // StatusForBlocker returns the status of an instance whose reconcile is blocked.
-func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
+func (s *scope) StatusForBlocker(why *rules.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
 	status := instancerules.StatusForBlocker(s.instance, why, now)
 	return &status
 }

@@ -36,7 +36,7 @@ import (
 // in the queue of its broker.
 func TestAnInstanceThatWaitsToReadParametersHasNoBlocker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		si := lifecycletest.NewInstance()
+		si := rulestest.NewInstance()
 		si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 		r := claimsReconciler(t)
 		r.Live = controllertest.NewCluster(t, interceptor.Funcs{})
@@ -45,12 +45,12 @@ func TestAnInstanceThatWaitsToReadParametersHasNoBlocker(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &scope{Scope: &engine.Scope{Before: si, Object: si.DeepCopy(), Record: &engine.Record{}}, r: r, instance: si.DeepCopy()}
-		err = s.Supply(t.Context(), lifecycle.NeedParameters)
+		err = s.Supply(t.Context(), rules.NeedParameters)
 		if blocker := s.inputs.Parameters.Blocker; !errors.Is(err, secrets.ErrBusy) || blocker != nil || s.retry != nil {
 			t.Errorf("%v, blocker %v, retry %v", err, blocker, s.retry)
 		}
 		leave()
-		err = s.Supply(t.Context(), lifecycle.NeedParameters)
+		err = s.Supply(t.Context(), rules.NeedParameters)
 		if blocker := s.inputs.Parameters.Blocker; err != nil || blocker == nil {
 			t.Errorf("the Secret is missing: %v, blocker %v", err, blocker)
 		}

@@ -29,9 +29,9 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -47,9 +47,9 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope, call *instancerule
 	about := call.Operation
 	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{s.instance.Status.ExternalProperties, s.instance.Status.InProgressProperties},
 		func(props *v1beta1.ServiceInstancePropertiesState) bool {
-			return lifecycle.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(s.instance.Spec.ParametersFrom) == 0
+			return rules.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(s.instance.Spec.ParametersFrom) == 0
 		})
-	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(s.inputs.Parameters.Secrets) > 0
+	isSending := (about == rules.Provision || about == rules.Update) && len(s.inputs.Parameters.Secrets) > 0
 	if call.CleanUp && (len(sent) > 0 || len(s.instance.Spec.ParametersFrom) > 0) { // no status has what was sent under an id that is left behind
 		return func() (values []string, all bool) { return nil, false }
 	}
@@ -78,26 +78,26 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope, call *instancerule
 // sendRequest sends a request. After an error none was sent.
 func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
 	identity := engine.OriginatingIdentity(s.instance.Spec.UserInfo)
-	if call.Operation == lifecycle.Deprovision || call.Removal {
+	if call.Operation == rules.Deprovision || call.Removal {
 		identity = nil // who deletes an object is not known, and an orphan mitigation is on behalf of no user
 	}
 	params := osb.Params{InstanceID: call.ID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
 		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call)}
 	switch call.Operation {
-	case lifecycle.Poll:
+	case rules.Poll:
 		return pollInstance(ctx, broker, params, call), nil
-	case lifecycle.Inspect:
+	case rules.Inspect:
 		return inspectInstance(ctx, broker, params, s.inputs.Offering.Class), nil
-	case lifecycle.Deprovision:
+	case rules.Deprovision:
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
-	case lifecycle.Provision:
+	case rules.Provision:
 		return r.provisionInstance(ctx, s, broker, call, params)
-	case lifecycle.Update:
+	case rules.Update:
 		return r.updateInstance(ctx, s, broker, call, params)
-	case lifecycle.Bind, lifecycle.Unbind, lifecycle.Fetch:
+	case rules.Bind, rules.Unbind, rules.Fetch:
 	}
-	return instancerules.Answer{}, lifecycle.UnknownOperation("ServiceInstance", call.Operation)
+	return instancerules.Answer{}, rules.UnknownOperation("ServiceInstance", call.Operation)
 }
 
 func (r *Reconciler) provisionInstance(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request, params osb.Params) (instancerules.Answer, error) {
@@ -140,7 +140,7 @@ func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.C
 // pollInstance polls an operation, and fetches the instance for the URL of its dashboard where the request says so.
 func pollInstance(ctx context.Context, broker *osb.Client, params osb.Params, call *instancerules.Request) instancerules.Answer {
 	last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: call.LastOperation})
-	a := instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}
+	a := instancerules.Answer{Outcome: out, State: last.State, OperationDescription: rules.DescriptionOf(last, out)}
 	if !call.FetchDashboard || out.Class != osbresult.Done || last.State != osbresult.Succeeded {
 		return a
 	}
@@ -172,7 +172,7 @@ func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params,
 		return instancerules.Answer{Outcome: out, Instance: found}
 	}
 	last, out := broker.Poll(ctx, osb.PollRequest{Params: params})
-	return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}
+	return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: rules.DescriptionOf(last, out)}
 }
 
 // addFinalizerAndID adds finalizer and id to an instance that bypassed admission.
@@ -208,8 +208,8 @@ func (r *Reconciler) writeReferences(ctx context.Context, si *v1beta1.ServiceIns
 var errRefsNotSet = errors.New("the webhook does not know yet what the references are to")
 
 // refusedReferences is the blocker of an instance whose references the API server refuses. No event follows when an admission policy changes.
-func refusedReferences(refs instancerules.References, err error) *lifecycle.Blocker {
-	return lifecycle.BlockedBy(v1beta1.ReasonErrorWritingReferences, fmt.Sprintf("The API server refused the reference to %s %q, and the operator sends no request before it accepts it: %s",
+func refusedReferences(refs instancerules.References, err error) *rules.Blocker {
+	return rules.BlockedBy(v1beta1.ReasonErrorWritingReferences, fmt.Sprintf("The API server refused the reference to %s %q, and the operator sends no request before it accepts it: %s",
 		refs.Scope.PlanKind(), refs.Plan, redact.NewRedactor().Clean(err.Error(), maxRefusal)))
 }
 

@@ -28,10 +28,10 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -104,7 +104,7 @@ func TestPollFetchesDashboard(t *testing.T) {
 // F-S62: the webhook sets the references that its own cache shows. Where that is behind, the write changes nothing, and is repeated.
 func TestReferencesThatTheWebhookDoesNotSetAreWrittenAgain(t *testing.T) {
 	for name, sets := range map[string]bool{"set": true, "not set": false} {
-		si := lifecycletest.NewInstance()
+		si := rulestest.NewInstance()
 		catalog.SetRefs(&si.Spec, catalog.Cluster, catalog.Refs{})
 		funcs := interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			if err := c.Patch(ctx, o, p, opts...); err != nil || sets {
@@ -140,9 +140,9 @@ func TestF_S76_WordsAboutALeftBehindIDAreWithheld(t *testing.T) {
 			si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ParameterChecksum: "sum", ParametersVersion: "7"}
 		}, true},
 	} {
-		si := lifecycletest.NewInstance()
+		si := rulestest.NewInstance()
 		test.edit(si)
-		call := &instancerules.Request{Request: operation.Request{Operation: lifecycle.Deprovision, ID: "left", CleanUp: true}}
+		call := &instancerules.Request{Request: operation.Request{Operation: rules.Deprovision, ID: "left", CleanUp: true}}
 		secrets := (&Reconciler{}).secretsOf(t.Context(), &scope{Scope: &engine.Scope{}, instance: si}, call)
 		isWithheld := false
 		if secrets != nil {

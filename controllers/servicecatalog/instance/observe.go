@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -44,11 +44,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		in.Recovered = r.Recoveries.Since(brokers.KeyOf(in.Offering.Broker))
 	}
 	in.Refs = missingRefs(si, in.Offering)
-	if in.Claimants, err = r.claimantsOf(ctx, si, lifecycle.InstanceID(si), in.Offering); err != nil {
+	if in.Claimants, err = r.claimantsOf(ctx, si, rules.InstanceID(si), in.Offering); err != nil {
 		return err
 	}
-	in.FormerClaimants = map[string]lifecycle.Claimants{}
-	for _, id := range lifecycle.LeftBehindIDs(si.Status.Common()) {
+	in.FormerClaimants = map[string]rules.Claimants{}
+	for _, id := range rules.LeftBehindIDs(si.Status.Common()) {
 		if in.FormerClaimants[id], err = r.claimantsOf(ctx, si, id, in.Offering); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 }
 
 // missingRefs returns the references that the spec lacks; nil: it has them.
-func missingRefs(si *v1beta1.ServiceInstance, o lifecycle.Offering) *instancerules.References {
+func missingRefs(si *v1beta1.ServiceInstance, o rules.Offering) *instancerules.References {
 	if o.Class == nil || o.Plan == nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func missingRefs(si *v1beta1.ServiceInstance, o lifecycle.Offering) *instancerul
 }
 
 // claimantsOf returns the other objects of the broker that have an id of the instance in spec or status.
-func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, id string, o lifecycle.Offering) (all lifecycle.Claimants, err error) {
+func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, id string, o rules.Offering) (all rules.Claimants, err error) {
 	mayExist := instancerules.PhaseOf(&si.Status).MayExist()
 	others, err := r.Index.InstancesWithID(ctx, id)
 	if err != nil {
@@ -108,17 +108,17 @@ func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstanc
 			return nil, err
 		}
 		if at, with := brokerOf(si, o), brokerOf(other, theirs); at == nil || with == nil || *at == *with {
-			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.PhaseOf(&other.Status).MayExist() && !mayExist))
+			all = append(all, rules.NewClaimant("ServiceInstance", other, si, rules.OwnsInstanceID(other, id), instancerules.PhaseOf(&other.Status).MayExist() && !mayExist))
 		}
 	}
-	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstanceID(si, id) && !mayExist; mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
+	if mayCreate := si.DeletionTimestamp.IsZero() && !rules.OwnsInstanceID(si, id) && !mayExist; mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
 		r.Claims.Reserve(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: id}, si.UID, all)
 	}
 	return all, nil
 }
 
 // brokerOf returns the key of the broker that an instance is, or is to be, at, also where the broker's object is gone; nil: that is not known.
-func brokerOf(si *v1beta1.ServiceInstance, o lifecycle.Offering) *brokers.Key {
+func brokerOf(si *v1beta1.ServiceInstance, o rules.Offering) *brokers.Key {
 	switch ref := si.Status.Broker; {
 	case o.Broker != nil:
 		return new(brokers.KeyOf(o.Broker))
@@ -142,7 +142,7 @@ func (r *Reconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance
 // isUnbinding reports whether a binding is being deleted, and not Stalled. It decides only whether the instance is Stalled as well, so that
 // both show the same.
 func isUnbinding(b *v1beta1.ServiceBinding) bool {
-	return !b.DeletionTimestamp.IsZero() && !lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
+	return !b.DeletionTimestamp.IsZero() && !rules.IsTrue(rules.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
 }
 
 // parameterSources returns where the parameters of an instance come from.

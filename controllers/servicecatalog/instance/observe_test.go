@@ -132,7 +132,7 @@ func TestReferencesToWhatTheSpecDoesNotNameAreNone(t *testing.T) {
 
 // TestAPollKnowsRequiredParameters: parameters from Secrets are not read for a poll, whose answer may be that one of them was refused.
 func TestAPollKnowsRequiredParameters(t *testing.T) {
-	o, si := lifecycletest.NewOffering(), lifecycletest.NewInstance()
+	o, si := rulestest.NewOffering(), rulestest.NewInstance()
 	class, plan := o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan)
 	class.Spec.ClusterServiceBrokerName = o.Broker.GetName()
 	plan.SetOwners(o.Broker.GetName(), class.Name)

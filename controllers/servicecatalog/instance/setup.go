@@ -37,7 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/panics/status"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -83,7 +83,7 @@ type dependents struct{ index.Index }
 func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	si := o.(*v1beta1.ServiceInstance)
 	var instances []*v1beta1.ServiceInstance
-	for _, id := range lifecycle.Distinct(catalog.ExternalIDs(si)...) {
+	for _, id := range rules.Distinct(catalog.ExternalIDs(si)...) {
 		some, _ := d.InstancesWithID(ctx, id)
 		instances = append(instances, some...)
 	}

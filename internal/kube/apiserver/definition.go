@@ -53,12 +53,12 @@ func NewDefinitionReader(live client.Reader, kind string) *DefinitionReader {
 // reading is one read, shared by all callers that asked before it began.
 type reading struct {
 	done  chan struct{}
-	state lifecycle.Definition
+	state rules.Definition
 	err   error
 }
 
 // Read returns what a read finds that begins after the call.
-func (d *DefinitionReader) Read(ctx context.Context) (lifecycle.Definition, error) {
+func (d *DefinitionReader) Read(ctx context.Context) (rules.Definition, error) {
 	d.mu.Lock()
 	r := d.next
 	if r == nil {
@@ -71,7 +71,7 @@ func (d *DefinitionReader) Read(ctx context.Context) (lifecycle.Definition, erro
 	case <-r.done:
 		return r.state, r.err
 	case <-ctx.Done():
-		return lifecycle.DefinitionUnknown, ctx.Err()
+		return rules.DefinitionUnknown, ctx.Err()
 	}
 }
 
@@ -88,18 +88,18 @@ func (d *DefinitionReader) readShared(ctx context.Context, r *reading) {
 }
 
 // find reads the CustomResourceDefinition. After a panic its state is unknown.
-func (d *DefinitionReader) find(ctx context.Context) (state lifecycle.Definition, err error) {
+func (d *DefinitionReader) find(ctx context.Context) (state rules.Definition, err error) {
 	defer panics.Recover(ctx, panics.Cluster, "reading a CustomResourceDefinition", &err)
 	crd := &metav1.PartialObjectMetadata{}
 	crd.APIVersion, crd.Kind = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
 	err = d.live.Get(ctx, client.ObjectKey{Name: d.name}, crd)
 	switch {
 	case apierrors.IsNotFound(err):
-		return lifecycle.DefinitionTerminating, nil
+		return rules.DefinitionTerminating, nil
 	case err != nil:
-		return lifecycle.DefinitionUnknown, fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name, err)
+		return rules.DefinitionUnknown, fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name, err)
 	case !crd.DeletionTimestamp.IsZero():
-		return lifecycle.DefinitionTerminating, nil
+		return rules.DefinitionTerminating, nil
 	}
-	return lifecycle.DefinitionLives, nil
+	return rules.DefinitionLives, nil
 }

@@ -41,10 +41,10 @@ func (r *panickingReader) Get(context.Context, client.ObjectKey, client.Object, 
 // F-P66: a panic of a shared read is an error for all that wait, and not for later callers.
 func TestPanicOfASharedRead(t *testing.T) {
 	d := NewDefinitionReader(&panickingReader{left: 1}, "ServiceInstance")
-	if state, err := d.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "a mistake in Bellhop") || state != lifecycle.DefinitionUnknown {
+	if state, err := d.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "a mistake in Bellhop") || state != rules.DefinitionUnknown {
 		t.Errorf("%v, %v", state, err)
 	}
-	if state, err := d.Read(t.Context()); err != nil || state != lifecycle.DefinitionLives {
+	if state, err := d.Read(t.Context()); err != nil || state != rules.DefinitionLives {
 		t.Errorf("a later read: %v, %v", state, err)
 	}
 }

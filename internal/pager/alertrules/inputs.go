@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package alert has the rules of an Alert: what is sent to which receiver next, under which key, and the status after an answer.
+// Package alertrules has the rules of an Alert: what is sent to which receiver next, under which key, and the status after an answer.
 // It is pure: no client, no clock.
-package alert
+package alertrules
 
 import (
 	"time"

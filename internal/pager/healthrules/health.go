@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package health says whether an object of another controller fails, by its status.
-package health
+// Package healthrules says whether an object of another controller fails, by its status.
+package healthrules
 
 import (
 	"fmt"

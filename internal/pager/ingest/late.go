@@ -85,8 +85,8 @@ type endKey struct {
 func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert, now time.Time, isLearning bool) (corrected []alertmanager.Alert, behind time.Duration) {
 	corrected = alerts[:0]
 	for _, a := range alerts {
-		if source.IsLate(a, now) {
-			ends, isNew := l.with(to, endKey{source.KeyOf(a), a.StartsAt.UnixNano()}, a, now)
+		if sourcerules.IsLate(a, now) {
+			ends, isNew := l.with(to, endKey{sourcerules.KeyOf(a), a.StartsAt.UnixNano()}, a, now)
 			lapses, fires := ends.Fires(now)
 			switch {
 			case fires:
@@ -101,7 +101,7 @@ func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert,
 }
 
 // with records the end of an alert, and returns all, and whether the last one differs from that before.
-func (l *lateEnds) with(to types.NamespacedName, key endKey, a alertmanager.Alert, now time.Time) (after source.Ends, isNew bool) {
+func (l *lateEnds) with(to types.NamespacedName, key endKey, a alertmanager.Alert, now time.Time) (after sourcerules.Ends, isNew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
@@ -111,7 +111,7 @@ func (l *lateEnds) with(to types.NamespacedName, key endKey, a alertmanager.Aler
 		l.last[to] = lru.New(maxLate + 1)
 	}
 	found, isKnown := l.last[to].Get(key)
-	before, _ := found.(source.Ends)
+	before, _ := found.(sourcerules.Ends)
 	after = before.With(a, now)
 	l.last[to].Add(key, after)
 	if !isKnown {

@@ -29,7 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/sourcerules"
 )
 
@@ -51,7 +51,7 @@ type recorded struct {
 	// reported is when an event last said that the clock of a sender is behind.
 	reported time.Time
 	// series has the posts of alerts to the API, also those that were not written.
-	series source.Series
+	series sourcerules.Series
 }
 
 // memory has what this process has recorded about AlertSources, of those to which something was posted last.
@@ -87,13 +87,13 @@ func (m *memory) get(name types.NamespacedName) recorded {
 
 // lastOf returns the later one of a time of this process and of that in a status, unless that was recorded by a clock that was ahead.
 func lastOf(own time.Time, written *metav1.Time, now time.Time) time.Time {
-	if lifecycle.IsAhead(own, now) {
+	if alertrules.IsAhead(own, now) {
 		own = time.Time{}
 	}
-	if written == nil || lifecycle.IsAhead(written.Time, now) {
+	if written == nil || alertrules.IsAhead(written.Time, now) {
 		return own
 	}
-	return lifecycle.Latest(own, written.Time)
+	return alertrules.Latest(own, written.Time)
 }
 
 // heardAt returns when a source was last heard from, as far as this process knows.
@@ -102,16 +102,16 @@ func (s *Store) heardAt(to *v1beta1.AlertSource, now time.Time) time.Time {
 }
 
 // seriesOf returns the series of posts to a source, as far as this process knows. A refusal has ended it, also one that is not written yet.
-func (s *Store) seriesOf(to *v1beta1.AlertSource) source.Series {
-	written, own := source.SeriesOf(to), s.memory.of(client.ObjectKeyFromObject(to))
+func (s *Store) seriesOf(to *v1beta1.AlertSource) sourcerules.Series {
+	written, own := sourcerules.SeriesOf(to), s.memory.of(client.ObjectKeyFromObject(to))
 	if own.isRefused {
-		return source.Series{}
+		return sourcerules.Series{}
 	}
-	return source.Series{Since: lifecycle.Latest(written.Since, own.series.Since), Until: lifecycle.Latest(written.Until, own.series.Until)}
+	return sourcerules.Series{Since: alertrules.Latest(written.Since, own.series.Since), Until: alertrules.Latest(written.Until, own.series.Until)}
 }
 
 // record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
-func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
+func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
 	if s.Times.areUnknown() {
 		_ = s.recordRefusal(ctx, to) // nothing ends at an unknown time, whatever is recorded
 		isOfSeries = false
@@ -122,7 +122,7 @@ func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source
 // recordStored records a post that was stored in the status of its source: its time, that its sender has cut it, how many of its alerts were cut
 // here, and, if it is part of the series of the source, that. Each is written at most once a minute, but a new series, and a refusal that could not
 // be written, at once. That it cannot be written does not matter: the next post writes it, and until then nothing lapses.
-func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
+func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
 	now, _ := s.Times.Now()
 	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
 	own := s.memory.of(key)
@@ -168,7 +168,7 @@ func (s *Store) recordRefusal(ctx context.Context, to *v1beta1.AlertSource) erro
 func (s *Store) keepRefusal(to *v1beta1.AlertSource) (isWritten bool) {
 	now, _ := s.Times.Now()
 	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
-		isWritten = !now.IsZero() && now.Sub(r.broken) < recordEvery && !lifecycle.IsAhead(r.broken, now)
+		isWritten = !now.IsZero() && now.Sub(r.broken) < recordEvery && !alertrules.IsAhead(r.broken, now)
 		r.isRefused = r.isRefused || !isWritten
 	})
 	return isWritten

@@ -95,7 +95,7 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 
 // attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads what the others have
 // created, at other replicas too: there are at most maxAlerts, however many groups are posted at once, and one Alert of a group.
-func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan source.Plan, written int, err error) {
+func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan sourcerules.Plan, written int, err error) {
 	reader := s.Cache
 	if isLive {
 		reader = s.Live
@@ -116,7 +116,7 @@ func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alert
 	return plan, written, err
 }
 
-func creates(w source.Write) bool { return w.Present == nil }
+func creates(w sourcerules.Write) bool { return w.Present == nil }
 
 // beginToCreate waits until no other post of a source creates Alerts, and returns a function that has the next one do so.
 func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end func(), err error) {
@@ -128,21 +128,21 @@ func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end
 
 // plan reads the Alerts of a source, and decides. Those of the cache are not copied, since a source has up to 1,000 and most posts change none:
 // Receive leaves them as they are, and what is written is a copy.
-func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (source.Plan, error) {
-	in := source.Inputs{Source: to, Series: s.seriesOf(to)}
+func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (sourcerules.Plan, error) {
+	in := sourcerules.Inputs{Source: to, Series: s.seriesOf(to)}
 	if in.Now, in.ServedSince = s.Times.Now(); in.Now.IsZero() {
-		return source.Plan{}, busy("the time of the API server is not known yet")
+		return sourcerules.Plan{}, busy("the time of the API server is not known yet")
 	}
 	in.Heard = s.heardAt(to, in.Now)
 	var alerts v1beta1.AlertList
 	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}, client.UnsafeDisableDeepCopy); err != nil {
-		return source.Plan{}, unreadable()
+		return sourcerules.Plan{}, unreadable()
 	}
 	in.Alerts = alerts.Items
 	for { // with each turn a name is known to be taken
 		plan, err := s.receive(ctx, in, post)
 		if err != nil {
-			return source.Plan{}, err
+			return sourcerules.Plan{}, err
 		}
 		others, err := s.othersNamed(ctx, plan.Writes)
 		if err != nil || len(others) == 0 {
@@ -154,15 +154,15 @@ func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertman
 
 func unreadable() error { return busy("the Alerts cannot be read") }
 
-func (s *Store) receive(ctx context.Context, in source.Inputs, post alertmanager.Post) (source.Plan, error) {
+func (s *Store) receive(ctx context.Context, in sourcerules.Inputs, post alertmanager.Post) (sourcerules.Plan, error) {
 	if len(post.Alerts) > largePost {
 		leave, err := s.enterLarge(ctx)
 		if err != nil {
-			return source.Plan{}, err
+			return sourcerules.Plan{}, err
 		}
 		defer leave()
 	}
-	return source.Receive(in, post), nil
+	return sourcerules.Receive(in, post), nil
 }
 
 // enterLarge waits until no other large post is decoded or decided.
@@ -175,7 +175,7 @@ func (s *Store) enterLarge(ctx context.Context) (leave func(), err error) {
 
 // othersNamed returns the Alerts that have the name of one that is to be created, and are not of the source, as the cache shows them: a create that
 // it does not expect is a conflict.
-func (s *Store) othersNamed(ctx context.Context, writes []source.Write) (others []v1beta1.Alert, err error) {
+func (s *Store) othersNamed(ctx context.Context, writes []sourcerules.Write) (others []v1beta1.Alert, err error) {
 	for _, w := range writes {
 		if !creates(w) {
 			continue
@@ -193,7 +193,7 @@ func (s *Store) othersNamed(ctx context.Context, writes []source.Write) (others 
 }
 
 // Write writes Alerts, and returns how many were written, and an error: one that is no conflict, if there is any.
-func Write(ctx context.Context, c client.Client, writes []source.Write) (written int, err error) {
+func Write(ctx context.Context, c client.Client, writes []sourcerules.Write) (written int, err error) {
 	var group errgroup.Group
 	group.SetLimit(maxWrites)
 	results := make([]error, len(writes))
@@ -221,7 +221,7 @@ func IsConflict(err error) bool {
 }
 
 // writeOne runs in a goroutine of its own, where a panic would end the process.
-func writeOne(ctx context.Context, c client.Client, w source.Write) (err error) {
+func writeOne(ctx context.Context, c client.Client, w sourcerules.Write) (err error) {
 	defer panics.Recover(ctx, panics.Cluster, "writing an Alert of a post", &err)
 	if creates(w) {
 		return c.Create(ctx, w.Alert.DeepCopy())

@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/event"
 	"github.com/gophernetes/bellhop/internal/pager/notify/googlechat"
 	"github.com/gophernetes/bellhop/internal/pager/notify/gotify"
-	grpcnotifier "github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
+	"github.com/gophernetes/bellhop/internal/pager/notify/grpcnotifier"
 	"github.com/gophernetes/bellhop/internal/pager/notify/matrix"
 	"github.com/gophernetes/bellhop/internal/pager/notify/mattermost"
 	"github.com/gophernetes/bellhop/internal/pager/notify/ntfy"

@@ -155,7 +155,7 @@ func checkMode(t *testing.T, r receiver, mode notify.Mode) {
 
 // TestExactlyOneOf: the API server would refuse a provider that the rule of the schema lacks.
 func TestExactlyOneOf(t *testing.T) {
-	source, err := os.ReadFile("../../api/pager/v1beta1/receiver_types.go")
+	source, err := os.ReadFile("../../../api/pager/v1beta1/receiver_types.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestExactlyOneOf(t *testing.T) {
 
 // TestSecretRule: a provider that cannot work without a Secret has a rule, so that the API server names the missing field.
 func TestSecretRule(t *testing.T) {
-	source, err := os.ReadFile("../../api/pager/v1beta1/receiver_types.go")
+	source, err := os.ReadFile("../../../api/pager/v1beta1/receiver_types.go")
 	if err != nil {
 		t.Fatal(err)
 	}

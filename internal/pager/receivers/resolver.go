@@ -31,7 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // Names of indexes of the cache.
@@ -147,48 +147,48 @@ func newest[T any](items []T, meta func(*T) *metav1.ObjectMeta) *metav1.ObjectMe
 }
 
 // Target returns the receiver that ref names in a namespace, and why it cannot be used.
-func (r Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
+func (r Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (alertrules.Target, error) {
 	receiver, err := r.receiver(ctx, namespace, ref)
 	if apierrors.IsNotFound(err) {
-		return lifecycle.Target{Problem: &lifecycle.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
+		return alertrules.Target{Problem: &alertrules.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
 	}
 	if err != nil {
-		return lifecycle.Target{}, err
+		return alertrules.Target{}, err
 	}
 	target, err := r.Of(ctx, receiver)
 	if err != nil {
-		return lifecycle.Target{}, err
+		return alertrules.Target{}, err
 	}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		selected, err := r.selects(ctx, shared, namespace)
 		if err != nil {
-			return lifecycle.Target{}, err
+			return alertrules.Target{}, err
 		}
 		if !selected {
-			target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
+			target.Problem = &alertrules.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
 		}
 	}
 	return target, nil
 }
 
 // Of returns a receiver as a target, and why it cannot be used by any Alert.
-func (r Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (lifecycle.Target, error) {
-	target := lifecycle.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: r.SecretNamespace(receiver)}
+func (r Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (alertrules.Target, error) {
+	target := alertrules.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: r.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		target.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
 	}
 	secret, missing, err := r.secretVersion(ctx, receiver)
 	if err != nil {
-		return lifecycle.Target{}, err
+		return alertrules.Target{}, err
 	}
 	target.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
 	target.Leaving = !receiver.GetDeletionTimestamp().IsZero() || missing && apiserver.IsTerminating(ctx, r.Cache, receiver.GetNamespace())
 	switch {
 	case missing:
-		target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
+		target.Problem = &alertrules.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
 			target.Spec.SecretRef.Name, KindOf(receiver), receiver.GetName(), target.SecretNamespace)}
 	case target.Spec.Suspend:
-		target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
+		target.Problem = &alertrules.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
 	}
 	return target, nil
 }

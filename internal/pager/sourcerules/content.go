@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"cmp"
@@ -27,7 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -71,7 +71,7 @@ func receiversHash(refs []v1beta1.ReceiverRef) string {
 		parts[i] = string(cmp.Or(ref.Kind, v1beta1.KindReceiver)) + "/" + ref.Name
 	}
 	slices.Sort(parts)
-	return lifecycle.Fingerprint(append(parts, "receivers")...)[:hashLength]
+	return alertrules.Fingerprint(append(parts, "receivers")...)[:hashLength]
 }
 
 // setContent sets title and content from the instances.
@@ -111,7 +111,7 @@ func (d *decision) explainEnd() {
 		}
 	}
 	if since != nil {
-		d.desired.Spec.Content = withLine(d.desired.Spec.Content, "Not reported any more since %s.", lifecycle.Stamp(since.Time))
+		d.desired.Spec.Content = withLine(d.desired.Spec.Content, "Not reported any more since %s.", alertrules.Stamp(since.Time))
 	}
 }
 
@@ -132,7 +132,7 @@ func number(n int) string {
 func contentOf(instances []v1beta1.AlertInstance) string {
 	ordered := slices.Clone(instances)
 	slices.Reverse(ordered)
-	slices.SortStableFunc(ordered, func(x, y v1beta1.AlertInstance) int { return lifecycle.Rank(y.Severity) - lifecycle.Rank(x.Severity) })
+	slices.SortStableFunc(ordered, func(x, y v1beta1.AlertInstance) int { return alertrules.Rank(y.Severity) - alertrules.Rank(x.Severity) })
 	lines := Lines(ordered)
 	for n, i := range ordered {
 		lines[n] = cmp.Or(lines[n], i.Key)

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"maps"
@@ -25,7 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // decision is what becomes of the Alert of a group.
@@ -87,7 +87,7 @@ func (d *decision) instances() []v1beta1.AlertInstance { return d.desired.Spec.I
 // isConfirmed reports whether a post says that an Alert is about now which was restored from a backup: it lists one of its instances, also one
 // that it did not have. A webhook may not be repeated for days.
 func (d *decision) isConfirmed() bool {
-	if d.present == nil || d.present.Labels[lifecycle.RestoreLabel] == "" {
+	if d.present == nil || d.present.Labels[alertrules.RestoreLabel] == "" {
 		return false
 	}
 	return slices.ContainsFunc(d.firingPosted(), func(p posted) bool {
@@ -99,7 +99,7 @@ func (d *decision) isConfirmed() bool {
 // deleted, though there is one of this name again.
 func (d *decision) adopt() {
 	if d.isConfirmed() {
-		delete(d.desired.Labels, lifecycle.RestoreLabel)
+		delete(d.desired.Labels, alertrules.RestoreLabel)
 		d.change = Edits
 	}
 	if isOrphaned(d.desired) {
@@ -146,7 +146,7 @@ func (d *decision) start() {
 		spec.TTLSecondsAfterFinished = nil
 	}
 	spec.State = v1beta1.AlertFiring
-	spec.JoinedTime = lifecycle.Seconds(d.in.Now)
+	spec.JoinedTime = alertrules.Seconds(d.in.Now)
 	d.announce()
 	d.setContent()
 	d.describeOnly()
@@ -159,7 +159,7 @@ func (d *decision) start() {
 // join adds the instances that wait to the content, as a new message.
 func (d *decision) join(change Change) {
 	d.setSeverity()
-	d.desired.Spec.JoinedTime = lifecycle.Seconds(d.in.Now)
+	d.desired.Spec.JoinedTime = alertrules.Seconds(d.in.Now)
 	d.announce()
 	d.setContent()
 	d.change = change
@@ -234,16 +234,16 @@ func (d *decision) severity() v1beta1.Severity {
 func (d *decision) rises() bool {
 	severity, present := d.severity(), d.desired.Spec.Severity
 	isNews := func(i v1beta1.AlertInstance) bool {
-		return isWaiting(i) && lifecycle.Rank(i.Severity) > lifecycle.Rank(present)
+		return isWaiting(i) && alertrules.Rank(i.Severity) > alertrules.Rank(present)
 	}
-	return severity != "" && lifecycle.Rank(severity) > lifecycle.Rank(present) &&
-		(lifecycle.Rank(severity) > lifecycle.Rank(highest(d.before, present)) || slices.ContainsFunc(d.instances(), isNews))
+	return severity != "" && alertrules.Rank(severity) > alertrules.Rank(present) &&
+		(alertrules.Rank(severity) > alertrules.Rank(highest(d.before, present)) || slices.ContainsFunc(d.instances(), isNews))
 }
 
 // falls reports whether all instances that fire have a lower severity than the Alert, and one has given it that severity: not a person.
 func (d *decision) falls() bool {
 	present, severity := d.desired.Spec.Severity, d.severity()
-	if severity == "" || lifecycle.Rank(severity) >= lifecycle.Rank(present) {
+	if severity == "" || alertrules.Rank(severity) >= alertrules.Rank(present) {
 		return false
 	}
 	had := func(i v1beta1.AlertInstance) bool { return i.Severity == present }
@@ -268,7 +268,7 @@ func (d *decision) mayJoin() bool { return !d.in.Now.Before(d.joinDue()) }
 // joinDue is when instances may join the content; zero: they may. A time that another clock has recorded in the future is not waited for.
 func (d *decision) joinDue() time.Time {
 	joined := d.desired.Spec.JoinedTime
-	if joined == nil || lifecycle.IsAhead(joined.Time, d.in.Now) {
+	if joined == nil || alertrules.IsAhead(joined.Time, d.in.Now) {
 		return time.Time{}
 	}
 	return joined.Add(joinEvery)
@@ -282,7 +282,7 @@ func (d *decision) wake() (at time.Time) {
 	}
 	for _, i := range d.instances() {
 		if due := reviewDue(i, d.in); due.After(d.in.Now) {
-			at = lifecycle.Earliest(at, due)
+			at = alertrules.Earliest(at, due)
 		}
 	}
 	return at

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"encoding/json"
@@ -30,7 +30,7 @@ import (
 
 // Whatever is posted, the Alerts can be stored, and the same post again changes nothing.
 func FuzzReceive(f *testing.F) {
-	bodies, err := filepath.Glob("../../ingest/alertmanager/testdata/*.json")
+	bodies, err := filepath.Glob("../ingest/alertmanager/testdata/*.json")
 	if err != nil || len(bodies) == 0 {
 		f.Fatal(bodies, err)
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -130,10 +130,10 @@ func (g *group) complete(webhook *alertmanager.Group, now time.Time) {
 	g.title = alertmanager.GroupTitle(g.labels, alerts, receiver)
 	g.order = math.MaxInt
 	if severity := g.severity(now); severity != "" {
-		g.order = lifecycle.Rank(severity)
+		g.order = alertrules.Rank(severity)
 	}
 	for _, p := range g.posted {
-		g.start = lifecycle.Earliest(g.start, p.StartsAt)
+		g.start = alertrules.Earliest(g.start, p.StartsAt)
 	}
 }
 
@@ -174,7 +174,7 @@ func hash(labels map[string]string, parts ...string) string {
 	for _, name := range names {
 		parts = append(parts, name, labels[name])
 	}
-	return lifecycle.Fingerprint(parts...)[:hashLength]
+	return alertrules.Fingerprint(parts...)[:hashLength]
 }
 
 // isIgnored reports whether the alerts of a severity are dropped.
@@ -192,7 +192,7 @@ func severityOf(spec *v1beta1.AlertSourceSpec, labels map[string]string) v1beta1
 	}
 	severity := v1beta1.Severity("")
 	for known, s := range spec.SeverityMap { // two that differ in case only: the higher one
-		if strings.EqualFold(known, value) && lifecycle.Rank(s) >= lifecycle.Rank(severity) {
+		if strings.EqualFold(known, value) && alertrules.Rank(s) >= alertrules.Rank(severity) {
 			severity = s
 		}
 	}
@@ -213,7 +213,7 @@ func (p posted) fires(now time.Time) bool { return !p.hasMoved && isFiringAt(p.A
 // severity is the highest one of the posted alerts that fire; empty: none does.
 func (g *group) severity(now time.Time) (highest v1beta1.Severity) {
 	for _, p := range g.posted {
-		if p.fires(now) && (highest == "" || lifecycle.Rank(p.severity) > lifecycle.Rank(highest)) {
+		if p.fires(now) && (highest == "" || alertrules.Rank(p.severity) > alertrules.Rank(highest)) {
 			highest = p.severity
 		}
 	}

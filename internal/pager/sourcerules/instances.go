@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"cmp"
@@ -27,7 +27,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -69,7 +69,7 @@ func instancesOf(a *v1beta1.Alert) []v1beta1.AlertInstance {
 // that of its Alert.
 func highest(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (severity v1beta1.Severity) {
 	for _, i := range instances {
-		if own := cmp.Or(i.Severity, ofAlert); isFiring(i) && (severity == "" || lifecycle.Rank(own) > lifecycle.Rank(severity)) {
+		if own := cmp.Or(i.Severity, ofAlert); isFiring(i) && (severity == "" || alertrules.Rank(own) > alertrules.Rank(severity)) {
 			severity = own
 		}
 	}
@@ -136,7 +136,7 @@ func fit(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (kept []v1
 	if cut = len(firing) - maxInstances; cut <= 0 {
 		return instances, 0
 	}
-	rank := func(n int) int { return lifecycle.Rank(cmp.Or(instances[n].Severity, ofAlert)) }
+	rank := func(n int) int { return alertrules.Rank(cmp.Or(instances[n].Severity, ofAlert)) }
 	slices.SortStableFunc(firing, func(x, y int) int { return rank(y) - rank(x) })
 	isCut := make(map[int]bool, cut)
 	for _, n := range firing[maxInstances:] {
@@ -154,7 +154,7 @@ func fit(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (kept []v1
 // newInstance returns the instance of an alert that begins to fire.
 func newInstance(p posted, shift time.Duration, now time.Time) v1beta1.AlertInstance {
 	i := v1beta1.AlertInstance{
-		Key: p.key, Text: p.Text(), Labels: p.labels(), Severity: p.severity, StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
+		Key: p.key, Text: p.Text(), Labels: p.labels(), Severity: p.severity, StartsAt: alertrules.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
 	}
 	if !p.EndsAt.IsZero() { // otherwise it is seldom posted again
 		i.LapsesAt, i.LapseSeconds = roundedUp(i.LapsesAt, shift), lapseSeconds(p.Alert, now)
@@ -190,11 +190,11 @@ func lapseOf(a alertmanager.Alert, now time.Time) *metav1.Time {
 	case a.State != "":
 		return nil
 	case a.EndsAt.IsZero():
-		return lifecycle.Seconds(now.Add(defaultLapse))
+		return alertrules.Seconds(now.Add(defaultLapse))
 	case a.EndsAt.After(now.Add(maxLapse)):
-		return lifecycle.Seconds(now.Add(maxLapse))
+		return alertrules.Seconds(now.Add(maxLapse))
 	}
-	return lifecycle.Seconds(a.EndsAt)
+	return alertrules.Seconds(a.EndsAt)
 }
 
 // lapseSeconds is how long a post gives an alert that fires, at least 1; 0: it does not say it.
@@ -215,12 +215,12 @@ func roundedUp(at *metav1.Time, shift time.Duration) *metav1.Time {
 	if step.Before(at.Time) {
 		step = step.Add(lapseStep)
 	}
-	return lifecycle.Seconds(step)
+	return alertrules.Seconds(step)
 }
 
 // phase is a duration below lapseStep, in whole seconds, that follows from the name of a group.
 func phase(group string) time.Duration {
-	digest, _ := hex.DecodeString(lifecycle.Fingerprint("phase", group)) // it is hexadecimal
+	digest, _ := hex.DecodeString(alertrules.Fingerprint("phase", group)) // it is hexadecimal
 	return time.Duration(binary.BigEndian.Uint64(digest)%uint64(lapseStep/time.Second)) * time.Second
 }
 
@@ -238,7 +238,7 @@ func repeat(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Ti
 	}
 	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
 	if isSame && !p.StartsAt.IsZero() && p.StartsAt.Before(i.StartsAt.Time) {
-		i.StartsAt = lifecycle.Seconds(p.StartsAt)
+		i.StartsAt = alertrules.Seconds(p.StartsAt)
 	}
 	switch lapses, after := lapseOf(p.Alert, now), lapseSeconds(p.Alert, now); {
 	case lapses == nil:
@@ -257,14 +257,14 @@ func restart(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.T
 	}
 	again := newInstance(p, shift, now)
 	if again.PreviousEndsAt = i.EndsAt; !isNew {
-		again.StartsAt = lifecycle.Seconds(now)
+		again.StartsAt = alertrules.Seconds(now)
 	}
 	*i = again
 }
 
 // end ends an instance, not before its start. Of two ends the later one counts.
 func end(i *v1beta1.AlertInstance, at time.Time) {
-	ends := lifecycle.Seconds(at)
+	ends := alertrules.Seconds(at)
 	if ends.Before(i.StartsAt) {
 		ends = i.StartsAt
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package source has the rules by which posts of an AlertSource become Alerts. It is pure: no client, no clock.
+// Package sourcerules has the rules by which posts of an AlertSource become Alerts. It is pure: no client, no clock.
 //
 // A post has alerts of rules. Those of a group are one Alert, whose name follows from the source and the group, so that every replica, and a
 // repetition, finds the same one. Each alert of the group is an instance in the Alert's spec. The instances are the record: whether one
@@ -39,7 +39,7 @@ limitations under the License.
 //
 // Receive decides about a post, Review about what time changes. Both return what to write, by optimistic patches of the fields that differ; on
 // a conflict they are called again with what is stored.
-package source
+package sourcerules
 
 import (
 	"cmp"
@@ -49,7 +49,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -264,7 +264,7 @@ func (p *planner) write(present *v1beta1.Alert, g group) {
 	if w := d.decide(); w != nil {
 		p.plan.Writes = append(p.plan.Writes, *w)
 	}
-	p.plan.Wake = lifecycle.Earliest(p.plan.Wake, d.wake())
+	p.plan.Wake = alertrules.Earliest(p.plan.Wake, d.wake())
 }
 
 // isOf reports whether an Alert is of a source.
@@ -278,7 +278,7 @@ func (in Inputs) heard() time.Time { return notAhead(in.Heard, in.Now) }
 // notAhead returns a time that is recorded, not after now. One that another clock has recorded in the future is not known: zero.
 func notAhead(t, now time.Time) time.Time {
 	switch {
-	case lifecycle.IsAhead(t, now):
+	case alertrules.IsAhead(t, now):
 		return time.Time{}
 	case t.After(now):
 		return now

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -968,16 +968,16 @@ func TestARestoredAlert(t *testing.T) {
 	a, b := c.fire("Down", "a", t0), c.fire("Down", "b", t0)
 	c.post(a, b)
 	restored := c.only()
-	restored.Labels[lifecycle.RestoreLabel] = "backup"
+	restored.Labels[alertrules.RestoreLabel] = "backup"
 	c.alerts[restored.Name] = restored
 	c.now = t0.Add(time.Minute)
 	wantChanges(t, c.review())
 	wantChanges(t, c.post(ended(b, c.now)), Edits)
-	if got := c.only(); got.Labels[lifecycle.RestoreLabel] == "" {
+	if got := c.only(); got.Labels[alertrules.RestoreLabel] == "" {
 		t.Error("an end confirms that it fires")
 	}
 	wantChanges(t, c.post(a), Edits)
-	if got := c.only(); got.Labels[lifecycle.RestoreLabel] != "" {
+	if got := c.only(); got.Labels[alertrules.RestoreLabel] != "" {
 		t.Error("it is held although a post confirms it")
 	}
 	wantChanges(t, c.post(a))
@@ -992,11 +992,11 @@ func TestARestoredAlertHasNews(t *testing.T) {
 			c.receive(webhook(alertmanager.Resolved, c.resolved("a")))
 		}
 		restored := c.only()
-		restored.Labels[lifecycle.RestoreLabel] = "backup"
+		restored.Labels[alertrules.RestoreLabel] = "backup"
 		c.alerts[restored.Name] = restored
 		c.now = t0.Add(2 * time.Hour)
 		c.receive(webhook(alertmanager.Firing, c.firing("b")))
-		if got := c.only(); got.Labels[lifecycle.RestoreLabel] != "" || got.Spec.State != v1beta1.AlertFiring {
+		if got := c.only(); got.Labels[alertrules.RestoreLabel] != "" || got.Spec.State != v1beta1.AlertFiring {
 			t.Errorf("%s: it is held although a webhook has news", why)
 		}
 	}

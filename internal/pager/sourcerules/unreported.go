@@ -14,13 +14,13 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -54,7 +54,7 @@ func reportOf(post alertmanager.Post) report {
 	case g.Key == "":
 		return report{isWebhook: true, poster: unkeyed}
 	}
-	poster := lifecycle.Fingerprint("poster", g.Key, g.Receiver, g.ExternalURL)[:hashLength] // two receivers may have groups of one key
+	poster := alertrules.Fingerprint("poster", g.Key, g.Receiver, g.ExternalURL)[:hashLength] // two receivers may have groups of one key
 	return report{isWebhook: true, poster: poster, isWhole: g.IsWhole()}
 }
 
@@ -65,7 +65,7 @@ func (r report) list(i *v1beta1.AlertInstance, now time.Time) {
 	case !r.isWebhook, r.poster == unkeyed:
 		i.ListedTime = nil
 	case i.ListedTime == nil || now.Sub(i.ListedTime.Time).Abs() >= listedEvery:
-		i.ListedTime = lifecycle.Seconds(now)
+		i.ListedTime = alertrules.Seconds(now)
 	}
 }
 
@@ -77,13 +77,13 @@ func (r report) mayHaveListed(i v1beta1.AlertInstance) bool {
 // pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. That is no end by
 // itself: the first webhook after a restart of Alertmanager lists what has arrived there by then. A group that is cut off may have it.
 func (r report) pass(i *v1beta1.AlertInstance, now time.Time) {
-	isMarked := i.UnlistedTime != nil && !lifecycle.IsAhead(i.UnlistedTime.Time, now)
+	isMarked := i.UnlistedTime != nil && !alertrules.IsAhead(i.UnlistedTime.Time, now)
 	switch {
 	case !r.isWebhook, r.poster == unkeyed, r.poster != i.Poster:
 	case !r.isWhole:
 		r.list(i, now)
 	case !isMarked:
-		i.UnlistedTime = lifecycle.Seconds(now)
+		i.UnlistedTime = alertrules.Seconds(now)
 	}
 }
 
@@ -101,9 +101,9 @@ func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstanc
 			end(i, in.Now)
 			i.UnlistedTime = since // an end that the sender says has none
 		case isSilent(*i, in) && i.UnlistedTime == nil:
-			i.UnlistedTime, i.Poster = lifecycle.Seconds(in.heard()), ""
+			i.UnlistedTime, i.Poster = alertrules.Seconds(in.heard()), ""
 		case isOfFormerRelease(*i) && in.heard().After(in.ServedSince):
-			i.ListedTime = lifecycle.Seconds(in.heard())
+			i.ListedTime = alertrules.Seconds(in.heard())
 		}
 	}
 	return instances
@@ -133,9 +133,9 @@ func lastPost(i v1beta1.AlertInstance, in Inputs) time.Time {
 func lapseDue(i v1beta1.AlertInstance, in Inputs) time.Time {
 	since, length := in.ServedSince, lapseAfterStart
 	if i.LapseSeconds > 0 {
-		since, length = lifecycle.Latest(since, in.Series.Since), max(length, lapseAfter(i))
+		since, length = alertrules.Latest(since, in.Series.Since), max(length, lapseAfter(i))
 	}
-	return lifecycle.Latest(since.Add(length), i.LapsesAt.Time)
+	return alertrules.Latest(since.Add(length), i.LapsesAt.Time)
 }
 
 // hasGone reports whether an instance has to end that is marked as not listed. One that its group misses ends after the time in which the group
@@ -162,9 +162,9 @@ func missedDue(i v1beta1.AlertInstance, in Inputs) time.Time {
 
 // unlistedSince is since when no post lists an instance that is marked. A post that was refused may have listed it.
 func (in Inputs) unlistedSince(i v1beta1.AlertInstance) time.Time {
-	since := lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time)
+	since := alertrules.Latest(in.ServedSince, i.UnlistedTime.Time)
 	if refused := in.Source.Status.ReceivingBrokenTime; refused != nil {
-		since = lifecycle.Latest(since, notAhead(refused.Time, in.Now))
+		since = alertrules.Latest(since, notAhead(refused.Time, in.Now))
 	}
 	return since
 }
@@ -179,7 +179,7 @@ func isSilent(i v1beta1.AlertInstance, in Inputs) bool {
 func silentFrom(i v1beta1.AlertInstance, in Inputs) time.Time {
 	since := i.ListedTime.Time
 	if truncated := in.Source.Status.LastTruncatedTime; truncated != nil {
-		since = lifecycle.Latest(since, notAhead(truncated.Time, in.Now))
+		since = alertrules.Latest(since, notAhead(truncated.Time, in.Now))
 	}
 	return since.Add(listedEvery + time.Duration(in.Source.Spec.Alertmanager.RepeatIntervalSeconds)*time.Second)
 }

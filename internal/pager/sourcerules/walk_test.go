@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package source
+package sourcerules
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -95,7 +95,7 @@ func (s *sender) fires(name string) (pods int) {
 // what fires.
 func (s *sender) severity(c *cluster, name string) (highest v1beta1.Severity) {
 	for _, r := range s.rules {
-		if severity := severityOf(&c.source.Spec, map[string]string{"severity": r.severity}); r.name == name && !r.start.IsZero() && r.end.IsZero() && (highest == "" || lifecycle.Rank(severity) > lifecycle.Rank(highest)) {
+		if severity := severityOf(&c.source.Spec, map[string]string{"severity": r.severity}); r.name == name && !r.start.IsZero() && r.end.IsZero() && (highest == "" || alertrules.Rank(severity) > alertrules.Rank(highest)) {
 			highest = severity
 		}
 	}
@@ -153,7 +153,7 @@ func checkBounded(t *testing.T, seed uint64, c *cluster) {
 
 // rises reports whether a write has a higher severity than what it replaces.
 func rises(w Write) bool {
-	return w.Present == nil || lifecycle.Rank(w.Alert.Spec.Severity) > lifecycle.Rank(w.Present.Spec.Severity)
+	return w.Present == nil || alertrules.Rank(w.Alert.Spec.Severity) > alertrules.Rank(w.Present.Spec.Severity)
 }
 
 // checkTrue checks that the Alerts say what fires.
@@ -239,7 +239,7 @@ func checkHeld(t *testing.T, seed uint64, c *cluster, held map[string]v1beta1.Se
 	for name, severity := range held {
 		a := c.alerts[name]
 		switch fires := count(a.Spec.Instances, isFiring) > 0; {
-		case !fires, a.Spec.State == v1beta1.AlertFiring && lifecycle.Rank(a.Spec.Severity) > lifecycle.Rank(severity):
+		case !fires, a.Spec.State == v1beta1.AlertFiring && alertrules.Rank(a.Spec.Severity) > alertrules.Rank(severity):
 			delete(held, name)
 		case a.Spec.State == v1beta1.AlertFiring:
 			t.Fatalf("seed %d: %s fires although a person resolved it", seed, name)

@@ -71,13 +71,13 @@ func change(o client.Object, message string, now time.Time) (status any, changed
 		return o.CommonStatus(), stall(&o.CommonStatus().Conditions, o, message, now)
 	case services.Broker:
 		s := o.CommonStatus()
-		changed = lifecycle.ShowPanic(o, &s.Conditions, message, now)
-		s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+		changed = rules.ShowPanic(o, &s.Conditions, message, now)
+		s.LastConditionState = rules.LastConditionState(s.Conditions)
 		return s, changed
 	case services.ServiceObject:
 		s := o.CommonStatus()
-		changed = lifecycle.ShowPanic(o, &s.Common().Conditions, message, now)
-		s.Common().LastConditionState = lifecycle.LastConditionState(s.Common().Conditions)
+		changed = rules.ShowPanic(o, &s.Common().Conditions, message, now)
+		s.Common().LastConditionState = rules.LastConditionState(s.Common().Conditions)
 		return s, changed
 	}
 	panic(fmt.Sprintf("a %T has no condition Stalled", o))

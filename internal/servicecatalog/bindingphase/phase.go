@@ -160,7 +160,7 @@ func (p Phase) IsReplacement() bool {
 
 // IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
 func (p Phase) IsConflictHeld(a *v1beta1.Attempts) bool {
-	return p == Phase{Task: Binding} && lifecycle.IsConflictUnexplained(a)
+	return p == Phase{Task: Binding} && rules.IsConflictUnexplained(a)
 }
 
 // IsReplacement reports whether the operation in progress creates the successor of a binding, or cleans up after that.
@@ -195,15 +195,15 @@ func IsNew(s *v1beta1.ServiceBindingStatus) bool {
 // IsRefusedByOriginal reports whether the original service-catalog, which counted no attempts, has given the binding up: it did not
 // retry after Failed=True. Bellhop's own conditions, which have Stalled, may be Failed also while a binding waits.
 func IsRefusedByOriginal(s *v1beta1.ServiceBindingStatus) bool {
-	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
-	return isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+	isOriginal := rules.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
+	return isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }
 
 // IsSlow reports whether requests for a binding are retried slowly. The removals of a binding that the broker has do not
 // count: they were made to get new credentials.
 func IsSlow(s *v1beta1.ServiceBindingStatus) bool {
 	if a := s.Attempts; a != nil && IsBound(s) {
-		return lifecycle.IsSlow(&v1beta1.Attempts{Backoff: a.Backoff})
+		return rules.IsSlow(&v1beta1.Attempts{Backoff: a.Backoff})
 	}
-	return lifecycle.IsSlow(s.Attempts)
+	return rules.IsSlow(s.Attempts)
 }

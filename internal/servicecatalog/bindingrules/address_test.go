@@ -14,19 +14,19 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
-func atFirst(f *fixture) { f.in.Address = lifecycletest.Addresses(false) }
-func moved(f *fixture)   { f.in.Address = lifecycletest.Addresses(true) }
+func atFirst(f *fixture) { f.in.Address = rulestest.Addresses(false) }
+func moved(f *fixture)   { f.in.Address = rulestest.Addresses(true) }
 
 // F-JS9: a 410 of another address than the recorded one ends no removal, until the move is confirmed.
 func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
@@ -43,10 +43,10 @@ func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
 			if next.Request != nil || next.Release != nil || next.CheckAvailability {
 				t.Fatal(next.say())
 			}
-			if stalled := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled); f.b.DeletionTimestamp != nil && stalled.Reason != v1beta1.ReasonBrokerMoved {
+			if stalled := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled); f.b.DeletionTimestamp != nil && stalled.Reason != v1beta1.ReasonBrokerMoved {
 				t.Errorf("%+v", stalled)
 			}
-			f.in.Address.Confirmed = []string{lifecycletest.FirstAddress}
+			f.in.Address.Confirmed = []string{rulestest.FirstAddress}
 			if got := f.step().say(); got != "unbind id" {
 				t.Errorf("once the move is confirmed: %s", got)
 			}
@@ -61,11 +61,11 @@ func TestF_JS9_RecordOfTheAddress(t *testing.T) {
 		want string
 		says string
 	}{
-		"a new binding":           {bfs(moved), lifecycletest.OtherAddress, "journal bind id"},
+		"a new binding":           {bfs(moved), rulestest.OtherAddress, "journal bind id"},
 		"at rest":                 {bfs(bound1, atFirst), "", "nothing: Ready"},
-		"a successor":             {bfs(atFirst, bound1, moved, rebound), lifecycletest.FirstAddress, "journal bind " + next1},
-		"a deletion":              {bfs(bound1, atFirst, deleted1, lives1, ejected), lifecycletest.FirstAddress, "unbind id"},
-		"a deletion after a move": {bfs(bound1, moved, deleted1, lives1, ejected), lifecycletest.FirstAddress, "journal unbind id"},
+		"a successor":             {bfs(atFirst, bound1, moved, rebound), rulestest.FirstAddress, "journal bind " + next1},
+		"a deletion":              {bfs(bound1, atFirst, deleted1, lives1, ejected), rulestest.FirstAddress, "unbind id"},
+		"a deletion after a move": {bfs(bound1, moved, deleted1, lives1, ejected), rulestest.FirstAddress, "journal unbind id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := newFixture(test.is...).step()

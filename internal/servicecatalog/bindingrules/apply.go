@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"time"
@@ -22,7 +22,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
@@ -33,7 +33,7 @@ type Answer = operation.Answer
 var names = operation.Names{
 	Resource: "servicebinding", Noun: "binding",
 	Remove: "Unbind", RemoveFailed: v1beta1.ReasonUnbindCallFailed,
-	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"},
+	Removing:          rules.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"},
 	WhileRemovalWaits: v1beta1.ConditionUnknown, HowToRetry: "change the annotation " + v1beta1.RebindAnnotation,
 	HowToLeaveOut: "delete this ServiceBinding and create it again without the parameter, with the annotation " + v1beta1.SchemaPolicyAnnotation + " set to " + v1beta1.SchemaPolicyWarn + " on the new one or on the plan", // its spec cannot be changed
 }
@@ -65,18 +65,18 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 	ap.status.ObservedGeneration = b.Generation
 	ap.ForgetFormerRemoval()
 	switch call.Operation {
-	case lifecycle.Bind:
+	case rules.Bind:
 		ap.applyBind()
-	case lifecycle.Fetch:
+	case rules.Fetch:
 		ap.applyFetch()
-	case lifecycle.Unbind:
+	case rules.Unbind:
 		if a.Class != osbresult.NeedsAsync { // then it is repeated at once, with accepts_incomplete
 			ap.ApplyRemoval()
 		}
-	case lifecycle.Poll:
+	case rules.Poll:
 		ap.ApplyPoll()
-	case lifecycle.Provision, lifecycle.Update, lifecycle.Deprovision, lifecycle.Inspect:
-		panic(lifecycle.UnknownOperation("ServiceBinding", call.Operation))
+	case rules.Provision, rules.Update, rules.Deprovision, rules.Inspect:
+		panic(rules.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return ap.encoded()
 }
@@ -88,10 +88,10 @@ func (ap *application) encoded() v1beta1.ServiceBindingStatus {
 }
 
 // recordAccepted records that the broker has begun the asynchronous operation of a task.
-func (ap *application) recordAccepted(task bindingphase.Task, set lifecycle.ConditionSet) {
+func (ap *application) recordAccepted(task bindingphase.Task, set rules.ConditionSet) {
 	if !ap.phase.Accepted { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := ap.call.Target
-		ap.status.OperationStartTime, ap.status.Target = lifecycle.Timestamp(ap.Now), &target
+		ap.status.OperationStartTime, ap.status.Target = rules.Timestamp(ap.Now), &target
 	}
 	ap.phase = bindingphase.Phase{Task: task, Accepted: true}
 	ap.RecordAccepted()
@@ -137,19 +137,19 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 		return
 	}
 	ap.status.ReconciledGeneration = ap.call.Generation
-	ap.SetConditions(lifecycle.Terminal(reason, failed, message))
+	ap.SetConditions(rules.Terminal(reason, failed, message))
 }
 
 // SetConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
 // of fetching them again, or of the removal of those before them. That removal does not replace what is wrong with the present ones.
-func (ap *application) SetConditions(set lifecycle.ConditionSet) {
+func (ap *application) SetConditions(set rules.ConditionSet) {
 	s := &ap.status
 	isOfPredecessor := validity.IsPredecessor(s, ap.call.ID) && !ap.IsDeleting()
-	if isOfPredecessor && !lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) {
+	if isOfPredecessor && !rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) {
 		return
 	}
 	if beside := ap.phase.IsReplacement() || ap.call.Recheck || isOfPredecessor; beside && bindingphase.IsDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
-		set = stillInjectedConditions(lifecycle.Uncapitalize(set.Message))
+		set = stillInjectedConditions(rules.Uncapitalize(set.Message))
 	}
 	setBindingConditions(s, set, ap.Now)
 }

@@ -14,16 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
@@ -33,7 +33,7 @@ import (
 func (ap *application) Change() operation.Change {
 	return operation.Change{
 		Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed,
-		Running: lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"},
+		Running: rules.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"},
 		Done:    ap.recordBindDone, Accepted: ap.recordBindAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.recordConflict,
 		Succeeded: ap.recordBound, OperationFailed: ap.recordBindFailure, Overdue: ap.recordBindFailure,
 	}
@@ -69,7 +69,7 @@ func (ap *application) recordBindDone() {
 	if !ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
 		s.UnbindStatus = v1beta1.UnbindNotRequired
 		ap.phase = bindingphase.Phase{}
-		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
+		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, rules.NotInherited(ap.call.ID))
 		return
 	}
 	switch isSupplied := ap.call.ID == ap.b.Spec.ExternalID; {
@@ -85,7 +85,7 @@ func (ap *application) recordBindDone() {
 	if kind := ap.Answer.Binding.Unsupported(); kind != "" && !ap.call.Repeat {
 		message := "the broker answered with " + kind + ", which Kubernetes cannot provide"
 		ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
 		return
 	}
 	ap.recordBound()
@@ -107,7 +107,7 @@ func (ap *application) recordBound() {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	ap.phase = bindingphase.Phase{}
-	s.Attempts = lifecycle.RemovalOf(s.Attempts)
+	s.Attempts = rules.RemovalOf(s.Attempts)
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
@@ -118,7 +118,7 @@ func (ap *application) recordBound() {
 }
 
 // undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
-var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The broker has the binding; its credentials are not in the Secret yet"}
+var undelivered = rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The broker has the binding; its credentials are not in the Secret yet"}
 
 // recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
 func (ap *application) recordRejected(message string) {
@@ -133,7 +133,7 @@ func (ap *application) recordRejected(message string) {
 	case ap.phase.Task == bindingphase.Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
 			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = bindingphase.Replacing, nil, nil
-			ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
+			ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
 			return
 		}
 	case ap.phase.IsReplacement():
@@ -145,7 +145,7 @@ func (ap *application) recordRejected(message string) {
 		return
 	}
 	if !ap.call.NothingAtBroker {
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	} else if ap.phase.IsReplacement() {
 		ap.revert(message)
 	} else {
@@ -154,7 +154,7 @@ func (ap *application) recordRejected(message string) {
 }
 
 // startMitigation begins an orphan mitigation where the binding may be removed.
-func (ap *application) startMitigation(why lifecycle.Cause) {
+func (ap *application) startMitigation(why rules.Cause) {
 	switch replaces := ap.phase.IsReplacement(); {
 	case replaces && !ap.call.MayMitigate():
 		ap.phase.Accepted = false
@@ -164,7 +164,7 @@ func (ap *application) startMitigation(why lifecycle.Cause) {
 		return
 	}
 	ap.phase = ap.phase.Mitigation()
-	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	ap.status.OperationStartTime = rules.Timestamp(ap.Now)
 	a := ap.Attempts()
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
@@ -211,7 +211,7 @@ func (ap *application) revertAfter(message string) {
 	case bindingphase.IsDelivered(s):
 		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))
 	default:
-		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}
 }
 
@@ -229,7 +229,7 @@ func (ap *application) recordConflict() {
 	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
 		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: the outcome of no request in the status is unknown", message, ap.call.ID))
 	default:
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}
 }
 
@@ -240,7 +240,7 @@ const fetchedNext = "; what an earlier request has created is fetched"
 func (ap *application) recordBindFailure(message string) {
 	switch s := &ap.status; {
 	case ap.phase.IsReplacement():
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case bindingphase.IsBound(s): // an existing binding was requested again
 		ap.phase = bindingphase.Phase{}
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
@@ -248,8 +248,8 @@ func (ap *application) recordBindFailure(message string) {
 		ap.phase = bindingphase.Phase{Task: bindingphase.Binding}
 		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
-		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.Attempts().LastTime = rules.Timestamp(ap.Now)
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
 		ap.phase = bindingphase.Phase{}
 		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)

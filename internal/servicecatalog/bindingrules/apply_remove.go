@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"slices"
@@ -47,29 +47,29 @@ func (ap *application) BeginRemoval() {
 		return
 	}
 	ap.phase.Task = bindingphase.RemovalOf(s)
-	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
+	s.OperationStartTime, s.InProgressProperties = rules.Timestamp(ap.Now), nil
 }
 
 // ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) ContinueRemoval() {
 	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
 		ap.phase = bindingphase.Phase{Task: bindingphase.RemovingPredecessor}
-		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+		ap.status.OperationStartTime = rules.Timestamp(ap.Now)
 	}
 }
 
 // WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+func (ap *application) WithRemovalText(set rules.ConditionSet) rules.ConditionSet {
 	switch s := &ap.status; {
 	case ap.IsDeleting():
-		set.Message += ". " + lifecycle.HowToRelease(ap.b)
+		set.Message += ". " + rules.HowToRelease(ap.b)
 	case ap.phase.IsReplacement(): // setConditions says that the present credentials stay
 	case ap.phase.IsMitigating():
 		ready := set.Ready
-		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(set.Message), s.Attempts, nil)
+		set = rules.Mitigating(set.Reason, rules.MitigationPrefix+": "+rules.Uncapitalize(set.Message), s.Attempts, nil)
 		set.Ready = ready
 	case ap.phase.IsUnbinding():
-		set.Message = "The binding of the former credentials is being removed: " + lifecycle.Uncapitalize(set.Message)
+		set.Message = "The binding of the former credentials is being removed: " + rules.Uncapitalize(set.Message)
 	}
 	return set
 }
@@ -82,12 +82,12 @@ func (ap *application) RecordRemoved() {
 		ap.recordPredecessorRemoved()
 	case ap.IsDeleting():
 		ap.recordGone()
-		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
+		ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case ap.phase.IsReplacement():
 		a := ap.Attempts()
 		message := "the new binding could not be used, and was removed: " + a.LastError
-		if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
-			message += "; another one is requested at " + lifecycle.FormatTime(a.NextTime.Time)
+		if rules.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
+			message += "; another one is requested at " + rules.FormatTime(a.NextTime.Time)
 		}
 		ap.revertAfter(message)
 	default:
@@ -110,7 +110,7 @@ func (ap *application) RecordLeftBehind(what string) {
 	a := ap.Attempts()
 	if ap.phase.IsReplacement() {
 		if a.NextTime != nil {
-			what += "; another one is requested at " + lifecycle.FormatTime(a.NextTime.Time)
+			what += "; another one is requested at " + rules.FormatTime(a.NextTime.Time)
 		}
 		ap.revertAfter(what)
 		return
@@ -121,18 +121,18 @@ func (ap *application) RecordLeftBehind(what string) {
 	if a.Stopped {
 		ap.status.ReconciledGeneration = ap.call.Generation
 	}
-	ap.SetConditions(lifecycle.Unremoved(what, "bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	ap.SetConditions(rules.Unremoved(what, "bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
 // RuleOfDeletion returns why the broker's binding of an id is deleted. The status is the one before the answer.
-func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string) lifecycle.DeletionRule {
+func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string) rules.DeletionRule {
 	switch {
 	case !b.DeletionTimestamp.IsZero():
-		return lifecycle.ObjectDeleted
+		return rules.ObjectDeleted
 	case validity.IsPredecessor(s, id):
-		return lifecycle.CredentialRotation
+		return rules.CredentialRotation
 	}
-	return lifecycle.OrphanMitigation
+	return rules.OrphanMitigation
 }
 
 // recordPredecessorRemoved records the removal of a predecessor.
@@ -142,13 +142,13 @@ func (ap *application) recordPredecessorRemoved() {
 	ap.disownRemoved()
 	if ap.IsDeleting() {
 		ap.phase = bindingphase.Phase{Task: bindingphase.RemovalOf(s)}
-		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
+		s.OperationStartTime, s.InProgressProperties = rules.Timestamp(ap.Now), nil
 		ap.Attempts().NextTime = nil
 		return
 	}
 	ap.phase = bindingphase.Phase{}
-	s.Attempts = lifecycle.RefusalOf(s.Attempts)
-	if lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
+	s.Attempts = rules.RefusalOf(s.Attempts)
+	if rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
 		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	}
 }
@@ -175,8 +175,8 @@ func (ap *application) recordMitigated() {
 	ap.recordGone()
 	ap.UseNextID()
 	a := ap.Attempts()
-	if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
+	if rules.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
 		s.ReconciledGeneration = ap.call.Generation
 	}
-	ap.SetConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	ap.SetConditions(rules.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"strings"
@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -77,8 +77,8 @@ func TestBindAnswers(t *testing.T) {
 		"201 malformed":             {nil, saidOf(osbresult.Unknown, 201), "BindCallFailed", "Required", "bind id"},
 		"204":                       {nil, saidOf(osbresult.Unknown, 204), "BindCallFailed", "Required", "bind id"},
 		"timeout":                   {nil, timeout, "BindCallFailed", "Required", "bind id"},
-		"timeouts":                  {bfs(repeated(lifecycle.MaxRepeats, timeout)), timeout, "BindCallFailed", "Required", "journal unbind id"},
-		"500s under a brought id":   {bfs(brought1, repeated(lifecycle.MaxRepeats, timeout)), timeout, "BindCallFailed", "Required", "bind id"},
+		"timeouts":                  {bfs(repeated(rules.MaxRepeats, timeout)), timeout, "BindCallFailed", "Required", "journal unbind id"},
+		"500s under a brought id":   {bfs(brought1, repeated(rules.MaxRepeats, timeout)), timeout, "BindCallFailed", "Required", "bind id"},
 		"timeouts and then a Retry": {bfs(repeated(1, timeout)), saidOf(osbresult.Retry, 429), "BindCallFailed", "Required", "bind id"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,12 +149,12 @@ func TestUnbindAnswers(t *testing.T) {
 			if got := f.b.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
-			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+			ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
 			if test.state == v1beta1.ReasonUnbindCallFailed && (ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, "the next is at") ||
 				!strings.Contains(ready.Message, "Deleted at") || !strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain)) {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
-			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
+			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, rules.HowToRelease(f.b)) {
 				t.Errorf("it does not say how to release it: %s", ready.Message)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
@@ -196,8 +196,8 @@ func TestBindingPollAnswers(t *testing.T) {
 			if got := f.b.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
-			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
-			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, lifecycle.HowToRelease(f.b)) != 1 {
+			ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, rules.HowToRelease(f.b)) != 1 {
 				t.Errorf("it does not say how to release it: %s", ready.Message)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
@@ -245,7 +245,7 @@ func TestBindingFetchAnswers(t *testing.T) {
 		"a conflict, and it was another": {bfs(retrievable, restarted1, repeated(1, saidOf(osbresult.Conflict, 409))), others, "fetch id"},
 		"a conflict, and who knows":      {bfs(retrievable, restarted1, repeated(1, saidOf(osbresult.Conflict, 409))), with(200), "unbind id"},
 		"a conflict, no longer ours": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409)), func(f *fixture) {
-			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), others, "nothing: Failed"},
 		"a conflict, and it is not told": {bfs(retrievable, restarted1, repeated(1, saidOf(osbresult.Conflict, 409))), without(osbresult.Done, 200), "unbind id"},
 		// F-S24: without a request on record whose outcome is unknown, nothing is removed
@@ -316,7 +316,7 @@ func TestAnOperationOfInstancesIsAProgrammingError(t *testing.T) {
 			t.Error("it was applied")
 		}
 	}()
-	Apply(&v1beta1.ServiceBinding{}, v1beta1.ServiceBindingStatus{}, Request{Request: operation.Request{Operation: lifecycle.Update}}, Answer{}, lifecycletest.T0)
+	Apply(&v1beta1.ServiceBinding{}, v1beta1.ServiceBindingStatus{}, Request{Request: operation.Request{Operation: rules.Update}}, Answer{}, rulestest.T0)
 }
 
 // A rotation sends no parameters: where it fails with the name of a required one, the advice to leave that out would be wrong.
@@ -324,7 +324,7 @@ func TestARotationIsNotAboutParameters(t *testing.T) {
 	f := newFixture(retrievable, rotatable, bound1, rebound)
 	f.in.Parameters.Required = []string{"role"}
 	f.after(without(osbresult.Accepted, 202))
-	if call := f.step().Request; call == nil || call.Operation != lifecycle.Poll {
+	if call := f.step().Request; call == nil || call.Operation != rules.Poll {
 		t.Fatalf("it sends %+v", call)
 	}
 	failed := pollOf(osbresult.Failed)

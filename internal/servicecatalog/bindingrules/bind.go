@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -30,7 +30,7 @@ import (
 // bind decides on a binding that the broker does not have.
 func (d *decision) bind() {
 	if d.schedule().NeedsParameters() {
-		d.Need = lifecycle.NeedParameters
+		d.Need = rules.NeedParameters
 		return
 	}
 	if d.isStopped() {
@@ -51,16 +51,16 @@ func (d *decision) bind() {
 	props, a := d.desiredProperties(), d.Status.Attempts
 	isUnsure := d.phase.Task != bindingphase.Idle || a != nil && a.Unknown > 0
 	isHeld := d.phase.IsConflictHeld(a)
-	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameBindingParameters(d.Status.InProgressProperties, props)
+	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !rules.SameBindingParameters(d.Status.InProgressProperties, props)
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.effectivePlan().BindingRetrievable:
 		if d.prepareWrite() {
-			d.Request = d.newRequest(lifecycle.Fetch)
+			d.Request = d.newRequest(rules.Fetch)
 			d.Request.Properties = props
 		}
 		return
-	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation):
+	case conflict && !isHeld || unwanted || a != nil && a.Unknown > rules.MaxRepeatsAfter(a.Mitigation):
 		if d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained() {
 			d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
 			d.startMitigation()
@@ -74,7 +74,7 @@ func (d *decision) bind() {
 
 // block sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
 // binding was created, so that this object does not inherit it.
-func (d *decision) block(why *lifecycle.Blocker) {
+func (d *decision) block(why *rules.Blocker) {
 	if why.Reason != v1beta1.ReasonExternalIDInUse {
 		d.setBlocked(why)
 		return
@@ -97,10 +97,10 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	if d.id() == "" { // admission was bypassed, and the spec is immutable
 		s.ExternalID = d.nextID()
 	}
-	d.Request = d.newRequest(lifecycle.Bind)
+	d.Request = d.newRequest(rules.Bind)
 	d.Request.Properties = props
 	if d.phase != begun || s.OperationStartTime == nil {
-		s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+		s.OperationStartTime = rules.Timestamp(d.in.Now)
 	}
 	target := d.Request.Target
 	d.phase = begun
@@ -113,7 +113,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 		if bindingphase.IsSlow(s) { // the conditions stay until the broker has answered
 			return
 		}
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The bind request is being sent to the broker"})
+		d.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The bind request is being sent to the broker"})
 	}
 }
 
@@ -124,23 +124,23 @@ func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 }
 
 // precondition returns what blocks a binding; nil: nothing does.
-func (d *decision) precondition() *lifecycle.Blocker {
+func (d *decision) precondition() *rules.Blocker {
 	if why := d.in.BoundInstance.Blocker(d.b); why != nil {
 		return why
 	}
 	switch {
-	case d.in.Namespace == lifecycle.NamespaceTerminating:
-		return lifecycle.TerminatingNamespace(d.b.Namespace)
-	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
+	case d.in.Namespace == rules.NamespaceTerminating:
+		return rules.TerminatingNamespace(d.b.Namespace)
+	case d.in.Claimants.BlocksCreation() != nil && !rules.OwnsBindingID(d.b, d.id()):
 		return d.in.Claimants.BlocksCreation().InUse(d.id())
 	case d.in.Secret == SecretNotOwned:
-		return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error())
+		return rules.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error())
 	}
 	return d.brokerUnavailable()
 }
 
 // brokerUnavailable returns why no request can be sent to the broker; nil: requests can.
-func (d *decision) brokerUnavailable() *lifecycle.Blocker {
+func (d *decision) brokerUnavailable() *rules.Blocker {
 	if d.in.Broker != nil {
 		return d.in.BrokerBlocker
 	}
@@ -148,7 +148,7 @@ func (d *decision) brokerUnavailable() *lifecycle.Blocker {
 	if t := d.target(); t != nil {
 		ref = &t.BrokerReference
 	}
-	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist: register it again under this name")
+	return rules.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+rules.BrokerName(ref)+" does not exist: register it again under this name")
 }
 
 // effectivePlan returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
@@ -164,7 +164,7 @@ func (d *decision) knowsParameters() bool {
 	params := d.in.Parameters
 	switch {
 	case !params.Known:
-		d.Need = lifecycle.NeedParameters
+		d.Need = rules.NeedParameters
 	case params.Blocker == nil:
 		return true
 	default:

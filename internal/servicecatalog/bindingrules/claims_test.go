@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"strings"
@@ -23,12 +23,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
-func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
+func claimedBy1(all ...rules.Claimant) func(*fixture) {
 	return func(f *fixture) { f.in.Claimants = all }
 }
 
@@ -46,14 +46,14 @@ func TestClaimsOnABinding(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"F-S4 an owner is deleted, claimed later": {bfs(bound1, claimedBy1(lifecycletest.LaterOne), secretGone, deleted1, lives1), "unbind id"},
-		"F-S4 claimed before it existed":          {bfs(brought1, bound1, claimedBy1(lifecycletest.EarlierOne), secretGone, deleted1, lives1), "release Retained"},
-		"F-S4 a later claimant":                   {bfs(brought1, claimedBy1(lifecycletest.Owner)), "nothing: ExternalIDInUse"},
-		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1()), "journal bind id"},
-		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},
-		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(200)) }), "nothing: Failed"},
-		"a claimant during an accepted removal":   {bfs(brought1, removalAccepted, claimedBy1(lifecycletest.EarlierOne), recorded), "nothing: Failed"},
-		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, deleted1, lives1), "release Retained"},
+		"F-S4 an owner is deleted, claimed later": {bfs(bound1, claimedBy1(rulestest.LaterOne), secretGone, deleted1, lives1), "unbind id"},
+		"F-S4 claimed before it existed":          {bfs(brought1, bound1, claimedBy1(rulestest.EarlierOne), secretGone, deleted1, lives1), "release Retained"},
+		"F-S4 a later claimant":                   {bfs(brought1, claimedBy1(rulestest.Owner)), "nothing: ExternalIDInUse"},
+		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(rulestest.Owner), recorded, claimedBy1()), "journal bind id"},
+		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(rulestest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},
+		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(rulestest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(200)) }), "nothing: Failed"},
+		"a claimant during an accepted removal":   {bfs(brought1, removalAccepted, claimedBy1(rulestest.EarlierOne), recorded), "nothing: Failed"},
+		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(rulestest.Owner), recorded, deleted1, lives1), "release Retained"},
 		"F-JS5 one that nothing was sent for":     {bfs(deleted1, lives1), "release UnboundSuccessfully"},
 	} {
 		t.Run(name, func(t *testing.T) {

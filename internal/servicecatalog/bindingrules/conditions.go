@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"fmt"
@@ -31,14 +31,14 @@ import (
 const quietStart = 10 * time.Second
 
 // setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
-func (d *decision) setBlocked(why *lifecycle.Blocker) {
+func (d *decision) setBlocked(why *rules.Blocker) {
 	if !d.b.DeletionTimestamp.IsZero() {
 		d.blockRemoval(why)
 		return
 	}
 	stalled, wake := why.IsStalled(d.in.Now)
 	d.RequeueAt = wake
-	if young := d.b.CreationTimestamp.Add(quietStart); d.in.Now.Before(young) && lifecycle.TraitsOf(why.Reason).Transient && !stalled && d.Status.UnbindStatus == "" {
+	if young := d.b.CreationTimestamp.Add(quietStart); d.in.Now.Before(young) && rules.TraitsOf(why.Reason).Transient && !stalled && d.Status.UnbindStatus == "" {
 		d.RequeueAt = young
 		return
 	}
@@ -59,20 +59,20 @@ func (d *decision) hasUsableCredentials() bool {
 }
 
 // injectedConditions returns the conditions of a binding whose credentials are in its Secret.
-func injectedConditions(b *v1beta1.ServiceBinding) lifecycle.ConditionSet {
-	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
+func injectedConditions(b *v1beta1.ServiceBinding) rules.ConditionSet {
+	return rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
 }
 
 // deliveredConditions returns the conditions of a binding that is not to be replaced now. inSecret: its credentials are in the Secret;
 // otherwise the broker has refused to replace them.
-func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, inSecret bool) lifecycle.ConditionSet {
+func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, inSecret bool) rules.ConditionSet {
 	switch a := s.Attempts; {
 	case a == nil || !a.Stopped:
 		return injectedConditions(b)
 	case inSecret:
 		return stillInjectedConditions("replacing them failed: " + a.LastError + howToReplace)
 	default:
-		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, "The credentials are not in the Secret, and were not replaced: "+a.LastError+howToReplace)
+		return rules.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, "The credentials are not in the Secret, and were not replaced: "+a.LastError+howToReplace)
 	}
 }
 
@@ -80,32 +80,32 @@ func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingSta
 const howToReplace = "; it is not retried any more" + untilAsked + ". Where the broker allows only one binding, delete this ServiceBinding and create it again"
 
 // stillInjectedConditions returns the same with a problem that does not concern these credentials.
-func stillInjectedConditions(but string) lifecycle.ConditionSet {
-	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: "The credentials are in the Secret; " + but}
+func stillInjectedConditions(but string) rules.ConditionSet {
+	return rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: "The credentials are in the Secret; " + but}
 }
 
 // unwrittenConditions returns the conditions of a binding whose credentials cannot be put into the Secret until something else changes.
 // others: the Secret has other ones, which are valid.
-func unwrittenConditions(why string, others bool) lifecycle.ConditionSet {
+func unwrittenConditions(why string, others bool) rules.ConditionSet {
 	const what = "cannot be put into the Secret: "
 	if others {
 		return stillInjectedConditions("those that the broker returned since " + what + why)
 	}
-	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true, Message: "The credentials " + what + why}
+	return rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true, Message: "The credentials " + what + why}
 }
 
 // mitigatingConditions returns the conditions during an orphan mitigation.
-func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSet {
-	return lifecycle.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, lifecycle.MitigationPrefix+": "+why, a, nil)
+func mitigatingConditions(why string, a *v1beta1.Attempts) rules.ConditionSet {
+	return rules.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, rules.MitigationPrefix+": "+why, a, nil)
 }
 
-func (d *decision) setConditions(set lifecycle.ConditionSet) {
+func (d *decision) setConditions(set rules.ConditionSet) {
 	d.Status.ObservedGeneration = d.b.Generation
 	setBindingConditions(&d.Status, set, d.in.Now)
 }
 
 // blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
-func (d *decision) blockRemoval(why *lifecycle.Blocker) {
+func (d *decision) blockRemoval(why *rules.Blocker) {
 	set, wake := why.ConditionSet(d.b, d.in.Now)
 	d.RequeueAt = wake
 	if d.b.DeletionTimestamp.IsZero() && d.hasUsableCredentials() {
@@ -116,7 +116,7 @@ func (d *decision) blockRemoval(why *lifecycle.Blocker) {
 
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that does not
 // answer.
-func StatusForBlocker(b *v1beta1.ServiceBinding, in Inputs, why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
+func StatusForBlocker(b *v1beta1.ServiceBinding, in Inputs, why *rules.Blocker) v1beta1.ServiceBindingStatus {
 	d := newDecision(b, in)
 	if d.Status.UnbindStatus == "" && d.hasNothingAtBroker() {
 		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
@@ -133,24 +133,24 @@ func StatusForBlocker(b *v1beta1.ServiceBinding, in Inputs, why *lifecycle.Block
 // stopRetrying ends the attempts until a person asks for new ones.
 func (d *decision) stopRetrying(reason, message string) {
 	d.Status.Attempts = d.schedule().Stop()
-	d.setConditions(lifecycle.Terminal(reason, reason, message))
+	d.setConditions(rules.Terminal(reason, reason, message))
 }
 
 // setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
-func setBindingConditions(status *v1beta1.ServiceBindingStatus, set lifecycle.ConditionSet, now time.Time) {
+func setBindingConditions(status *v1beta1.ServiceBindingStatus, set rules.ConditionSet, now time.Time) {
 	if set.Ready == v1beta1.ConditionTrue && validity.HasEnded(status, now) {
 		set = expiredConditions(status)
 	}
 	status.Conditions = set.Conditions(status.Conditions, now)
-	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+	status.LastConditionState = rules.LastConditionState(status.Conditions)
 }
 
 // expiredConditions returns the conditions of a binding whose credentials have ended by this clock. They stay in the Secret until others
 // replace them.
-func expiredConditions(s *v1beta1.ServiceBindingStatus) lifecycle.ConditionSet {
-	message := "The credentials in the Secret have expired at " + lifecycle.FormatTime(s.ExpiresAt.Time)
+func expiredConditions(s *v1beta1.ServiceBindingStatus) rules.ConditionSet {
+	message := "The credentials in the Secret have expired at " + rules.FormatTime(s.ExpiresAt.Time)
 	if a := s.Attempts; a != nil && a.Stopped {
-		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+", and were not replaced: "+a.LastError+howToReplace)
+		return rules.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+", and were not replaced: "+a.LastError+howToReplace)
 	}
-	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: message + ", and are replaced"}
+	return rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: message + ", and are replaced"}
 }

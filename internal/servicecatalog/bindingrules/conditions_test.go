@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"strings"
@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -34,7 +34,7 @@ func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
 		if next.Retained == nil || next.Retained.Reason != v1beta1.ReasonRetained || !strings.Contains(next.Retained.Message, `"id"`) || next.RetainedID != "id" {
 			t.Errorf("%s: %+v", name, next.Retained)
 		}
-		if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
+		if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
 			t.Errorf("%s: Ready is %s: %s", name, ready.Status, ready.Message)
 		}
 	}
@@ -42,7 +42,7 @@ func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
 
 func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
 	f := newFixture(brought1, binding1, deleted1, lives1, func(f *fixture) { f.in.Broker = nil })
-	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
+	if ready := rules.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, rules.HowToRelease(f.b)) {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 }
@@ -63,7 +63,7 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 		"refused, and over": {bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "The credentials in the Secret have expired at"},
 	} {
 		f := newFixture(test.is...)
-		if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
+		if ready := rules.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
 			t.Errorf("%s: %s", name, ready.Message)
 		}
 	}
@@ -74,19 +74,19 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 func TestABindingBeingReplacedIsReady(t *testing.T) {
 	f := newFixture(bound1, rebound)
 	f.b.Status = f.step().Status
-	says := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorInjectingBindResult, "x"))
-	if ready := lifecycle.FindCondition(says.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
+	says := StatusForBlocker(f.b, f.in, rules.InProgress(v1beta1.ReasonErrorInjectingBindResult, "x"))
+	if ready := rules.FindCondition(says.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 	f.in.Broker = nil
-	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+	if ready := rules.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 		t.Errorf("without a broker Ready is %s: %s", ready.Status, ready.Message)
 	}
 }
 
 func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 	f := newFixture()
-	status := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
+	status := StatusForBlocker(f.b, f.in, rules.InProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
 	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
 		t.Errorf("it says %+v", status)
 	}

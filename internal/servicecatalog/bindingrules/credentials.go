@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"fmt"
@@ -46,14 +46,14 @@ func (d *decision) ensureCredentials() {
 	case d.hasReceivedCredentials() && !d.awaitWrite():
 		d.writeSecret()
 	case d.in.Secret == SecretUnknown:
-		d.Need = lifecycle.NeedSecret
+		d.Need = rules.NeedSecret
 	case d.in.Secret == SecretNotOwned:
-		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
+		d.setBlocked(rules.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
 		d.removeRetired()
 	case d.in.Secret == SecretInSync && !bindingphase.IsDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.recordSecretWritten()
-	case d.in.Secret != SecretInSync && d.in.Namespace == lifecycle.NamespaceTerminating:
-		d.setBlocked(lifecycle.TerminatingNamespace(d.b.Namespace))
+	case d.in.Secret != SecretInSync && d.in.Namespace == rules.NamespaceTerminating:
+		d.setBlocked(rules.TerminatingNamespace(d.b.Namespace))
 	case rebind.IsRequested(d.b, &d.Status):
 		d.startReplacement()
 	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
@@ -122,14 +122,14 @@ func (d *decision) awaitPermission() bool {
 	if u == nil || !u.isRefused() || d.in.MayWrite {
 		return false
 	}
-	if at := lifecycle.DueAfter(u.Time, lifecycle.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
+	if at := rules.DueAfter(u.Time, rules.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
 		d.RequeueAt = at
 		return true
 	}
 	if u.Trials >= maxTrials {
 		return false
 	}
-	d.Need = lifecycle.NeedPermission
+	d.Need = rules.NeedPermission
 	return true
 }
 
@@ -140,16 +140,16 @@ func (d *decision) prepareWrite() bool {
 	switch {
 	case d.awaitPermission():
 		return false
-	case d.in.Namespace == lifecycle.NamespaceTerminating:
-		d.setBlocked(lifecycle.TerminatingNamespace(d.b.Namespace))
+	case d.in.Namespace == rules.NamespaceTerminating:
+		d.setBlocked(rules.TerminatingNamespace(d.b.Namespace))
 		return false
-	case d.isSecretGone() && d.in.Namespace == lifecycle.NamespaceUnconfirmed:
-		d.Need = lifecycle.NeedNamespace
+	case d.isSecretGone() && d.in.Namespace == rules.NamespaceUnconfirmed:
+		d.Need = rules.NeedNamespace
 		return false
 	case len(bindingsecret.SourcesOf(d.b)) == 0:
 		return true
 	case !d.in.Sources.Known:
-		d.Need = lifecycle.NeedSources
+		d.Need = rules.NeedSources
 	case d.in.Sources.Blocker == nil:
 		return true
 	default:
@@ -174,7 +174,7 @@ func (d *decision) recheck() bool {
 	case !d.isDue():
 	case d.nextWay() == fetch:
 		if d.prepareWrite() {
-			d.Request = d.newRequest(lifecycle.Fetch)
+			d.Request = d.newRequest(rules.Fetch)
 			d.Request.Repeat, d.Request.Recheck = true, true
 		}
 	default:
@@ -192,7 +192,7 @@ func (d *decision) isRemovalFirst() bool {
 
 // steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.
 func (d *decision) steady() {
-	if ready := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
+	if ready := rules.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
 		d.setConditions(deliveredConditions(d.b, &d.Status, bindingphase.IsDelivered(&d.Status)))
 	}
 }
@@ -210,7 +210,7 @@ func (d *decision) wakeForRenewal() {
 }
 
 // wakeBy has the binding reconciled at a time, or sooner.
-func (d *decision) wakeBy(at time.Time) { d.RequeueAt = lifecycle.Earliest(d.RequeueAt, at) }
+func (d *decision) wakeBy(at time.Time) { d.RequeueAt = rules.Earliest(d.RequeueAt, at) }
 
 // recovery returns what has come of getting the credentials of the present id.
 func (d *decision) recovery() recovery { return d.in.Memory.recovery.of(d.id()) }
@@ -248,7 +248,7 @@ func (d *decision) recoverCredentials() {
 	}
 	next := d.nextWay()
 	if next == fetch {
-		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat = true
 		return
 	}
@@ -261,19 +261,19 @@ func (d *decision) recoverCredentials() {
 	}
 	switch {
 	case next == repeat:
-		d.Request = d.newRequest(lifecycle.Bind)
+		d.Request = d.newRequest(rules.Bind)
 		d.Request.Repeat, d.Request.Properties = true, d.desiredProperties()
 	case next == rotation && !d.isStopped():
 		d.startReplacement()
 	case d.in.Secret == SecretModified:
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
+		d.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
 			Message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which gets new ones", catalog.SecretName(d.b), v1beta1.RebindAnnotation)})
 	case !d.owns():
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
+		d.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 			Message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not return its credentials: to create another one under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
-	case lifecycle.RemovalsOf(s.Attempts) >= lifecycle.MaxRemovals+maxRotations, lifecycle.RemovalsOf(s.Attempts) >= lifecycle.MaxRemovals && !d.effectivePlan().BindingRotatable:
+	case rules.RemovalsOf(s.Attempts) >= rules.MaxRemovals+maxRotations, rules.RemovalsOf(s.Attempts) >= rules.MaxRemovals && !d.effectivePlan().BindingRotatable:
 		d.stopRetrying(v1beta1.ReasonErrorReconciliationRetryTimeout,
-			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", lifecycle.RemovalsOf(s.Attempts), untilAsked))
+			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", rules.RemovalsOf(s.Attempts), untilAsked))
 	case d.isStopped():
 		d.setConditions(deliveredConditions(d.b, s, bindingphase.IsDelivered(s) && d.in.Secret == SecretInSync))
 	default:
@@ -287,7 +287,7 @@ func (d *decision) hasEnded() bool { return validity.HasEnded(&d.Status, d.in.No
 // enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
 // since no other part of the status says whether it has to change.
 func (d *decision) enforceExpiry() {
-	end, ready := d.Status.ExpiresAt, lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)
+	end, ready := d.Status.ExpiresAt, rules.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)
 	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
 		return
 	}
@@ -305,7 +305,7 @@ func (d *decision) renewalTime() time.Time {
 		at = d.in.Now
 	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
-		at = lifecycle.Latest(at, d.schedule().NextAttempt())
+		at = rules.Latest(at, d.schedule().NextAttempt())
 	}
 	return at
 }

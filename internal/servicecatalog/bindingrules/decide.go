@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was observed; Apply returns the status
+// Package bindingrules is the state machine of ServiceBindings. Decide returns the next step for a binding and what was observed; Apply returns the status
 // after a broker's answer, ApplySecretWritten and ApplySecretRefused after a write of the Secret. bind, credentials, rotate and remove decide by phase.
-package binding
+package bindingrules
 
 import (
 	"slices"
@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -62,7 +62,7 @@ type Sources struct {
 	// Known: they were read.
 	Known bool
 	// Blocker is why their keys cannot be copied; nil: they can.
-	Blocker *lifecycle.Blocker
+	Blocker *rules.Blocker
 }
 
 // SecretState is what is known of a binding's Secret.
@@ -120,7 +120,7 @@ type Decision struct {
 	SecretAction SecretAction
 	Request      *Request
 	// Retained is why the binding under RetainedID, which was replaced, stays at the broker; nil: none does.
-	Retained   *lifecycle.Cause
+	Retained   *rules.Cause
 	RetainedID string
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceBindingStatus
@@ -199,10 +199,10 @@ func (d *decision) proceed() {
 // those that the broker returns after an update of its instance are fetched, or wait to be written.
 func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
-	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
+	return rules.IsTrue(rules.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
 }
 
-func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
+func (d *decision) id() string { return rules.BindingID(d.b, &d.Status) }
 
 // nextID returns an id that the binding has not had yet (R2).
 func (d *decision) nextID() string {
@@ -216,26 +216,26 @@ func (d *decision) isRetained() bool {
 }
 
 func (d *decision) owns() bool {
-	return lifecycle.OwnsBindingID(d.b, d.id()) && d.in.Claimants.BlocksRemoval() == nil
+	return rules.OwnsBindingID(d.b, d.id()) && d.in.Claimants.BlocksRemoval() == nil
 }
 
 // OwnsPredecessor reports whether a binding may delete the one that it has replaced under an id (R10).
 func (in Inputs) OwnsPredecessor(b *v1beta1.ServiceBinding, id string) bool {
-	return lifecycle.OwnsBindingID(b, id) && in.FormerClaimants[id].BlocksRemoval() == nil
+	return rules.OwnsBindingID(b, id) && in.FormerClaimants[id].BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.
 func (d *decision) belongsToAnother() bool {
-	return d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
+	return d.in.Claimants.BlocksCreation() != nil && !rules.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
 }
 
 // decideUnprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
 func (d *decision) decideUnprotected() {
 	if bindingphase.IsNew(&d.Status) {
-		d.Need = lifecycle.NeedFinalizer
+		d.Need = rules.NeedFinalizer
 		return
 	}
-	d.setConditions(lifecycle.Abandoned)
+	d.setConditions(rules.Abandoned)
 }
 
 // hasNothingAtBroker reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).
@@ -252,7 +252,7 @@ func (d *decision) hasNothingAtBroker() bool {
 }
 
 // schedule returns when requests about the binding are due.
-func (d *decision) schedule() lifecycle.Schedule {
+func (d *decision) schedule() rules.Schedule {
 	s := d.in.Schedule(d.b, d.Status.Common())
 	s.Requested, s.Removing = rebind.IsRequested(d.b, &d.Status), d.phase.IsUnbinding()
 	return s
@@ -292,7 +292,7 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 	return newDecision(b, in).target()
 }
 
-func (d *decision) newRequest(op lifecycle.Operation) *Request {
+func (d *decision) newRequest(op rules.Operation) *Request {
 	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
 		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if d.phase.Task != bindingphase.Rotating { // a rotation sends no parameters

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"slices"
@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
@@ -66,7 +66,7 @@ func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
 	var named []string
 	for range 3 {
 		next := f.step()
-		if next.Request == nil || next.Request.Operation != lifecycle.Unbind {
+		if next.Request == nil || next.Request.Operation != rules.Unbind {
 			t.Fatal(next.say())
 		}
 		named = append(named, next.Request.Target.PlanID)
@@ -99,7 +99,7 @@ func TestDecideBinding(t *testing.T) {
 		"without an id":           {"the spec cannot be changed", bfs(func(f *fixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
 		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *fixture) { f.in.Parameters.Known = false }), "read"},
 		"bad parameters": {"", bfs(func(f *fixture) {
-			f.in.Parameters.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
+			f.in.Parameters.Blocker = rules.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 		}), "nothing: ErrorWithParameters"},
 
 		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "wait"},
@@ -112,9 +112,9 @@ func TestDecideBinding(t *testing.T) {
 		"instance not provisioned": {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
 		"instance unusable":        {"B17", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.Unusable = true })), "nothing: InstanceUnusable"},
 		"instance busy":            {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true })), "nothing: ErrorAsyncOperationInProgress"},
-		"instance deleted":         {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) })), "nothing: ErrorInstanceNotReady"},
+		"instance deleted":         {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(rulestest.T0)) })), "nothing: ErrorInstanceNotReady"},
 		"refs unresolved": {"", bfs(in(time.Hour), func(f *fixture) {
-			f.in.BoundInstance.Missing = lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
+			f.in.BoundInstance.Missing = rules.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
 		}), "nothing: ErrorInstanceRefsUnresolved"},
 		"not bindable": {"B01", bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
 		"a volume": {"B10", bfs(func(f *fixture) {
@@ -123,11 +123,11 @@ func TestDecideBinding(t *testing.T) {
 		"a log drain":            {"F-B24: the credentials are of use without it", bfs(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "journal bind id"},
 		"somebody else's Secret": {"before the broker is asked", bfs(func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
 		"an id of another": {"R10", bfs(brought1, func(f *fixture) {
-			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "nothing: ExternalIDInUse"},
 		"no broker": {"", bfs(in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"no credentials for it": {"", bfs(func(f *fixture) {
-			f.in.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
+			f.in.BrokerBlocker = rules.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
 		}), "nothing: ErrorGettingAuthCredentials"},
 
 		"being made":               {"", bfs(binding1), "poll id"},
@@ -185,20 +185,20 @@ func TestDecideBinding(t *testing.T) {
 		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "unbind id"},
 		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
-		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
+		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating }), "wait"},
 		"brought and there":                     {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
 		"brought, with policy":                  {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
-		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
-		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
-		"to be kept, while it is being removed": {"R8", bfs(repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
+		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(rules.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(rules.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, while it is being removed": {"R8", bfs(repeated(rules.MaxRepeats+1, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
 		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
 		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
 		"restored": {"R10: the record of its id is older than the object", bfs(func(f *fixture) {
-			f.b.CreationTimestamp.Time = lifecycletest.T0.Add(-time.Hour)
-			f.in.Now = lifecycletest.T0.Add(time.Minute)
+			f.b.CreationTimestamp.Time = rulestest.T0.Add(-time.Hour)
+			f.in.Now = rulestest.T0.Add(time.Minute)
 		}, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
 		"claimed by another": {"the last one removes it", bfs(bound1, deleted1, lives1, func(f *fixture) {
-			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
 		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
 		"F-S65 given up, rebound":   {"that asks for credentials", bfs(bound1, deleted1, lives1, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
@@ -228,7 +228,7 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 	var calls []string
 	for i := 0; ; i++ {
 		next := f.step()
-		if a := f.b.Status.Attempts; a != nil && a.Removals == lifecycle.MaxRemovals {
+		if a := f.b.Status.Attempts; a != nil && a.Removals == rules.MaxRemovals {
 			break
 		}
 		if i > 200 {
@@ -237,7 +237,7 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 		if next.Request != nil {
 			calls = append(calls, string(next.Request.Operation))
 			a := saidOf(osbresult.Unknown, 500)
-			if next.Request.Operation == lifecycle.Unbind {
+			if next.Request.Operation == rules.Unbind {
 				a = saidOf(osbresult.Done, 200)
 			}
 			f.after(a)
@@ -245,11 +245,11 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	once := " bind bind bind bind unbind"
-	if got, want := " "+strings.Join(calls, " "), strings.Repeat(once, lifecycle.MaxRemovals); got != want {
+	if got, want := " "+strings.Join(calls, " "), strings.Repeat(once, rules.MaxRemovals); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	s := &f.b.Status
-	if s.LastConditionState != v1beta1.ConditionFailed || s.UnbindStatus != v1beta1.UnbindSucceeded || s.ExternalID != catalog.NextID("uid-b", "id", lifecycle.MaxRemovals) {
+	if s.LastConditionState != v1beta1.ConditionFailed || s.UnbindStatus != v1beta1.UnbindSucceeded || s.ExternalID != catalog.NextID("uid-b", "id", rules.MaxRemovals) {
 		t.Errorf("it ends as %+v", s)
 	}
 	rebound(f)
@@ -274,16 +274,16 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 		if next.Request != nil {
 			a := saidOf(osbresult.Done, 200)
 			switch next.Request.Operation {
-			case lifecycle.Bind:
+			case rules.Bind:
 				a = without(osbresult.Accepted, 202)
 				if next.Request.Repeat {
 					a = without(osbresult.Done, 200)
 				}
-			case lifecycle.Poll:
+			case rules.Poll:
 				a = pollOf(osbresult.Succeeded)
-			case lifecycle.Fetch:
+			case rules.Fetch:
 				a = saidOf(osbresult.Gone, 404)
-			case lifecycle.Unbind:
+			case rules.Unbind:
 				unbinds, at = append(unbinds, next.Request.ID), append(at, f.in.Now.String())
 			default:
 				t.Fatalf("it asks for %s", next.say())
@@ -294,7 +294,7 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 			f.in.Now = next.RequeueAt
 		}
 	}
-	if len(unbinds) != lifecycle.MaxRemovals || len(slices.Compact(at)) != lifecycle.MaxRemovals {
+	if len(unbinds) != rules.MaxRemovals || len(slices.Compact(at)) != rules.MaxRemovals {
 		t.Errorf("removed as %s at %s", unbinds, at)
 	}
 	if s := &f.b.Status; f.step().Status.LastConditionState != v1beta1.ConditionFailed {
@@ -314,7 +314,7 @@ func TestALostRotationIsMadeAgain(t *testing.T) {
 	for next := f.step(); next.Request != nil && len(did) < 20; next = f.step() {
 		did = append(did, next.say())
 		a := without(osbresult.Done, 200) // it does not tell them again
-		if next.WriteAhead && next.Request.Operation == lifecycle.Bind {
+		if next.WriteAhead && next.Request.Operation == rules.Bind {
 			a = saidOf(osbresult.Unknown, 0)
 		}
 		f.after(a)
@@ -352,11 +352,11 @@ func TestABindingIsReplacedBesideItself(t *testing.T) {
 			continue
 		}
 		a := saidOf(osbresult.Done, 200)
-		if next.Request.Operation == lifecycle.Bind {
+		if next.Request.Operation == rules.Bind {
 			a = with(201)
 		}
 		f.after(a)
-		lifecycletest.WantState(t, next.say(), f.b.Status.Conditions, "Ready")
+		rulestest.WantState(t, next.say(), f.b.Status.Conditions, "Ready")
 	}
 	if got, want := strings.Join(did, ", "), "journal bind "+next1+", wait, unbind id, nothing: Ready"; got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -425,7 +425,7 @@ func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := newFixture(test.is...).step()
-			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 			if next.say() != test.want || ready.Status != v1beta1.ConditionTrue || !strings.HasPrefix(ready.Message, test.says) {
 				t.Errorf("%s, want %s; Ready is %s: %s", next.say(), test.want, ready.Status, ready.Message)
 			}
@@ -436,15 +436,15 @@ func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
 // F-S19, F-S56: in a namespace that is being deleted nothing is bound, fetched or replaced. Its controller deletes the Secret first, and the
 // cache may not show the deletion of the namespace by then.
 func TestABindingInATerminatingNamespace(t *testing.T) {
-	terminating := func(f *fixture) { f.in.Namespace = lifecycle.NamespaceTerminating }
-	unconfirmed := func(f *fixture) { f.in.Namespace = lifecycle.NamespaceUnconfirmed }
+	terminating := func(f *fixture) { f.in.Namespace = rules.NamespaceTerminating }
+	unconfirmed := func(f *fixture) { f.in.Namespace = rules.NamespaceUnconfirmed }
 	rotated := bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
 	for name, is := range map[string][]func(*fixture){
 		"new": bfs(in(time.Minute)), "its Secret is gone": bfs(bound1, secretGone), "and retrievable": bfs(retrievable, bound1, secretGone),
 		"during a rotation": rotated, "and its Secret is gone": slices.Concat(rotated, bfs(secretGone)),
 	} {
 		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
-		if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Request != nil || !strings.Contains(ready.Message, "is being deleted") {
+		if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Request != nil || !strings.Contains(ready.Message, "is being deleted") {
 			t.Errorf("%s: %s: %s", name, next.say(), ready.Message)
 		}
 		want := map[string]string{"new": "journal bind id", "during a rotation": "bind " + next1 + " for id"}[name]
@@ -466,12 +466,12 @@ func TestABindingInATerminatingNamespace(t *testing.T) {
 // F-S30: a predecessor that is no longer this object's to remove is left at the broker, and the present credentials stay.
 func TestAPredecessorOfAnother(t *testing.T) {
 	f := newFixture(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
-	f.in.FormerClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
+	f.in.FormerClaimants = map[string]rules.Claimants{"id": {rulestest.Owner}}
 	next := f.step()
 	if next.Request != nil || next.SecretAction != "" || next.Retained == nil || next.RetainedID != "id" || len(next.Status.Predecessors) > 0 || bindingphase.Of(&next.Status).HasOperation() {
 		t.Errorf("%s: %+v", next.say(), next.Retained)
 	}
-	lifecycletest.WantState(t, "it says", next.Status.Conditions, "Ready")
+	rulestest.WantState(t, "it says", next.Status.Conditions, "Ready")
 }
 
 // F-S26: no clock takes credentials away: they are replaced, and where the broker refuses that, they stay in the Secret.
@@ -488,7 +488,7 @@ func TestNoClockTakesCredentials(t *testing.T) {
 		"a year ahead when a predecessor waits":  {bfs(expiring, rebound, bound1, in(365*24*time.Hour)), "unbind id"},
 		"a year ahead when one was recorded":     {bfs(in(365*24*time.Hour), bound1, rebound, bound1, in(-365*24*time.Hour)), "wait"},
 		"F-S33 and that was long ago":            {bfs(in(365*24*time.Hour), bound1, rebound, bound1, in(-365*24*time.Hour), stepped, in(overlap)), "unbind id"},
-		"F-S33 ahead when they were issued":      {bfs(in(365*24*time.Hour), expiringAt(lifecycletest.T0.Add(time.Hour)), in(-365*24*time.Hour), in(45*time.Minute)), "journal bind " + next1},
+		"F-S33 ahead when they were issued":      {bfs(in(365*24*time.Hour), expiringAt(rulestest.T0.Add(time.Hour)), in(-365*24*time.Hour), in(45*time.Minute)), "journal bind " + next1},
 		"F-S13 of five minutes, renewed at four": {bfs(expiringWithin(5*time.Minute), in(4*time.Minute)), "journal bind " + next1},
 		"F-S13 of five minutes, without more":    {bfs(expiringWithin(5*time.Minute), in(3*time.Minute)), "wait"},
 	} {
@@ -511,14 +511,14 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	f := newFixture(rotatable, bound1, rebound)
 	for i, a := range []Answer{saidOf(osbresult.Retry, 429), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Concurrency, 422), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 0), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
 		next := f.step()
-		if next.Request == nil || next.Request.ID == "id" || (next.Request.Operation == lifecycle.Unbind) != (i >= 6) {
+		if next.Request == nil || next.Request.ID == "id" || (next.Request.Operation == rules.Unbind) != (i >= 6) {
 			t.Fatalf("request %d is %s", i, next.say())
 		}
-		if next.Request.Operation == lifecycle.Bind && next.Request.PredecessorID != "id" {
+		if next.Request.Operation == rules.Bind && next.Request.PredecessorID != "id" {
 			t.Errorf("request %d replaces %q", i, next.Request.PredecessorID)
 		}
 		f.after(a)
-		if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+		if ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 			t.Errorf("after request %d, Ready is %s: %s", i, ready.Status, ready.Message)
 		}
 		f.in.Now = f.in.Now.Add(time.Hour)
@@ -546,14 +546,14 @@ func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
 			if removals > 8 {
 				t.Errorf("%d clean-ups within a day", removals)
 			}
-			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+			ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
 			if ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "500") {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
 			return
 		case next.Request == nil:
-			f.b.Status, f.in.Now = next.Status, lifecycle.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
-		case next.Request.Operation == lifecycle.Unbind:
+			f.b.Status, f.in.Now = next.Status, rules.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
+		case next.Request.Operation == rules.Unbind:
 			removals++
 			f.after(saidOf(osbresult.Done, 200))
 		default:
@@ -587,7 +587,7 @@ func TestAConflictOfASuccessor(t *testing.T) {
 		if got := f.step().say(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)
 		}
-		if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+		if ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 			t.Errorf("%s: Ready is %s: %s", test.name, ready.Status, ready.Message)
 		}
 	}
@@ -639,7 +639,7 @@ func TestABindingIsRenewedShortlyBeforeItIsDue(t *testing.T) {
 // conformance: B16
 func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	f := newFixture(rotatable, expiring)
-	if s := &f.b.Status; s.ExpiresAt == nil || !s.ExpiresAt.Equal(new(metav1.NewTime(lifecycletest.T0.Add(time.Hour)))) || s.RenewBefore == nil {
+	if s := &f.b.Status; s.ExpiresAt == nil || !s.ExpiresAt.Equal(new(metav1.NewTime(rulestest.T0.Add(time.Hour)))) || s.RenewBefore == nil {
 		t.Fatalf("it says %+v", s)
 	}
 	brief := newFixture(rotatable)
@@ -648,7 +648,7 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	brief.after(a)
 	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
 	next := brief.step()
-	if next.Request != nil || next.RequeueAt.IsZero() || lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
+	if next.Request != nil || next.RequeueAt.IsZero() || rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
 		t.Errorf("of one that has ended at once: %s", next.say())
 	}
 	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
@@ -681,14 +681,14 @@ func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 			f := newFixture(is...)
 			end := f.b.Status.ExpiresAt.Time
 			next := f.step()
-			if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+			if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 				t.Fatalf("before: Ready is %s: %s", ready.Status, ready.Message)
 			}
 			if next.RequeueAt.After(end) || !next.RequeueAt.After(f.in.Now) {
 				t.Errorf("it is looked at again at %s, and ends at %s", next.RequeueAt, end)
 			}
 			f.b.Status, f.in.Now, f.in.LastPoll = next.Status, end, end
-			if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionFalse {
+			if ready := rules.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionFalse {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
 		})
@@ -735,7 +735,7 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 // conformance: R07
 func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
 	f := newFixture(rotatable, expiring, in(time.Hour))
-	if next := f.step(); next.Request == nil || next.Request.Operation != lifecycle.Bind || next.Request.PredecessorID != "" || next.Request.ID == "id" {
+	if next := f.step(); next.Request == nil || next.Request.Operation != rules.Bind || next.Request.PredecessorID != "" || next.Request.ID == "id" {
 		t.Errorf("then: %s", next.say())
 	}
 }

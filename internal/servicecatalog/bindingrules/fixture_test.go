@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"encoding/json"
@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -35,13 +35,13 @@ import (
 type fixture struct {
 	b    *v1beta1.ServiceBinding
 	in   Inputs
-	gone lifecycletest.Gone
+	gone rulestest.Gone
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newBindingWalk(nil, 0)
 	f := &fixture{b: walk.b, in: walk.inputs(walk.b)}
-	f.in.Definition, f.in.NextNumber, f.in.Namespace, f.in.Address = lifecycle.DefinitionUnknown, 1, lifecycle.NamespaceLives, operation.AddressInputs{}
+	f.in.Definition, f.in.NextNumber, f.in.Namespace, f.in.Address = rules.DefinitionUnknown, 1, rules.NamespaceLives, operation.AddressInputs{}
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -56,7 +56,7 @@ func (f *fixture) step() Decision {
 
 // draw draws another number for a next id once the id in force has the one before.
 func (f *fixture) draw(s *v1beta1.ServiceBindingStatus) {
-	if lifecycle.BindingID(f.b, s) == catalog.NextID(f.b.UID, f.b.Spec.ExternalID, f.in.NextNumber) {
+	if rules.BindingID(f.b, s) == catalog.NextID(f.b.UID, f.b.Spec.ExternalID, f.in.NextNumber) {
 		f.in.NextNumber++
 	}
 }
@@ -69,8 +69,8 @@ func (f *fixture) after(a Answer) {
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 	f.in.LastPoll = time.Time{}
-	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && f.in.SeenRunning
-	if next.Request.Operation == lifecycle.Poll {
+	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == rules.Poll && f.in.SeenRunning
+	if next.Request.Operation == rules.Poll {
 		f.in.LastPoll = f.in.Now
 	}
 	f.gone.Observe(a.Outcome)
@@ -91,19 +91,19 @@ func (f *fixture) inject(next Decision) {
 func (d Decision) say() string {
 	var parts []string
 	switch {
-	case d.Need == lifecycle.NeedFinalizer:
+	case d.Need == rules.NeedFinalizer:
 		parts = append(parts, "protect")
-	case d.Need == lifecycle.NeedDefinition:
+	case d.Need == rules.NeedDefinition:
 		parts = append(parts, "prove")
-	case d.Need == lifecycle.NeedParameters:
+	case d.Need == rules.NeedParameters:
 		parts = append(parts, "read")
-	case d.Need == lifecycle.NeedSecret:
+	case d.Need == rules.NeedSecret:
 		parts = append(parts, "look")
-	case d.Need == lifecycle.NeedSources:
+	case d.Need == rules.NeedSources:
 		parts = append(parts, "sources")
-	case d.Need == lifecycle.NeedNamespace:
+	case d.Need == rules.NeedNamespace:
 		parts = append(parts, "namespace")
-	case d.Need == lifecycle.NeedPermission:
+	case d.Need == rules.NeedPermission:
 		parts = append(parts, "permission")
 	case d.Release != nil:
 		parts = append(parts, "release", d.Release.Reason)
@@ -162,7 +162,7 @@ func binding1(f *fixture)    { retrievable(f); f.after(without(osbresult.Accepte
 func retrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
 func rotatable(f *fixture)   { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
 func brought1(f *fixture)    { f.b.Annotations = nil }
-func lives1(f *fixture)      { f.in.Definition = lifecycle.DefinitionLives }
+func lives1(f *fixture)      { f.in.Definition = rules.DefinitionLives }
 func secretGone(f *fixture)  { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
 func secretOurs(f *fixture)  { f.in.Secret = SecretModified }
 func rebound(f *fixture)     { requestRebind("now")(f) }
@@ -183,7 +183,7 @@ func requestRebind(value string) func(*fixture) {
 }
 
 func deleted1(f *fixture) {
-	at := metav1.NewTime(lifecycletest.T0)
+	at := metav1.NewTime(rulestest.T0)
 	f.b.DeletionTimestamp = &at
 	f.b.Generation++
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"strings"
@@ -22,14 +22,14 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // restart is another process, which has the status only.
 func (f *fixture) restart() {
-	f.gone = lifecycletest.Gone{}
+	f.gone = rulestest.Gone{}
 	f.in.Gone = f.gone.Inputs(f.b.Status.Common())
 }
 
@@ -76,8 +76,8 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 			f.after(gone)
 			expect("after the first 410", "wait")
 			next := f.step()
-			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
-			if !next.CheckAvailability || lifecycle.IsTrue(ready) != test.ready || !strings.Contains(ready.Message, "answered 410 Gone") {
+			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			if !next.CheckAvailability || rules.IsTrue(ready) != test.ready || !strings.Contains(ready.Message, "answered 410 Gone") {
 				t.Fatalf("the catalog is requested: %t; %+v", next.CheckAvailability, ready)
 			}
 			f.in.Now = f.in.Now.Add(10 * time.Minute)

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"slices"
@@ -27,19 +27,19 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // lookCleanUps finds the brokers of ids left behind.
 func (f *fixture) lookCleanUps() {
-	f.in.CleanUpBrokers = lifecycletest.CleanUpBrokers(f.b.Status.Common(), f.in.Broker, &f.in.Inputs)
+	f.in.CleanUpBrokers = rulestest.CleanUpBrokers(f.b.Status.Common(), f.in.Broker, &f.in.Inputs)
 }
 
 // run lets time pass until nothing is due before an end, with a broker, and returns the requests.
 func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []string) {
-	end := lifecycletest.T0.Add(until)
+	end := rulestest.T0.Add(until)
 	for range 2000 {
 		f.lookCleanUps()
 		next := f.step()
@@ -54,7 +54,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 			return all
 		default:
 			f.b.Status = next.Status
-			f.in.Now = lifecycle.Latest(f.in.Now.Add(time.Second), next.RequeueAt)
+			f.in.Now = rules.Latest(f.in.Now.Add(time.Second), next.RequeueAt)
 		}
 	}
 	return all
@@ -74,7 +74,7 @@ func (f *fixture) leave() {
 // failingUnder is a broker that fails the requests under some ids, has nothing there, and answers 500 to the removal of what it does not have.
 func failingUnder(ids ...string) func(*Request) Answer {
 	return func(call *Request) Answer {
-		if call.Operation == lifecycle.Bind && !slices.Contains(ids, call.ID) {
+		if call.Operation == rules.Bind && !slices.Contains(ids, call.ID) {
 			return with(201)
 		}
 		return saidOf(osbresult.Unknown, 500)
@@ -86,8 +86,8 @@ func TestABindingIsReadyThoughItsCleanUpFails(t *testing.T) {
 	f := newFixture()
 	f.run(2*time.Hour, failingUnder("id"))
 	s := &f.b.Status
-	ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)
-	if !lifecycle.IsTrue(ready) || s.ExternalID != catalog.NextID("uid-b", "id", 1) || len(s.LeftBehind) != 1 || s.LeftBehind[0].ID != "id" || s.LeftBehind[0].Target.InstanceID != "id" {
+	ready := rules.FindCondition(s.Conditions, v1beta1.ConditionReady)
+	if !rules.IsTrue(ready) || s.ExternalID != catalog.NextID("uid-b", "id", 1) || len(s.LeftBehind) != 1 || s.LeftBehind[0].ID != "id" || s.LeftBehind[0].Target.InstanceID != "id" {
 		t.Fatalf("after 2 hours the id is %q, Ready is %+v, and left behind are %+v", s.ExternalID, ready, s.LeftBehind)
 	}
 	conditions := slices.Clone(s.Conditions)
@@ -106,8 +106,8 @@ func TestABindingIsReadyThoughItsCleanUpFails(t *testing.T) {
 		}
 		return saidOf(osbresult.Done, 200)
 	})
-	stalled := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionStalled)
-	if !lifecycle.IsTrue(stalled) || !strings.Contains(stalled.Message, "former ids") || f.step().Release != nil {
+	stalled := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionStalled)
+	if !rules.IsTrue(stalled) || !strings.Contains(stalled.Message, "former ids") || f.step().Release != nil {
 		t.Errorf("while it is deleted, Stalled is %+v", stalled)
 	}
 	policy(v1beta1.DeletionPolicyRetain)(f)
@@ -122,18 +122,18 @@ func TestReplacementsLeaveIDsBehind(t *testing.T) {
 	broken := func(*Request) Answer { return saidOf(osbresult.Unknown, 500) }
 	f.run(200*time.Hour, broken)
 	s := &f.b.Status
-	ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)
-	if len(s.LeftBehind) != 4 || !lifecycle.IsTrue(ready) || lifecycle.BindingID(f.b, s) != "id" || !strings.Contains(ready.Message, "status.leftBehind") || !strings.Contains(ready.Message, v1beta1.RebindAnnotation) {
-		t.Fatalf("left behind are %d, the id is %s, and Ready %+v", len(s.LeftBehind), lifecycle.BindingID(f.b, s), ready)
+	ready := rules.FindCondition(s.Conditions, v1beta1.ConditionReady)
+	if len(s.LeftBehind) != 4 || !rules.IsTrue(ready) || rules.BindingID(f.b, s) != "id" || !strings.Contains(ready.Message, "status.leftBehind") || !strings.Contains(ready.Message, v1beta1.RebindAnnotation) {
+		t.Fatalf("left behind are %d, the id is %s, and Ready %+v", len(s.LeftBehind), rules.BindingID(f.b, s), ready)
 	}
 	requestRebind("again")(f)
 	f.run(201*time.Hour, func(call *Request) Answer {
-		if call.Operation == lifecycle.Bind {
+		if call.Operation == rules.Bind {
 			return with(201)
 		}
 		return saidOf(osbresult.Done, 200)
 	})
-	if s := &f.b.Status; len(s.LeftBehind) > 0 || s.Rebind != "again" || lifecycle.BindingID(f.b, s) == "id" {
+	if s := &f.b.Status; len(s.LeftBehind) > 0 || s.Rebind != "again" || rules.BindingID(f.b, s) == "id" {
 		t.Errorf("after a request, and once the broker is mended: %+v", s)
 	}
 }
@@ -176,7 +176,7 @@ func TestF_S70_GoneAtTheBrokerOfALeftBehindID(t *testing.T) {
 			for range 2 {
 				stepped(f)
 				next := f.step()
-				ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+				ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 				if next.Request != nil || next.CheckAvailability || !slices.Equal(next.CheckCleanUps, []string{"id"}) || !next.RequeueAt.After(f.in.Now) ||
 					ready.Reason != v1beta1.ReasonGoneUnconfirmed || !strings.Contains(ready.Message, `ClusterServiceBroker "broker" answers`) {
 					t.Fatalf("after the first 410: %s, %+v, %+v", next.say(), next.CheckCleanUps, ready)
@@ -200,7 +200,7 @@ func TestF_S70_TheBrokerOfALeftBehindIDIsMissing(t *testing.T) {
 		says    string
 	}{
 		"no broker":      {nil, v1beta1.ReasonReferencesNonexistentBroker, `ClusterServiceBroker "broker" does not exist`},
-		"no credentials": {map[string]operation.CleanUpBroker{"id": {Broker: &v1beta1.ClusterServiceBroker{}, Blocker: lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "its Secret is missing")}}, v1beta1.ReasonErrorGettingAuthCredentials, "Secret is missing"},
+		"no credentials": {map[string]operation.CleanUpBroker{"id": {Broker: &v1beta1.ClusterServiceBroker{}, Blocker: rules.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "its Secret is missing")}}, v1beta1.ReasonErrorGettingAuthCredentials, "Secret is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture()
@@ -212,7 +212,7 @@ func TestF_S70_TheBrokerOfALeftBehindIDIsMissing(t *testing.T) {
 			ejected(f)
 			stepped(f)
 			next := f.step()
-			stalled := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+			stalled := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 			if next.Request != nil || next.Release != nil || !next.RequeueAt.IsZero() || stalled.Reason != test.reason || !strings.Contains(stalled.Message, test.says) || !strings.Contains(stalled.Message, v1beta1.DeletionPolicyRetain) {
 				t.Errorf("%s: %+v", next.say(), stalled)
 			}
@@ -233,7 +233,7 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 	})
 	f.succeed()
 	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return with(201) })
-	if s := &f.b.Status; s.BrokerAddress != lifecycletest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != lifecycletest.FirstAddress {
+	if s := &f.b.Status; s.BrokerAddress != rulestest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != rulestest.FirstAddress {
 		t.Errorf("%+v", s)
 	}
 }
@@ -244,7 +244,7 @@ func TestRetainedIDsAreBounded(t *testing.T) {
 	for days := range 40 {
 		f.run(time.Duration(days)*24*time.Hour, func(*Request) Answer { return saidOf(osbresult.Unknown, 500) })
 	}
-	if n := len(f.b.Status.LeftBehind); n != 16 || !lifecycle.IsTrue(lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)) {
+	if n := len(f.b.Status.LeftBehind); n != 16 || !rules.IsTrue(rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)) {
 		t.Errorf("%d are left behind, %+v", n, f.b.Status.Conditions)
 	}
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"time"
@@ -22,7 +22,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -137,19 +137,19 @@ func (m *RequestMemory) DropCredentials() {
 
 // ObserveAnswer returns what a process remembers of a binding after an answer.
 func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a Answer) RequestMemory {
-	if !call.Removal && call.Operation != lifecycle.Unbind {
+	if !call.Removal && call.Operation != rules.Unbind {
 		m.recovery = m.recovery.of(call.ID)
 	}
 	switch call.Operation {
-	case lifecycle.Bind:
+	case rules.Bind:
 		m.observeBind(call, a)
-	case lifecycle.Fetch:
+	case rules.Fetch:
 		m.observeFetch(b, call, a)
-	case lifecycle.Unbind:
+	case rules.Unbind:
 		if m.Unwritten != nil && m.Unwritten.Unfit && m.Unwritten.BindingID == call.ID {
 			m.recovery.failed |= rotation
 		}
-	case lifecycle.Poll:
+	case rules.Poll:
 		switch {
 		case call.Removal || a.Class != osbresult.Done:
 		case a.State == osbresult.Succeeded:
@@ -158,8 +158,8 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		case a.State == osbresult.Failed:
 			m.recovery.failed |= repeat
 		}
-	case lifecycle.Provision, lifecycle.Update, lifecycle.Deprovision, lifecycle.Inspect:
-		panic(lifecycle.UnknownOperation("ServiceBinding", call.Operation))
+	case rules.Provision, rules.Update, rules.Deprovision, rules.Inspect:
+		panic(rules.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return m
 }
@@ -205,7 +205,7 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done && created && !call.Replaces: // a service without credentials
 		m.receive(call.ID, a.Binding)
-	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && lifecycle.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
+	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && rules.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
 		m.recovery.failed |= fetch
 	}
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -38,9 +38,9 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 	}
 	requestRebind("another")(f)
 	next := f.step()
-	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+	ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 	first := next.Status.Predecessors[0].RemoveAt.Time
-	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + lifecycle.FormatTime(first)
+	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + rules.FormatTime(first)
 	if next.Request != nil || len(next.Status.Predecessors) != maxPredecessors || !next.RequeueAt.Equal(first) || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, want) {
 		t.Fatalf("%s, until %s: %s", next.say(), next.RequeueAt, ready.Message)
 	}
@@ -55,9 +55,9 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 	}
 
 	for i := range 100 { // as an earlier version has recorded them
-		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *lifecycle.Timestamp(f.in.Now)})
+		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *rules.Timestamp(f.in.Now)})
 	}
-	if got := f.step(); got.Request != nil && got.Request.Operation == lifecycle.Bind {
+	if got := f.step(); got.Request != nil && got.Request.Operation == rules.Bind {
 		t.Errorf("of more predecessors: %s", got.say())
 	}
 }
@@ -72,7 +72,7 @@ func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
 		"occupied": {SecretNotOwned, v1beta1.ReasonErrorInjectingBindResult},
 	} {
 		f := newFixture(bound1, rebound, func(f *fixture) { f.after(with(201)) })
-		f.in.Secret, f.in.Memory.recovery = test.secret, recovery{id: lifecycle.BindingID(f.b, &f.b.Status), failed: fetch | repeat | rotation}
+		f.in.Secret, f.in.Memory.recovery = test.secret, recovery{id: rules.BindingID(f.b, &f.b.Status), failed: fetch | repeat | rotation}
 		for _, a := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
 			f.in.Now = f.in.Now.Add(2 * time.Hour)
 			next := f.step()
@@ -81,7 +81,7 @@ func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
 			}
 			f.b.Status = next.Status
 			f.after(a)
-			if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || ready.Reason != test.reason {
+			if ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || ready.Reason != test.reason {
 				t.Errorf("%s: Ready is %s, %s: %s", name, ready.Status, ready.Reason, ready.Message)
 			}
 		}
@@ -126,11 +126,11 @@ func TestF_S75_AHeldRemovalDelaysNoOther(t *testing.T) {
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	next := f.step()
-	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
-	if p := next.Status.Predecessors; next.Request != nil || len(p) != 1 || p[0].ID != "id" || !lifecycle.IsTrue(ready) || !strings.Contains(ready.Message, "has another address") {
+	ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+	if p := next.Status.Predecessors; next.Request != nil || len(p) != 1 || p[0].ID != "id" || !rules.IsTrue(ready) || !strings.Contains(ready.Message, "has another address") {
 		t.Errorf("%s; predecessors are %+v, %+v", next.say(), p, ready)
 	}
-	f.in.Address.Confirmed = []string{lifecycletest.FirstAddress}
+	f.in.Address.Confirmed = []string{rulestest.FirstAddress}
 	f.succeed()
 	if got := f.step().say(); got != "unbind id" {
 		t.Errorf("once the move is confirmed: %s", got)

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -40,17 +40,17 @@ func (d *decision) remove() {
 	switch {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.b):
-		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
+		d.Release = &rules.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
 	case foreign >= 0:
 		d.dropPredecessor(foreign)
 	case d.hasNothingAtBroker() && s.UnbindStatus != v1beta1.UnbindSucceeded:
-		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
+		d.Release = rules.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
 	case d.hasNothingAtBroker():
-		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
-	case s.UnbindStatus == v1beta1.UnbindFailed && !lifecycle.IsRetryRequested(d.b):
-		d.blockRemoval(lifecycle.HoldGivenUpRemoval("servicebinding", v1beta1.ReasonUnbindCallFailed, d.b, s.Common(), d.schedule().PresentSpec()))
-	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
-		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
+		d.Release = &rules.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
+	case s.UnbindStatus == v1beta1.UnbindFailed && !rules.IsRetryRequested(d.b):
+		d.blockRemoval(rules.HoldGivenUpRemoval("servicebinding", v1beta1.ReasonUnbindCallFailed, d.b, s.Common(), d.schedule().PresentSpec()))
+	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !rules.IsToBeDeleted(d.b):
+		d.blockRemoval(rules.ConflictHeld("servicebinding", d.b, d.id()))
 	case d.phase.IsMitigating() && d.owns(): // it may be the operation in progress
 		d.removeSecretThenUnbind(d.id())
 	case len(s.Predecessors) > 0:
@@ -60,11 +60,11 @@ func (d *decision) remove() {
 	case d.phase == bindingphase.Phase{Task: bindingphase.Binding, Accepted: true} && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
 	case d.in.Claimants.BlocksRemoval() != nil:
-		d.Release = lifecycle.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
+		d.Release = rules.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
 	case (s.OwnershipUnknown || !bindingphase.IsBound(s)) && d.id() == d.b.Spec.ExternalID:
-		d.blockRemoval(lifecycle.OwnershipUnknown("servicebinding", d.b, d.id()))
+		d.blockRemoval(rules.OwnershipUnknown("servicebinding", d.b, d.id()))
 	default:
-		d.Release = lifecycle.RetainedAsSupplied(d.id())
+		d.Release = rules.RetainedAsSupplied(d.id())
 	}
 }
 
@@ -83,13 +83,13 @@ func (d *decision) recordRemainder() {
 // removeSecretThenUnbind deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
 func (d *decision) removeSecretThenUnbind(id string) {
 	switch {
-	case d.in.Definition == lifecycle.DefinitionUnknown:
-		d.Need = lifecycle.NeedDefinition
-	case d.in.Definition == lifecycle.DefinitionTerminating:
-		d.blockRemoval(lifecycle.TerminatingDefinition())
-		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
+	case d.in.Definition == rules.DefinitionUnknown:
+		d.Need = rules.NeedDefinition
+	case d.in.Definition == rules.DefinitionTerminating:
+		d.blockRemoval(rules.TerminatingDefinition())
+		d.RequeueAt = d.in.Now.Add(rules.DefinitionRetry)
 	case d.in.Secret == SecretUnknown:
-		d.Need = lifecycle.NeedSecret
+		d.Need = rules.NeedSecret
 	case d.in.Secret == SecretInSync || d.in.Secret == SecretModified:
 		d.SecretAction = DeleteSecret
 	default:
@@ -106,9 +106,9 @@ func (d *decision) startMitigation() {
 
 // mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
 func (d *decision) mitigate() {
-	switch why := lifecycle.MitigationForbidden(d.isRetained(), d.owns()); {
+	switch why := rules.MitigationForbidden(d.isRetained(), d.owns()); {
 	case d.in.Secret == SecretUnknown:
-		d.Need = lifecycle.NeedSecret
+		d.Need = rules.NeedSecret
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
 		if !d.phase.IsReplacement() { // otherwise all requests under the id have the same parameters
 			d.Status.InProgressProperties = nil
@@ -150,14 +150,14 @@ func (d *decision) renewRemoval() {
 func (d *decision) unbind(id string) {
 	d.renewRemoval()
 	removing := d.phase.IsRemoval() && d.phase.Accepted
-	call := d.newRequest(lifecycle.Unbind)
+	call := d.newRequest(rules.Unbind)
 	call.ID = id
 	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {
 		call.Target.PlanID, _ = instancerules.CandidatePlan(plans, d.Status.Attempts)
 	}
 	switch why, gone := d.brokerUnavailable(), d.in.GoneBlocker(d.Status.Common(), id); {
 	case d.target() == nil:
-		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and the status does not say at which broker the binding is", d.b.Spec.InstanceRef.Name)))
+		d.blockRemoval(rules.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and the status does not say at which broker the binding is", d.b.Spec.InstanceRef.Name)))
 	case why != nil:
 		d.blockRemoval(why)
 	case !removing && gone != nil:
@@ -169,7 +169,7 @@ func (d *decision) unbind(id string) {
 	default:
 		if removing { // past its deadline
 			d.phase.Accepted = false
-			d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+			d.Status.OperationStartTime = rules.Timestamp(d.in.Now)
 		}
 		call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), id)
 		d.Request = call
@@ -178,21 +178,21 @@ func (d *decision) unbind(id string) {
 
 // describeInFlight sets the status for a removal request that takes its time, where the binding is on record as Ready: its Secret is gone.
 func (d *decision) describeInFlight() {
-	isRemoval := d.Request != nil && d.Request.Operation == lifecycle.Unbind && !d.b.DeletionTimestamp.IsZero()
-	if !isRemoval || !lifecycle.IsTrue(lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
+	isRemoval := d.Request != nil && d.Request.Operation == rules.Unbind && !d.b.DeletionTimestamp.IsZero()
+	if !isRemoval || !rules.IsTrue(rules.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
 		return
 	}
 	d.InFlight = d.Status.DeepCopy()
 	d.InFlight.ObservedGeneration = d.b.Generation
-	setBindingConditions(d.InFlight, lifecycle.RemovalInFlight(d.b, v1beta1.ReasonUnbinding, "unbind"), d.in.Now)
+	setBindingConditions(d.InFlight, rules.RemovalInFlight(d.b, v1beta1.ReasonUnbinding, "unbind"), d.in.Now)
 }
 
 // poll polls the creation of a binding.
 func (d *decision) poll() {
-	call := d.newRequest(lifecycle.Poll)
+	call := d.newRequest(rules.Poll)
 	switch why := d.brokerUnavailable(); {
 	case d.target() == nil:
-		d.setBlocked(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "the status does not say at which broker the binding is being created"))
+		d.setBlocked(rules.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "the status does not say at which broker the binding is being created"))
 	case why != nil:
 		d.setBlocked(why)
 	default:
@@ -232,7 +232,7 @@ func (d *decision) cleanUp() {
 	if due == nil {
 		return
 	}
-	d.Request = d.newRequest(lifecycle.Unbind)
+	d.Request = d.newRequest(rules.Unbind)
 	d.Request.Target = due.Target
 	d.Request.Target.PlanID = operation.CleanUpPlan(due, isPoll)
 	d.Request.MakeCleanUp(&d.in.Inputs, left, due, isPoll)
@@ -240,7 +240,7 @@ func (d *decision) cleanUp() {
 
 // tooManyLeftBehind returns why nothing is requested under another id; nil: it may be. Where a person has asked for a retry, the removals under the
 // ids left behind are due.
-func (d *decision) tooManyLeftBehind() *lifecycle.Blocker {
+func (d *decision) tooManyLeftBehind() *rules.Blocker {
 	s := d.Status.Common()
 	full := d.in.TooManyLeftBehind(d.b, s, &names)
 	if full == nil || catalog.IsRetained(d.b) {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"strings"
@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -52,11 +52,11 @@ func TestConditionsOfABindingThatWaits(t *testing.T) {
 		"F-JS2 the instance is stalled":     {bfs(notProvisioned, stalled), "Stalled"},
 		"F-JS2 the instance is busy":        {bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true }), in(time.Minute)), "Reconciling"},
 		"F-JS2 no instance, young":          {bfs(none, in(time.Minute)), "Reconciling"},
-		"F-JS2 no instance, old":            {bfs(none, in(lifecycle.MissingReferenceDelay)), "Stalled"},
+		"F-JS2 no instance, old":            {bfs(none, in(rules.MissingReferenceDelay)), "Stalled"},
 		"F-JS2 not bindable":                {bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lifecycletest.WantState(t, "it says", newFixture(test.is...).step().Status.Conditions, test.want)
+			rulestest.WantState(t, "it says", newFixture(test.is...).step().Status.Conditions, test.want)
 		})
 	}
 }
@@ -69,7 +69,7 @@ func TestABindingIsNotGivenUp(t *testing.T) {
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	f.after(saidOf(osbresult.Malformed, 200))
-	lifecycletest.WantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
+	rulestest.WantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
 	f.in.Now = f.in.Now.Add(time.Hour)
 	if got := f.step().say(); got != "bind id" {
 		t.Errorf("then: %s", got)
@@ -144,8 +144,8 @@ func TestABindingWhoseRemovalWasGivenUp(t *testing.T) {
 			})
 			for range 2 {
 				next := f.step()
-				c := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
-				if next.Request != nil || !lifecycle.IsTrue(c) || !strings.Contains(c.Message, "out of disk") || !strings.Contains(c.Message, v1beta1.RetryDeletionAnnotation+"=1") {
+				c := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+				if next.Request != nil || !rules.IsTrue(c) || !strings.Contains(c.Message, "out of disk") || !strings.Contains(c.Message, v1beta1.RetryDeletionAnnotation+"=1") {
 					t.Errorf("%s: %+v", next.say(), c)
 				}
 				f.b.Status = next.Status
@@ -169,7 +169,7 @@ func removalRequested(f *fixture) {
 func TestARetryOfAnOrphanMitigationBeginsANewBudget(t *testing.T) {
 	f := newFixture(repeated(4, saidOf(osbresult.Unknown, 500)))
 	f.after(saidOf(osbresult.Retry, 503))
-	f.b.Status.Attempts.Removals, f.b.Status.Attempts.Stopped = lifecycle.MaxRemovals, true
+	f.b.Status.Attempts.Removals, f.b.Status.Attempts.Stopped = rules.MaxRemovals, true
 	rebound(f)
 	f.after(saidOf(osbresult.Done, 200))
 	f.in.Now = f.in.Now.Add(2 * time.Second)
@@ -195,7 +195,7 @@ func TestARemovalInFlight(t *testing.T) {
 		if got := next.InFlight; (got != nil) != test.want {
 			t.Errorf("%s: %s, %+v", name, next.say(), got)
 		} else if got != nil {
-			c := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady)
+			c := rules.FindCondition(got.Conditions, v1beta1.ConditionReady)
 			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonUnbinding || got.Binding != nil || next.WriteAhead {
 				t.Errorf("%s: %+v, write-ahead %t", name, got, next.WriteAhead)
 			}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ import (
 // mayRotate reports whether the broker can be asked to rotate the present binding: the plan can, and the broker would not refuse the
 // binding as expired.
 func (d *decision) mayRotate() bool {
-	return d.effectivePlan().BindingRotatable && !d.recovery().hasFailed(rotation) && !d.hasEnded() && lifecycle.RemovalsOf(d.Status.Attempts) < maxRotations
+	return d.effectivePlan().BindingRotatable && !d.recovery().hasFailed(rotation) && !d.hasEnded() && rules.RemovalsOf(d.Status.Attempts) < maxRotations
 }
 
 // startReplacement begins to replace the present binding: a bind request under a new id, which names the present one where it is
@@ -61,7 +61,7 @@ func (d *decision) startReplacement() {
 	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
 		d.phase.Task = bindingphase.Rotating
 	}
-	s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+	s.OperationStartTime = rules.Timestamp(d.in.Now)
 	rebind.RecordAttempt(d.b, &d.Status)
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
@@ -77,7 +77,7 @@ func (d *decision) startReplacement() {
 }
 
 // replacementBlocker returns what keeps the binding from being replaced; nil: nothing does.
-func (d *decision) replacementBlocker() *lifecycle.Blocker {
+func (d *decision) replacementBlocker() *rules.Blocker {
 	if why := d.precondition(); why != nil {
 		return why
 	}
@@ -85,7 +85,7 @@ func (d *decision) replacementBlocker() *lifecycle.Blocker {
 		return full
 	}
 	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
-		return lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
+		return rules.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
 	}
 	return nil
 }
@@ -93,10 +93,10 @@ func (d *decision) replacementBlocker() *lifecycle.Blocker {
 // maxPredecessors bounds the former bindings on record. An earlier version of the operator may have recorded more.
 const maxPredecessors = 16
 
-func (d *decision) tooManyPredecessors() *lifecycle.Blocker {
+func (d *decision) tooManyPredecessors() *rules.Blocker {
 	s := &d.Status
-	return lifecycle.InProgress(v1beta1.ReasonRebinding, fmt.Sprintf("status.predecessors has %d former bindings, and can have %d: new credentials are requested after the first of them is removed, at %s; to remove them sooner, reduce the annotation %s",
-		len(s.Predecessors), maxPredecessors, lifecycle.FormatTime(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
+	return rules.InProgress(v1beta1.ReasonRebinding, fmt.Sprintf("status.predecessors has %d former bindings, and can have %d: new credentials are requested after the first of them is removed, at %s; to remove them sooner, reduce the annotation %s",
+		len(s.Predecessors), maxPredecessors, rules.FormatTime(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
 }
 
 // requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.
@@ -111,7 +111,7 @@ func (d *decision) requestFirst() {
 }
 
 func (d *decision) requestSuccessor() {
-	d.Request = d.newRequest(lifecycle.Bind)
+	d.Request = d.newRequest(rules.Bind)
 	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
 	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, and told no credentials
 	if d.phase.Task == bindingphase.Rotating {
@@ -137,11 +137,11 @@ func (d *decision) replace() {
 	case why != nil:
 		d.setBlocked(why)
 	case !d.isDue():
-	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
+	case lost || a != nil && (a.Unknown > rules.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
 	case !d.prepareWrite():
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
-		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
 		if d.knowsParameters() {
@@ -155,10 +155,10 @@ func (d *decision) replace() {
 		d.requestFirst()
 	case rotates:
 		d.requestSuccessor()
-	case !lifecycle.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
-		d.Request = d.newRequest(lifecycle.Fetch)
+	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
+		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
-	case !lifecycle.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
+	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
 		d.startMitigation()
 	default:
 		d.requestSuccessor()
@@ -232,12 +232,12 @@ func (d *decision) dropPredecessor(i int) {
 	case d.in.OwnsPredecessor(d.b, d.RetainedID):
 		why = "which was requested at another address of the broker"
 	}
-	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
+	d.Retained = &rules.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
 	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
 	operation.ForgetGone(s.Common(), d.RetainedID)
 	if d.phase.IsUnbinding() {
 		d.phase = bindingphase.Phase{}
-		s.Attempts = lifecycle.RefusalOf(s.Attempts)
+		s.Attempts = rules.RefusalOf(s.Attempts)
 	}
 	d.RequeueAt = d.in.Now
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"cmp"
@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
@@ -56,14 +56,14 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 	s := &b.Status
 	deleting := !b.DeletionTimestamp.IsZero()
 	expected := isExpected(b)
-	before := seen != nil && s.SecretVersion != "" && lifecycle.NotAfter(seen.ResourceVersion, s.SecretVersion)
+	before := seen != nil && s.SecretVersion != "" && rules.NotAfter(seen.ResourceVersion, s.SecretVersion)
 	unrecorded := s.SecretVersion == "" // by a process that was killed, or by the original service-catalog
 	// A Secret that belongs to another may be of an earlier binding of the name.
 	outdated := expected && (before || unrecorded && deleting)
 	switch {
 	case known.Deleted:
 		return SecretAbsent, "", ""
-	case seen == nil && known.SecretVersion != "" && now.Before(lifecycle.DueAfter(known.SeenAt, SecretCacheDelay, now)), seen != nil && known.SecretVersion != "" && lifecycle.NotAfter(seen.ResourceVersion, known.SecretVersion):
+	case seen == nil && known.SecretVersion != "" && now.Before(rules.DueAfter(known.SeenAt, SecretCacheDelay, now)), seen != nil && known.SecretVersion != "" && rules.NotAfter(seen.ResourceVersion, known.SecretVersion):
 		if known.Modified {
 			return SecretModified, "", ""
 		}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"testing"
@@ -47,7 +47,7 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	stranger := binding()
 	stranger.UID = "stranger"
 	deleted := binding()
-	deleted.DeletionTimestamp = &metav1.Time{Time: lifecycletest.T0}
+	deleted.DeletionTimestamp = &metav1.Time{Time: rulestest.T0}
 	underWay := binding()
 	underWay.Status = v1beta1.ServiceBindingStatus{CurrentOperation: v1beta1.OperationBind, UnbindStatus: v1beta1.UnbindRequired}
 	deletedUnderWay := underWay.DeepCopy()
@@ -60,8 +60,8 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	}{
 		"none, none expected":           {binding(), Memory{}, nil, SecretAbsent},
 		"none, of a binding that is":    {delivered("5"), Memory{}, nil, SecretUnknown},
-		"none, just written":            {delivered("5"), Memory{SecretVersion: "5", SeenAt: lifecycletest.T0}, nil, SecretInSync},
-		"none, written some time ago":   {delivered("5"), Memory{SecretVersion: "5", SeenAt: lifecycletest.T0.Add(-SecretCacheDelay)}, nil, SecretUnknown},
+		"none, just written":            {delivered("5"), Memory{SecretVersion: "5", SeenAt: rulestest.T0}, nil, SecretInSync},
+		"none, written some time ago":   {delivered("5"), Memory{SecretVersion: "5", SeenAt: rulestest.T0.Add(-SecretCacheDelay)}, nil, SecretUnknown},
 		"none, deleted at once":         {deleted, Memory{}, nil, SecretAbsent},
 		"as it was written":             {delivered("5"), Memory{}, of("5", binding()), SecretInSync},
 		"from before it was written":    {delivered("5"), Memory{}, of("4", binding()), SecretInSync},
@@ -78,7 +78,7 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 		"another's, none expected":      {binding(), Memory{}, of("4", stranger), SecretNotOwned},
 		"deleted a moment ago":          {delivered("5"), Memory{Deleted: true}, of("5", binding()), SecretAbsent},
 	} {
-		if got, _, _ := ObserveSecret(c.b, &c.known, c.seen, lifecycletest.T0); got != c.want {
+		if got, _, _ := ObserveSecret(c.b, &c.known, c.seen, rulestest.T0); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

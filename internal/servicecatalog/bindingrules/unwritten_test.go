@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"encoding/json"
@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
@@ -124,7 +124,7 @@ func TestABindingSaysWhyItsCredentialsAreNotWritten(t *testing.T) {
 		if got := next.say(); got != test.does {
 			t.Errorf("%s: %s, want %s", name, got, test.does)
 		}
-		if got := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Message; test.say != "" && got != test.say {
+		if got := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Message; test.say != "" && got != test.say {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -235,7 +235,7 @@ func TestABindingWhoseCredentialsWaitIsNotSettled(t *testing.T) {
 		"Secret in the way": bfs(refetchedOf(bound1, Unwritten{SecretsVersion: "before"}), stepped),
 	} {
 		f := newFixture(is...)
-		ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+		ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
 		if ready.Status != v1beta1.ConditionTrue || IsSettled(f.b, f.in.BoundInstance.Instance) {
 			t.Errorf("%s: a change of the Secret causes no reconcile; Ready is %s", name, ready.Status)
 		}
@@ -279,10 +279,10 @@ func TestUnwrittenCredentialsAreRequestedWithBackoff(t *testing.T) {
 		start, asked, fetches := f.in.Now, 0, 0
 		for f.in.Now.Sub(start) < 24*time.Hour {
 			switch next := f.step(); {
-			case next.Need == lifecycle.NeedPermission && test.refuses:
+			case next.Need == rules.NeedPermission && test.refuses:
 				f.in.Memory.RecordRefusedAgain(test.certain, f.in.Now)
 				asked++
-			case next.Need == lifecycle.NeedPermission:
+			case next.Need == rules.NeedPermission:
 				f.in.MayWrite = true
 				asked++
 			case next.Request != nil:
@@ -310,7 +310,7 @@ func TestCredentialsThatAreReturnedOnceAreRequestedAFewTimes(t *testing.T) {
 			next := f.step()
 			f.b.Status = next.Status
 			switch {
-			case next.Need == lifecycle.NeedPermission:
+			case next.Need == rules.NeedPermission:
 				f.in.Memory.RecordRefusedAgain(false, f.in.Now)
 			case next.Request != nil:
 				a := without(osbresult.Done, 200)
@@ -329,7 +329,7 @@ func TestCredentialsThatAreReturnedOnceAreRequestedAFewTimes(t *testing.T) {
 				f.in.Now = f.in.Now.Add(time.Hour)
 			}
 		}
-		if created < 2 || created > lifecycle.MaxRemovals+maxRotations+1 {
+		if created < 2 || created > rules.MaxRemovals+maxRotations+1 {
 			t.Errorf("%s: %d bindings were created", name, created)
 		}
 	}
@@ -383,7 +383,7 @@ func TestAPredecessorIsRemovedWhileFetchesFail(t *testing.T) {
 			f.in.Now = next.RequeueAt
 		}
 	}
-	for _, want := range []lifecycle.Operation{lifecycle.Fetch, lifecycle.Unbind} {
+	for _, want := range []rules.Operation{rules.Fetch, rules.Unbind} {
 		if n := len(slices.DeleteFunc(slices.Clone(sent), func(s string) bool { return s != string(want) })); n < 3 {
 			t.Errorf("%s is sent %d times: %q", want, n, sent)
 		}

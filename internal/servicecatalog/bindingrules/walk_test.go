@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingrules
 
 import (
 	"encoding/json"
@@ -40,7 +40,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
@@ -88,7 +88,7 @@ type bindingWalk struct {
 	known      Memory
 	polled     time.Time
 	accepted   bool // that of instanceWalk
-	gone       lifecycletest.Gone
+	gone       rulestest.Gone
 	reported   osbresult.State // that of instanceWalk
 
 	held      map[string]*heldBinding // at the broker, by id
@@ -191,10 +191,10 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: rulestest.T0, params: "p0",
 		restoredTo: func(bindingphase.Task) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
-	o := lifecycletest.NewOffering()
-	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
+	o := rulestest.NewOffering()
+	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), rulestest.NewInstance()
 	w.class.Spec.BindingRetrievable = seed&1 != 0
 	w.async = seed&1 != 0 && seed&2 != 0
 	w.oneShot = seed&4 != 0
@@ -205,17 +205,17 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w.instance.Status.ProvisionStatus = v1beta1.Provisioned
 	w.instance.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
-		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer}, Annotations: map[string]string{}}}
+		CreationTimestamp: metav1.NewTime(rulestest.T0), Finalizers: []string{v1beta1.Finalizer}, Annotations: map[string]string{}}}
 	w.b.Spec.InstanceRef.Name, w.b.Spec.ExternalID = "db", "id"
 	if brief := []string{"", "", "0", "120"}[seed>>6&3]; brief != "" {
 		w.b.Annotations[v1beta1.RotationOverlapAnnotation] = brief
 	}
 	if seed&32 == 0 { // objects of the former service-catalog have none
-		w.b.Status.ObservedGeneration = lifecycletest.SchemaDefault
+		w.b.Status.ObservedGeneration = rulestest.SchemaDefault
 	}
 	w.forgetful = seed%11 == 3
 	if w.brought = seed%5 == 4; !w.brought {
-		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", lifecycletest.T0)
+		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", rulestest.T0)
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
 		w.held["id"] = &heldBinding{params: checksumOf([]string{"p0", "theirs"}[w.rnd.IntN(2)]), token: "theirs", told: w.oneShot}
 	}
@@ -322,7 +322,7 @@ func (w *bindingWalk) host() string { return w.instance.Status.ExternalPropertie
 // between the writes of Secret and status it is not known which host the Secret has.
 func (w *bindingWalk) isHostOutdated() bool {
 	s := &w.b.Status
-	isReturned := w.class.Spec.BindingRetrievable && !w.oneShot && !w.known.recovery.of(lifecycle.BindingID(w.b, s)).hasFailed(fetch)
+	isReturned := w.class.Spec.BindingRetrievable && !w.oneShot && !w.known.recovery.of(rules.BindingID(w.b, s)).hasFailed(fetch)
 	return isReturned && w.secret != nil && string(w.secret.Data["host"]) != w.host() && s.InstanceFingerprint != ""
 }
 
@@ -350,7 +350,7 @@ func (w *bindingWalk) forgetReport() {
 }
 
 func (w *bindingWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, "", Memory{}, lifecycletest.Gone{}, map[string]time.Time{}
+	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
 	w.cached = w.secret.DeepCopy()
 }
 
@@ -369,10 +369,10 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: boundinstance.Inputs{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
-	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, lifecycletest.CleanUpBrokers(b.Status.Common(), w.broker, &world.Inputs)
+	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(b.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
 	var seen *metav1.PartialObjectMetadata
 	if w.cached != nil {
@@ -416,13 +416,13 @@ func (w *bindingWalk) reconcile() {
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)
 		switch {
-		case next.Need == lifecycle.NeedPermission:
+		case next.Need == rules.NeedPermission:
 			world.MayWrite = true
-		case next.Need == lifecycle.NeedNamespace:
-			world.Namespace = lifecycle.NamespaceLives
-		case next.Need != "" && next.Need != lifecycle.NeedSecret:
+		case next.Need == rules.NeedNamespace:
+			world.Namespace = rules.NamespaceLives
+		case next.Need != "" && next.Need != rules.NeedSecret:
 			w.failf("a needless step: %+v", next)
-		case next.Need == lifecycle.NeedSecret:
+		case next.Need == rules.NeedSecret:
 			w.inspectSecret(b, &world)
 		case next.Release != nil:
 			w.release()
@@ -452,11 +452,11 @@ func (w *bindingWalk) reconcile() {
 				w.applyCleanUp(b, &next, a)
 				return
 			}
-			w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && w.accepted
+			w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == rules.Poll && w.accepted
 			world.SeenRunning = w.accepted
-			w.unsure = w.unsure || next.Request.Operation == lifecycle.Bind && a.Class == osbresult.Unknown
+			w.unsure = w.unsure || next.Request.Operation == rules.Bind && a.Class == osbresult.Unknown
 			w.polled = time.Time{}
-			if next.Request.Operation == lifecycle.Poll {
+			if next.Request.Operation == rules.Poll {
 				w.polled, w.reported = w.now, a.State
 			}
 			w.gone.Observe(a.Outcome)
@@ -482,7 +482,7 @@ func (w *bindingWalk) reconcile() {
 
 // applyCleanUp is that of instanceWalk.
 func (w *bindingWalk) applyCleanUp(b *v1beta1.ServiceBinding, next *Decision, a Answer) {
-	if next.Request.Operation == lifecycle.Poll {
+	if next.Request.Operation == rules.Poll {
 		w.cleaned[next.Request.ID] = w.now
 	}
 	status := Apply(b, next.Status, *next.Request, a, w.now)
@@ -503,11 +503,11 @@ func (w *bindingWalk) checkWakeUp(at time.Time) {
 	if w.isReady() && s.ExpiresAt != nil && !wakesBy(s.ExpiresAt.Time) {
 		w.failf("it is looked at again at %s, and ends at %s", at, s.ExpiresAt)
 	}
-	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled))
+	isStalled := rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionStalled))
 	if !w.isReady() && !isStalled && at.IsZero() {
 		w.failf("it is neither Ready nor Stalled, and is not looked at again: %+v", s.Conditions)
 	}
-	if u := w.known.Unwritten; w.isReady() && u != nil && u.BindingID == lifecycle.BindingID(w.b, s) && w.isHostOutdated() && at.IsZero() && IsSettled(w.b, w.instance) {
+	if u := w.known.Unwritten; w.isReady() && u != nil && u.BindingID == rules.BindingID(w.b, s) && w.isHostOutdated() && at.IsZero() && IsSettled(w.b, w.instance) {
 		w.failf("F-S41: credentials wait to be written, and are not looked at again: %+v", *u)
 	}
 	isSteady := w.isReady() && !isStalled && !bindingphase.Of(s).HasOperation()
@@ -540,21 +540,21 @@ func (w *bindingWalk) checkPhase(s *v1beta1.ServiceBindingStatus) {
 // check is what must hold of every call.
 func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	call := next.Request
-	if on := &w.b.Status; call.Operation == lifecycle.Bind && !call.Repeat && (on.CurrentOperation != v1beta1.OperationBind || on.InProgressProperties == nil ||
-		on.InProgressProperties.ParameterChecksum != call.Properties.ParameterChecksum || on.Target == nil || on.ObservedGeneration != b.Generation || lifecycle.BindingID(w.b, on) != call.ID) {
+	if on := &w.b.Status; call.Operation == rules.Bind && !call.Repeat && (on.CurrentOperation != v1beta1.OperationBind || on.InProgressProperties == nil ||
+		on.InProgressProperties.ParameterChecksum != call.Properties.ParameterChecksum || on.Target == nil || on.ObservedGeneration != b.Generation || rules.BindingID(w.b, on) != call.ID) {
 		w.failf("R1: a bind is sent and not on record")
 	}
-	if w.removed[call.ID] && call.Operation == lifecycle.Bind {
+	if w.removed[call.ID] && call.Operation == rules.Bind {
 		w.failf("F-S5: what was removed is bound again under its id")
 	}
-	w.removed[call.ID] = w.removed[call.ID] || call.Operation == lifecycle.Unbind
+	w.removed[call.ID] = w.removed[call.ID] || call.Operation == rules.Unbind
 	if call.PredecessorID != "" && !w.plan.Spec.BindingRotatable {
 		w.failf("a rotation that the plan cannot do")
 	}
-	if call.Operation == lifecycle.Fetch && !w.class.Spec.BindingRetrievable {
+	if call.Operation == rules.Fetch && !w.class.Spec.BindingRetrievable {
 		w.failf("a fetch that the class cannot do")
 	}
-	if call.Operation != lifecycle.Unbind {
+	if call.Operation != rules.Unbind {
 		return
 	}
 	if w.secret != nil && !w.restored && bindingsecret.IsOwned(w.secret, b) && w.held[call.ID] != nil && string(w.secret.Data["token"]) == w.held[call.ID].token {
@@ -681,7 +681,7 @@ func (w *bindingWalk) wrote(id string, world *Inputs) {
 
 // record writes a status, unless the write fails.
 func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
-	if what := lifecycletest.Contradiction(status.Conditions); what != "" {
+	if what := rulestest.Contradiction(status.Conditions); what != "" {
 		w.failf("%s: %+v", what, status.Conditions)
 	}
 	if id := status.ExternalID; !slices.Contains(catalog.ExternalIDs(w.b), id) && w.used[id] {
@@ -702,14 +702,14 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 		w.failf("Ready, and the credentials have ended")
 	}
 	if status.CurrentOperation == "" {
-		w.wasReady[lifecycle.BindingID(w.b, &w.b.Status)], w.unsure = true, false
+		w.wasReady[rules.BindingID(w.b, &w.b.Status)], w.unsure = true, false
 	}
 	return true
 }
 
 // isReady says whether it is said to be, and is to stay.
 func (w *bindingWalk) isReady() bool {
-	ready := lifecycle.FindCondition(w.b.Status.Conditions, v1beta1.ConditionReady)
+	ready := rules.FindCondition(w.b.Status.Conditions, v1beta1.ConditionReady)
 	return ready != nil && ready.Status == v1beta1.ConditionTrue && w.b.DeletionTimestamp.IsZero()
 }
 
@@ -759,7 +759,7 @@ func (w *bindingWalk) crashes() bool {
 // ask is the network and the broker.
 func (w *bindingWalk) ask(call *Request) Answer {
 	w.calls++
-	w.used[call.ID] = w.used[call.ID] || call.Operation == lifecycle.Bind
+	w.used[call.ID] = w.used[call.ID] || call.Operation == rules.Bind
 	a := w.answer(call)
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.Operation, tail(call.ID), tail(call.PredecessorID), a.Class, a.State))
 	return a
@@ -779,7 +779,7 @@ func (w *bindingWalk) answer(call *Request) Answer {
 		return saidOf(goneTo(call), 410)
 	}
 	lost := osbresult.Unknown
-	if call.Operation == lifecycle.Poll || call.Operation == lifecycle.Fetch {
+	if call.Operation == rules.Poll || call.Operation == rules.Fetch {
 		lost = osbresult.Retry
 	}
 	switch w.rnd.IntN(12) {
@@ -801,9 +801,9 @@ func (w *bindingWalk) answer(call *Request) Answer {
 // goneTo is how an answer 410 to a request is classed.
 func goneTo(call *Request) osbresult.Class {
 	switch {
-	case call.Operation == lifecycle.Unbind, call.Removal:
+	case call.Operation == rules.Unbind, call.Removal:
 		return osbresult.Gone
-	case call.Operation == lifecycle.Poll:
+	case call.Operation == rules.Poll:
 		return osbresult.Malformed
 	}
 	return osbresult.Misconfigured
@@ -820,9 +820,9 @@ func (w *bindingWalk) act(call *Request) Answer {
 	}
 	h := w.held[call.ID]
 	switch call.Operation {
-	case lifecycle.Bind:
+	case rules.Bind:
 		return w.bind(call, h)
-	case lifecycle.Fetch:
+	case rules.Fetch:
 		if h == nil || h.working != "" {
 			return saidOf(osbresult.Gone, 404)
 		}
@@ -834,7 +834,7 @@ func (w *bindingWalk) act(call *Request) Answer {
 			}
 		}
 		return w.tell(a, h, !w.oneShot)
-	case lifecycle.Unbind:
+	case rules.Unbind:
 		return w.unbind(call, h)
 	default:
 		return w.poll(call, h)
@@ -975,7 +975,7 @@ func (w *bindingWalk) settle() {
 		w.reconcile()
 	}
 	endless := w.forgetful && len(w.lastCalls) > 0 && strings.HasPrefix(w.lastCalls[len(w.lastCalls)-1], "unbind") // it confirms no removal whose answer was lost
-	if w.calls != before && !w.restored && !endless && !lifecycle.IsSlow(w.b.Status.Attempts) {
+	if w.calls != before && !w.restored && !endless && !rules.IsSlow(w.b.Status.Attempts) {
 		w.failf("it does not come to rest")
 	}
 	w.end()
@@ -984,7 +984,7 @@ func (w *bindingWalk) settle() {
 func (w *bindingWalk) end() {
 	s := &w.b.Status
 	if !w.b.DeletionTimestamp.IsZero() {
-		reason := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady).Reason
+		reason := rules.FindCondition(s.Conditions, v1beta1.ConditionReady).Reason
 		if reason == v1beta1.ReasonConflict || w.forgetful || reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
 			metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 			w.brought, w.stranger = true, true // it is left there
@@ -998,8 +998,8 @@ func (w *bindingWalk) end() {
 	if w.restored { // a status from a backup may say less than the broker has
 		return
 	}
-	ready, stalled := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled)
-	id := lifecycle.BindingID(w.b, s)
+	ready, stalled := rules.FindCondition(s.Conditions, v1beta1.ConditionReady), rules.FindCondition(s.Conditions, v1beta1.ConditionStalled)
+	id := rules.BindingID(w.b, s)
 	h := w.held[id]
 	for other := range w.held {
 		theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == "")
@@ -1024,7 +1024,7 @@ func (w *bindingWalk) end() {
 		if w.isHostOutdated() {
 			w.failf("F-S41: Ready, and the Secret has host %q", w.secret.Data["host"])
 		}
-		if asked := w.b.Annotations[v1beta1.RebindAnnotation]; asked != "" && s.Rebind != asked && !lifecycle.IsSlow(s.Attempts) {
+		if asked := w.b.Annotations[v1beta1.RebindAnnotation]; asked != "" && s.Rebind != asked && !rules.IsSlow(s.Attempts) {
 			w.failf("F-S42: Ready, and the requested rotation %q has no result", asked)
 		}
 		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {

@@ -44,7 +44,7 @@ func Unfit(format string, args ...any) error {
 // Immutable returns the error about an immutable Secret of the binding that has keys of others: they would be lost if the process ended between
 // its deletion and its creation.
 func Immutable(b *v1beta1.ServiceBinding, others []string) error {
-	return &Error{Message: fmt.Sprintf("Secret %q is immutable, and has keys that are not of this ServiceBinding (%s): move them to another Secret, and delete this one", catalog.SecretName(b), lifecycle.Enumerate(others)), Foreign: true}
+	return &Error{Message: fmt.Sprintf("Secret %q is immutable, and has keys that are not of this ServiceBinding (%s): move them to another Secret, and delete this one", catalog.SecretName(b), rules.Enumerate(others)), Foreign: true}
 }
 
 // Occupied returns the error about a Secret of the name that does not belong to the binding.

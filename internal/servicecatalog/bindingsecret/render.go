@@ -103,7 +103,7 @@ func checkKeys(values map[string]any) error {
 		what = "a key that a Secret cannot have"
 	}
 	return Unfit("the credentials have %s: %s; a key has at most 253 letters, digits, '-', '_' and '.'. %s a renameKey or removeKey in spec.secretTransforms for each",
-		what, lifecycle.Enumerate(bad), anotherBinding)
+		what, rules.Enumerate(bad), anotherBinding)
 }
 
 // anotherBinding begins the advice about what only another spec can change.

@@ -183,7 +183,7 @@ func WrittenAt(secret metav1.Object) (at time.Time) {
 // newest state it proves that the annotation was not written with this Secret: a person has changed it, or it was restored from a backup.
 func IsNewer(secret *corev1.Secret, bindingVersion string) bool {
 	from := secret.Annotations[v1beta1.WrittenFromAnnotation]
-	return from != bindingVersion && lifecycle.NotAfter(bindingVersion, from)
+	return from != bindingVersion && rules.NotAfter(bindingVersion, from)
 }
 
 // KeysOfOthers returns the keys of a Secret that are not the binding's.
@@ -205,7 +205,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID stri
 	if !IsRecorded(secret) { // the original service-catalog wrote no record
 		return "", s.SecretVersion != "" || !bindingphase.IsDelivered(s)
 	}
-	ids := []string{lifecycle.BindingID(b, s)}
+	ids := []string{rules.BindingID(b, s)}
 	if s.PredecessorID != "" && bindingphase.TaskOf(s) != bindingphase.Idle {
 		ids = append(ids, s.PredecessorID)
 	}

@@ -97,10 +97,10 @@ func CheckSources(b *v1beta1.ServiceBinding, others Sources) error {
 }
 
 // BlockerForSources returns why nothing is requested of the broker: the Secrets whose keys the binding's Secret gets cannot be copied.
-func BlockerForSources(b *v1beta1.ServiceBinding, err error) *lifecycle.Blocker {
+func BlockerForSources(b *v1beta1.ServiceBinding, err error) *rules.Blocker {
 	message := err.Error() + ": the bind request is sent once the credentials can be written"
 	if own, ok := errors.AsType[*Error](err); ok && own.Missing {
-		return lifecycle.MissingReference(b, v1beta1.ReasonErrorInjectingBindResult, message)
+		return rules.MissingReference(b, v1beta1.ReasonErrorInjectingBindResult, message)
 	}
-	return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, message)
+	return rules.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, message)
 }

@@ -24,7 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	instancerules "github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -38,7 +38,7 @@ type Inputs struct {
 	// Plans are the ids of the plans that the instance may have, the most likely one first.
 	Plans []string
 	// Missing is why the class or the plan does not exist.
-	Missing *lifecycle.Blocker
+	Missing *rules.Blocker
 }
 
 // Effective returns what the instance's plan supports; nothing where the plan is not known.
@@ -50,10 +50,10 @@ func (in Inputs) Effective() catalog.Effective {
 }
 
 // Blocker returns why a binding cannot be made to the instance; nil: it can.
-func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
+func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *rules.Blocker {
 	name := b.Spec.InstanceRef.Name
 	if in.Instance == nil {
-		return lifecycle.MissingReference(b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, b.Namespace))
+		return rules.MissingReference(b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, b.Namespace))
 	}
 	status, effective := &in.Instance.Status, in.Effective()
 	switch {
@@ -62,13 +62,13 @@ func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
 	case in.Missing != nil:
 		return in.Missing
 	case !effective.Bindable:
-		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", in.Plan.Common().ExternalName, in.Class.Common().ExternalName)}, Failed: true}
+		return &rules.Blocker{Cause: rules.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", in.Plan.Common().ExternalName, in.Class.Common().ExternalName)}, Failed: true}
 	case len(effective.Unsupported) > 0:
-		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which Kubernetes cannot provide", in.Class.Common().ExternalName, strings.Join(effective.Unsupported, ", "))}, Failed: true}
+		return &rules.Blocker{Cause: rules.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which Kubernetes cannot provide", in.Class.Common().ExternalName, strings.Join(effective.Unsupported, ", "))}, Failed: true}
 	case !instancerules.IsProvisioned(status) || in.Target == nil:
 		return in.wait(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyReason(status)))
 	case status.Unusable:
-		return lifecycle.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
+		return rules.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
 	case instancerules.PhaseOf(status).IsAccepted():
 		return in.wait(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
 	}
@@ -76,21 +76,21 @@ func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
 }
 
 // wait is the blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
-func (in Inputs) wait(reason, message string) *lifecycle.Blocker {
+func (in Inputs) wait(reason, message string) *rules.Blocker {
 	if IsStalled(in.Instance) {
-		return lifecycle.BlockedBy(reason, message)
+		return rules.BlockedBy(reason, message)
 	}
-	return lifecycle.InProgress(reason, message)
+	return rules.InProgress(reason, message)
 }
 
 // IsStalled reports whether an instance is Stalled.
 func IsStalled(instance *v1beta1.ServiceInstance) bool {
-	return instance != nil && lifecycle.IsTrue(lifecycle.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
+	return instance != nil && rules.IsTrue(rules.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
 // readyReason returns the reason of the instance's condition Ready in brackets; empty: there is none.
 func readyReason(s *v1beta1.ServiceInstanceStatus) string {
-	if ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
+	if ready := rules.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
 		return " (" + ready.Reason + ")"
 	}
 	return ""

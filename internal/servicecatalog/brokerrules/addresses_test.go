@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package broker
+package brokerrules
 
 import (
 	"fmt"
@@ -54,7 +54,7 @@ func TestF_JS9_Addresses(t *testing.T) {
 			b.Status.Addresses = append(b.Status.Addresses, address(digest))
 		}
 		var got []string
-		for _, has := range Apply(b, RelistResult{Addresses: a}, lifecycletest.Noon).Addresses {
+		for _, has := range Apply(b, RelistResult{Addresses: a}, rulestest.Noon).Addresses {
 			got = append(got, has.Digest)
 		}
 		if fmt.Sprint(got) != fmt.Sprint(test.want) {

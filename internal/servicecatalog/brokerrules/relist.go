@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package broker has the rules of brokers: when a catalog is read again, and the status after that.
-package broker
+// Package brokerrules has the rules of brokers: when a catalog is read again, and the status after that.
+package brokerrules
 
 import (
 	"time"
@@ -83,7 +83,7 @@ func (d Decision) IsDue(now time.Time) bool { return !d.RelistAt.IsZero() && !d.
 func Decide(b v1beta1.Broker, in Inputs) Decision {
 	at := relistAt(b, in)
 	if in.CredentialsUnknown {
-		at = lifecycle.Earliest(at, in.Now.Add(secretRetry))
+		at = rules.Earliest(at, in.Now.Add(secretRetry))
 	}
 	return Decision{RelistAt: at, ETag: HeldETag(b, in)}
 }
@@ -97,7 +97,7 @@ func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	case failing && status.CredentialsVersion != in.Credentials:
 		return in.Now
 	case status.NextAttemptTime != nil:
-		return in.Health.hasten(lifecycle.DueAt(status.NextAttemptTime.Time, maxRetry, in.Now), in.Now)
+		return in.Health.hasten(rules.DueAt(status.NextAttemptTime.Time, maxRetry, in.Now), in.Now)
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
 	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
@@ -105,27 +105,27 @@ func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
 		return in.Now
 	}
-	return lifecycle.Earliest(in.CheckAt, in.rereadAt(spec, status))
+	return rules.Earliest(in.CheckAt, in.rereadAt(spec, status))
 }
 
 // rereadAt returns when the catalog of a broker is read again that was read.
 func (in Inputs) rereadAt(spec *v1beta1.CommonServiceBrokerSpec, status *v1beta1.ServiceBrokerStatus) time.Time {
 	last, manual := status.LastCatalogRetrievalTime.Time, spec.RelistBehavior == v1beta1.RelistManual
 	if in.RelistRequested || !manual && status.CredentialsVersion != in.Credentials {
-		return lifecycle.DueAfter(last, MinDemanded, in.Now)
+		return rules.DueAfter(last, MinDemanded, in.Now)
 	}
 	var regular time.Time
 	switch {
 	case manual:
 	case status.CatalogDigest != in.Digest: // classes or plans were edited or deleted by others
-		regular = lifecycle.DueAfter(last, minRelist, in.Now)
+		regular = rules.DueAfter(last, minRelist, in.Now)
 	default:
-		regular = lifecycle.DueAfter(last, intervalOf(spec, in.Interval), in.Now)
+		regular = rules.DueAfter(last, intervalOf(spec, in.Interval), in.Now)
 	}
 	if !in.Health.Failed {
 		return regular
 	}
-	return lifecycle.Earliest(regular, lifecycle.DueAfter(last, in.Health.checkInterval(), in.Now))
+	return rules.Earliest(regular, rules.DueAfter(last, in.Health.checkInterval(), in.Now))
 }
 
 // hasten returns when the catalog of a broker that could not be read is read again: before the backoff ends, if the broker answers other
@@ -134,7 +134,7 @@ func (h Health) hasten(backoff, now time.Time) time.Time {
 	if !h.Recovered {
 		return backoff
 	}
-	return lifecycle.Earliest(backoff, lifecycle.DueAfter(h.LastRelist, MinDemanded, now))
+	return rules.Earliest(backoff, rules.DueAfter(h.LastRelist, MinDemanded, now))
 }
 
 // checkInterval returns the time between two relists of a broker whose requests keep failing although its catalog can be read.
@@ -151,7 +151,7 @@ func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time
 // since, so that the catalog has to be read as a whole.
 func HeldETag(b v1beta1.Broker, in Inputs) string {
 	status := b.CommonStatus()
-	if ready := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); ready != nil && !lifecycle.IsTrue(ready) {
+	if ready := rules.FindCondition(status.Conditions, v1beta1.ConditionReady); ready != nil && !rules.IsTrue(ready) {
 		return "" // the conditions cannot be set from an unchanged catalog
 	}
 	if status.ReconciledGeneration != b.GetGeneration() || status.Attempts > 0 || status.CatalogDigest != in.Digest {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package broker
+package brokerrules
 
 import (
 	"testing"
@@ -34,7 +34,7 @@ func readBroker() *v1beta1.ClusterServiceBroker {
 	b := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "broker", Generation: 3}}
 	b.Spec.RelistBehavior = v1beta1.RelistDuration
 	b.Status = v1beta1.ServiceBrokerStatus{
-		ObservedGeneration: 3, ReconciledGeneration: 3, LastCatalogRetrievalTime: lifecycle.Timestamp(lifecycletest.Noon.Add(-time.Minute)),
+		ObservedGeneration: 3, ReconciledGeneration: 3, LastCatalogRetrievalTime: rules.Timestamp(rulestest.Noon.Add(-time.Minute)),
 		CatalogETag: "etag", CatalogDigest: "digest", CredentialsVersion: "credentials",
 	}
 	return b
@@ -45,7 +45,7 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 	type broker = v1beta1.ClusterServiceBroker
 	type facts = Inputs
 	never := time.Time{}
-	day := lifecycletest.Noon.Add(-time.Minute + 24*time.Hour)
+	day := rulestest.Noon.Add(-time.Minute + 24*time.Hour)
 	manual := func(b *broker) { b.Spec.RelistBehavior = v1beta1.RelistManual }
 	for name, c := range map[string]struct {
 		why    string
@@ -55,56 +55,56 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		etag   string
 	}{
 		"at rest":                  {"the interval", nil, nil, day, "etag"},
-		"new":                      {"it was never read", func(b *broker) { b.Generation, b.Status = 1, v1beta1.ServiceBrokerStatus{} }, nil, lifecycletest.Noon, ""},
-		"edited":                   {"the spec has changed, and with it what is made of the catalog", func(b *broker) { b.Generation++ }, nil, lifecycletest.Noon, ""},
-		"edited, and failed since": {"the new spec is retried, not hurried", func(b *broker) { b.Generation++; b.Status.ObservedGeneration++; failing(b, time.Second) }, nil, lifecycletest.Noon.Add(time.Second), ""},
-		"edited while failing":     {"what is new may help", func(b *broker) { failing(b, time.Hour); b.Generation++ }, nil, lifecycletest.Noon, ""},
-		"own interval":             {"", func(b *broker) { b.Spec.RelistDuration = &metav1.Duration{Duration: time.Hour} }, nil, lifecycletest.Noon.Add(59 * time.Minute), "etag"},
-		"own interval, too short":  {"a minute is the least", func(b *broker) { b.Spec.RelistDuration = &metav1.Duration{Duration: time.Second} }, nil, lifecycletest.Noon, "etag"},
+		"new":                      {"it was never read", func(b *broker) { b.Generation, b.Status = 1, v1beta1.ServiceBrokerStatus{} }, nil, rulestest.Noon, ""},
+		"edited":                   {"the spec has changed, and with it what is made of the catalog", func(b *broker) { b.Generation++ }, nil, rulestest.Noon, ""},
+		"edited, and failed since": {"the new spec is retried, not hurried", func(b *broker) { b.Generation++; b.Status.ObservedGeneration++; failing(b, time.Second) }, nil, rulestest.Noon.Add(time.Second), ""},
+		"edited while failing":     {"what is new may help", func(b *broker) { failing(b, time.Hour); b.Generation++ }, nil, rulestest.Noon, ""},
+		"own interval":             {"", func(b *broker) { b.Spec.RelistDuration = &metav1.Duration{Duration: time.Hour} }, nil, rulestest.Noon.Add(59 * time.Minute), "etag"},
+		"own interval, too short":  {"a minute is the least", func(b *broker) { b.Spec.RelistDuration = &metav1.Duration{Duration: time.Second} }, nil, rulestest.Noon, "etag"},
 		"manual":                   {"only when asked", manual, nil, never, "etag"},
-		"manual, new":              {"", func(b *broker) { manual(b); b.Generation, b.Status = 1, v1beta1.ServiceBrokerStatus{} }, nil, lifecycletest.Noon, ""},
-		"manual, failing":          {"a failure is retried", func(b *broker) { manual(b); failing(b, time.Second) }, nil, lifecycletest.Noon.Add(time.Second), ""},
+		"manual, new":              {"", func(b *broker) { manual(b); b.Generation, b.Status = 1, v1beta1.ServiceBrokerStatus{} }, nil, rulestest.Noon, ""},
+		"manual, failing":          {"a failure is retried", func(b *broker) { manual(b); failing(b, time.Second) }, nil, rulestest.Noon.Add(time.Second), ""},
 		"manual, Secret changed":   {"it works, and nobody has asked", manual, func(f *facts) { f.Credentials = "other" }, never, "etag"},
-		"failing, Secret changed":  {"that may help", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Credentials = "other" }, lifecycletest.Noon, ""},
-		"Secret changed":           {"the new credentials are tried before anybody needs them", nil, func(f *facts) { f.Credentials = "other" }, lifecycletest.Noon.Add(-50 * time.Second), "etag"},
-		"Secret changed again":     {"who edits it again and again does not flood the broker", func(b *broker) { b.Status.LastCatalogRetrievalTime = lifecycle.Timestamp(lifecycletest.Noon) }, func(f *facts) { f.Credentials = "other" }, lifecycletest.Noon.Add(MinDemanded), "etag"},
-		"Secret unreadable":        {"no event follows", nil, func(f *facts) { f.CredentialsUnknown = true }, lifecycletest.Noon.Add(secretRetry), "etag"},
-		"due, Secret unreadable":   {"the failure is recorded", func(b *broker) { b.Generation++ }, func(f *facts) { f.CredentialsUnknown = true }, lifecycletest.Noon, ""},
+		"failing, Secret changed":  {"that may help", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Credentials = "other" }, rulestest.Noon, ""},
+		"Secret changed":           {"the new credentials are tried before anybody needs them", nil, func(f *facts) { f.Credentials = "other" }, rulestest.Noon.Add(-50 * time.Second), "etag"},
+		"Secret changed again":     {"who edits it again and again does not flood the broker", func(b *broker) { b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon) }, func(f *facts) { f.Credentials = "other" }, rulestest.Noon.Add(MinDemanded), "etag"},
+		"Secret unreadable":        {"no event follows", nil, func(f *facts) { f.CredentialsUnknown = true }, rulestest.Noon.Add(secretRetry), "etag"},
+		"due, Secret unreadable":   {"the failure is recorded", func(b *broker) { b.Generation++ }, func(f *facts) { f.CredentialsUnknown = true }, rulestest.Noon, ""},
 		"failing, Secret unreadable": {"the Secret may have been corrected", func(b *broker) { failing(b, 0); b.Status.NextAttemptTime = nil },
-			func(f *facts) { f.CredentialsUnknown = true }, lifecycletest.Noon.Add(secretRetry), ""},
+			func(f *facts) { f.CredentialsUnknown = true }, rulestest.Noon.Add(secretRetry), ""},
 		"failing for good":       {"the same again would help nobody", func(b *broker) { failing(b, 0); b.Status.NextAttemptTime = nil }, nil, never, ""},
-		"partly synced":          {"it is retried, though the catalog was read", func(b *broker) { failing(b, time.Second); b.Status.OperationStartTime = nil }, nil, lifecycletest.Noon.Add(time.Second), ""},
-		"edited behind our back": {"what the ETag stands for is not what is there", nil, func(f *facts) { f.Digest = "other" }, lifecycletest.Noon, ""},
-		"edited again and again": {"once a minute", func(b *broker) { b.Status.LastCatalogRetrievalTime = lifecycle.Timestamp(lifecycletest.Noon) }, func(f *facts) { f.Digest = "other" }, lifecycletest.Noon.Add(time.Minute), ""},
-		"demanded":               {"a broker's answer said so", nil, func(f *facts) { f.RelistRequested = true }, lifecycletest.Noon.Add(-50 * time.Second), "etag"},
-		"demanded, manual":       {"", manual, func(f *facts) { f.RelistRequested = true }, lifecycletest.Noon.Add(-50 * time.Second), "etag"},
+		"partly synced":          {"it is retried, though the catalog was read", func(b *broker) { failing(b, time.Second); b.Status.OperationStartTime = nil }, nil, rulestest.Noon.Add(time.Second), ""},
+		"edited behind our back": {"what the ETag stands for is not what is there", nil, func(f *facts) { f.Digest = "other" }, rulestest.Noon, ""},
+		"edited again and again": {"once a minute", func(b *broker) { b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon) }, func(f *facts) { f.Digest = "other" }, rulestest.Noon.Add(time.Minute), ""},
+		"demanded":               {"a broker's answer said so", nil, func(f *facts) { f.RelistRequested = true }, rulestest.Noon.Add(-50 * time.Second), "etag"},
+		"demanded, manual":       {"", manual, func(f *facts) { f.RelistRequested = true }, rulestest.Noon.Add(-50 * time.Second), "etag"},
 		// F-U2: the status of a broker follows the requests to it.
-		"requests fail":                 {"the relist shows whether the broker does", nil, func(f *facts) { f.Health.Failed = true }, lifecycletest.Noon.Add(-50 * time.Second), "etag"},
-		"requests fail, manual":         {"", manual, func(f *facts) { f.Health.Failed = true }, lifecycletest.Noon.Add(-50 * time.Second), "etag"},
-		"requests fail again":           {"", nil, func(f *facts) { f.Health = Health{Failed: true, Checks: 3} }, lifecycletest.Noon.Add(20 * time.Second), "etag"},
-		"requests fail for days":        {"", nil, func(f *facts) { f.Health = Health{Failed: true, Checks: 1000} }, lifecycletest.Noon.Add(9 * time.Minute), "etag"},
-		"requests fail, own interval":   {"", func(b *broker) { b.Spec.RelistDuration = &metav1.Duration{Duration: time.Minute} }, func(f *facts) { f.Health = Health{Failed: true, Checks: 9} }, lifecycletest.Noon, "etag"},
-		"failing, and requests fail":    {"its own backoff", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Health.Failed = true }, lifecycletest.Noon.Add(time.Hour), ""},
-		"failing, answers again":        {"", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Health = Health{Recovered: true, LastRelist: lifecycletest.Noon.Add(-time.Second)} }, lifecycletest.Noon.Add(9 * time.Second), ""},
-		"failing, answers, next is due": {"", func(b *broker) { failing(b, time.Second) }, func(f *facts) { f.Health = Health{Recovered: true, LastRelist: lifecycletest.Noon} }, lifecycletest.Noon.Add(time.Second), ""},
+		"requests fail":                 {"the relist shows whether the broker does", nil, func(f *facts) { f.Health.Failed = true }, rulestest.Noon.Add(-50 * time.Second), "etag"},
+		"requests fail, manual":         {"", manual, func(f *facts) { f.Health.Failed = true }, rulestest.Noon.Add(-50 * time.Second), "etag"},
+		"requests fail again":           {"", nil, func(f *facts) { f.Health = Health{Failed: true, Checks: 3} }, rulestest.Noon.Add(20 * time.Second), "etag"},
+		"requests fail for days":        {"", nil, func(f *facts) { f.Health = Health{Failed: true, Checks: 1000} }, rulestest.Noon.Add(9 * time.Minute), "etag"},
+		"requests fail, own interval":   {"", func(b *broker) { b.Spec.RelistDuration = &metav1.Duration{Duration: time.Minute} }, func(f *facts) { f.Health = Health{Failed: true, Checks: 9} }, rulestest.Noon, "etag"},
+		"failing, and requests fail":    {"its own backoff", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Health.Failed = true }, rulestest.Noon.Add(time.Hour), ""},
+		"failing, answers again":        {"", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Health = Health{Recovered: true, LastRelist: rulestest.Noon.Add(-time.Second)} }, rulestest.Noon.Add(9 * time.Second), ""},
+		"failing, answers, next is due": {"", func(b *broker) { failing(b, time.Second) }, func(f *facts) { f.Health = Health{Recovered: true, LastRelist: rulestest.Noon} }, rulestest.Noon.Add(time.Second), ""},
 		"failing, answers, restarted":   {"", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Health.Recovered = true }, time.Time{}.Add(MinDemanded), ""},
 		"answers again":                 {"its catalog was read", nil, func(f *facts) { f.Health.Recovered = true }, day, "etag"},
-		"of old, ready":                 {"what it was not yet told of is looked at", func(b *broker) { b.Status.ObservedGeneration, b.Status.CatalogDigest, b.Status.CatalogETag = 0, "", "" }, nil, lifecycletest.Noon, ""},
-		"of old, failing":               {"", func(b *broker) { manual(b); b.Status.OperationStartTime = lifecycle.Timestamp(lifecycletest.Noon) }, nil, lifecycletest.Noon, "etag"},
-		"of old, generation of old":     {"a status that was copied from another cluster", func(b *broker) { b.Status.ObservedGeneration, b.Status.ReconciledGeneration = 0, 9 }, nil, lifecycletest.Noon, ""},
-		"status without read":           {"", func(b *broker) { b.Status.LastCatalogRetrievalTime = nil }, nil, lifecycletest.Noon, "etag"},
+		"of old, ready":                 {"what it was not yet told of is looked at", func(b *broker) { b.Status.ObservedGeneration, b.Status.CatalogDigest, b.Status.CatalogETag = 0, "", "" }, nil, rulestest.Noon, ""},
+		"of old, failing":               {"", func(b *broker) { manual(b); b.Status.OperationStartTime = rules.Timestamp(rulestest.Noon) }, nil, rulestest.Noon, "etag"},
+		"of old, generation of old":     {"a status that was copied from another cluster", func(b *broker) { b.Status.ObservedGeneration, b.Status.ReconciledGeneration = 0, 9 }, nil, rulestest.Noon, ""},
+		"status without read":           {"", func(b *broker) { b.Status.LastCatalogRetrievalTime = nil }, nil, rulestest.Noon, "etag"},
 		"interval long over": {"", func(b *broker) {
-			b.Status.LastCatalogRetrievalTime = lifecycle.Timestamp(lifecycletest.Noon.Add(-48 * time.Hour))
-		}, nil, lifecycletest.Noon.Add(-24 * time.Hour), "etag"},
+			b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon.Add(-48 * time.Hour))
+		}, nil, rulestest.Noon.Add(-24 * time.Hour), "etag"},
 		// F-S33: a clock that was ahead, and is put right, puts no relist off.
 		"read in a year": {"", func(b *broker) {
-			b.Status.LastCatalogRetrievalTime = lifecycle.Timestamp(lifecycletest.Noon.AddDate(1, 0, 0))
-		}, nil, lifecycletest.Noon, "etag"},
-		"failing, next in a year":    {"", func(b *broker) { failing(b, 365*24*time.Hour) }, nil, lifecycletest.Noon, ""},
+			b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon.AddDate(1, 0, 0))
+		}, nil, rulestest.Noon, "etag"},
+		"failing, next in a year":    {"", func(b *broker) { failing(b, 365*24*time.Hour) }, nil, rulestest.Noon, ""},
 		"broker that gives no ETag":  {"", func(b *broker) { b.Status.CatalogETag = "" }, nil, day, ""},
-		"reset counter of old fails": {"", func(b *broker) { failing(b, -time.Hour) }, nil, lifecycletest.Noon.Add(-time.Hour), ""},
+		"reset counter of old fails": {"", func(b *broker) { failing(b, -time.Hour) }, nil, rulestest.Noon.Add(-time.Hour), ""},
 	} {
-		b, in := readBroker(), Inputs{Now: lifecycletest.Noon, Interval: 24 * time.Hour, Credentials: "credentials", Digest: "digest"}
+		b, in := readBroker(), Inputs{Now: rulestest.Noon, Interval: 24 * time.Hour, Credentials: "credentials", Digest: "digest"}
 		if c.broker != nil {
 			c.broker(b)
 		}
@@ -115,14 +115,14 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		if !got.RelistAt.Equal(c.want) || got.ETag != c.etag {
 			t.Errorf("%s (%s): at %v with ETag %q, want %v with %q", name, c.why, got.RelistAt, got.ETag, c.want, c.etag)
 		}
-		if want := !c.want.IsZero() && !c.want.After(lifecycletest.Noon); got.IsDue(lifecycletest.Noon) != want {
-			t.Errorf("%s: due is %v, want %v", name, got.IsDue(lifecycletest.Noon), want)
+		if want := !c.want.IsZero() && !c.want.After(rulestest.Noon); got.IsDue(rulestest.Noon) != want {
+			t.Errorf("%s: due is %v, want %v", name, got.IsDue(rulestest.Noon), want)
 		}
 	}
 }
 
 func failing(b *v1beta1.ClusterServiceBroker, next time.Duration) {
-	b.Status.Attempts, b.Status.OperationStartTime, b.Status.NextAttemptTime = 2, lifecycle.Timestamp(lifecycletest.Noon), lifecycle.Timestamp(lifecycletest.Noon.Add(next))
+	b.Status.Attempts, b.Status.OperationStartTime, b.Status.NextAttemptTime = 2, rules.Timestamp(rulestest.Noon), rules.Timestamp(rulestest.Noon.Add(next))
 }
 
 func TestADigestTellsWhatIsOffered(t *testing.T) {

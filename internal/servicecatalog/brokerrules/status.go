@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package broker
+package brokerrules
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -84,7 +84,7 @@ type RelistError struct {
 // ErrorOf returns the fault for an answer that is not a catalog.
 func ErrorOf(b v1beta1.Broker, out osbresult.Outcome) *RelistError {
 	address, hasUser := withoutUser(b.Common().URL)
-	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), lifecycle.DescribeOutcome(out))
+	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), rules.DescribeOutcome(out))
 	if out.Unauthorized() {
 		message += credentialsOf(b, hasUser)
 	}
@@ -132,7 +132,7 @@ func Apply(b v1beta1.Broker, r RelistResult, now time.Time) v1beta1.ServiceBroke
 	}
 	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = r.Generation, r.Credentials, nil
 	r.Addresses.Record(&s)
-	verdict := lifecycle.ConditionSet{}
+	verdict := rules.ConditionSet{}
 	if r.Error != nil {
 		verdict = r.fail(&s, b, now)
 	} else {
@@ -141,17 +141,17 @@ func Apply(b v1beta1.Broker, r RelistResult, now time.Time) v1beta1.ServiceBroke
 	if !r.Unchanged {
 		s.Conditions = verdict.Conditions(s.Conditions, now)
 	}
-	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+	s.LastConditionState = rules.LastConditionState(s.Conditions)
 	return s
 }
 
 // fail records that the catalog could not be read. Classes and plans stay.
-func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
+func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) rules.ConditionSet {
 	s.Attempts++
 	if s.OperationStartTime == nil {
-		s.OperationStartTime = lifecycle.Timestamp(now)
+		s.OperationStartTime = rules.Timestamp(now)
 	}
-	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: r.Error.Reason,
+	result := rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: r.Error.Reason,
 		Message: "Fetching the catalog failed: " + redact.Shorten(r.Error.Message, maxBrokerMessage)}
 	if r.Error.Stalled {
 		result.Message += "; it is retried when the spec or a Secret that it names changes"
@@ -160,37 +160,37 @@ func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now
 		}
 		return refused(result)
 	}
-	wait := lifecycle.Backoff(b.GetUID(), s.Attempts, r.Error.RetryAfter)
+	wait := rules.Backoff(b.GetUID(), s.Attempts, r.Error.RetryAfter)
 	if s.Misconfigured++; r.Error.misconfigured {
-		wait, result.Stalled = lifecycle.MisconfiguredBackoff(b.GetUID(), s.Misconfigured, r.Error.RetryAfter), s.Misconfigured > limiter.QuickRetries
+		wait, result.Stalled = rules.MisconfiguredBackoff(b.GetUID(), s.Misconfigured, r.Error.RetryAfter), s.Misconfigured > limiter.QuickRetries
 	} else {
 		s.Misconfigured = 0
 	}
-	s.NextAttemptTime = notBefore(lifecycle.Latest(now.Add(wait), r.NextProbe))
+	s.NextAttemptTime = notBefore(rules.Latest(now.Add(wait), r.NextProbe))
 	result.Message += nextAttempt(s)
 	return refused(result)
 }
 
 // nextAttempt says which attempt has failed and when the next one is due.
 func nextAttempt(s *v1beta1.ServiceBrokerStatus) string {
-	return lifecycle.WithNextAttempt("", &v1beta1.Backoff{Count: s.Attempts, NextTime: s.NextAttemptTime}, "")
+	return rules.WithNextAttempt("", &v1beta1.Backoff{Count: s.Attempts, NextTime: s.NextAttemptTime}, "")
 }
 
 // refused adds Failed where the broker is Stalled.
-func refused(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+func refused(set rules.ConditionSet) rules.ConditionSet {
 	if set.Stalled {
-		set.Failed = &lifecycle.Cause{Reason: set.Reason, Message: set.Message}
+		set.Failed = &rules.Cause{Reason: set.Reason, Message: set.Message}
 	}
 	return set
 }
 
 // succeed records that the catalog was read.
-func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
-	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, lifecycle.Timestamp(now)
+func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) rules.ConditionSet {
+	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, rules.Timestamp(now)
 	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = r.Generation, r.Version, 0
 	if r.Unchanged {
 		s.Attempts = 0
-		return lifecycle.ConditionSet{}
+		return rules.ConditionSet{}
 	}
 	s.CatalogETag, s.CatalogDigest = r.ETag, r.Digest
 	s.ServiceClasses, s.ServicePlans = int32(r.Classes), int32(r.Plans)
@@ -198,12 +198,12 @@ func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 	if r.Retry {
 		s.CatalogETag = "" // classes and plans are not as in the catalog
 		s.Attempts++
-		s.NextAttemptTime = notBefore(now.Add(lifecycle.Backoff(b.GetUID(), s.Attempts, 0)))
+		s.NextAttemptTime = notBefore(now.Add(rules.Backoff(b.GetUID(), s.Attempts, 0)))
 		next = nextAttempt(s)
 	} else {
 		s.Attempts = 0
 	}
-	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog, Message: r.summary()}
+	result := rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog, Message: r.summary()}
 	switch {
 	case len(r.Missing) == 0:
 	case r.Classes == 0:
@@ -243,9 +243,9 @@ func (r RelistResult) kept() string {
 	return ""
 }
 
-func countClasses(n int) string { return lifecycle.Count(n, "class", "classes") }
+func countClasses(n int) string { return rules.Count(n, "class", "classes") }
 
-func countPlans(n int) string { return lifecycle.Count(n, "plan", "plans") }
+func countPlans(n int) string { return rules.Count(n, "plan", "plans") }
 
 // fewOf is a few of a list, and how many more there are.
 func fewOf(items []string) string {
@@ -282,18 +282,18 @@ func StatusInUse(b v1beta1.Broker, consumers Consumers, now time.Time) v1beta1.S
 		names     []string
 	}{{"ServiceInstance", "ServiceInstances", consumers.Instances}, {"ServiceBinding", "ServiceBindings", consumers.Bindings}} {
 		if n := len(users.names); n > 0 {
-			by = append(by, fmt.Sprintf("%s (%s)", lifecycle.Count(n, users.one, users.many), lifecycle.Enumerate(users.names)))
+			by = append(by, fmt.Sprintf("%s (%s)", rules.Count(n, users.one, users.many), rules.Enumerate(users.names)))
 		}
 	}
-	message := fmt.Sprintf("Deleted at %s. The finalizer stays until the broker has no instances and bindings: it still has %s", lifecycle.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
+	message := fmt.Sprintf("Deleted at %s. The finalizer stays until the broker has no instances and bindings: it still has %s", rules.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
 	if consumers.Leaving {
 		message += ", being deleted"
 	} else {
 		message += fmt.Sprintf(". Delete them; an object that has the annotation %s=%s when it is deleted is released without a request to the broker, and its resource there is retained", v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 	}
-	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse, Message: message, Stalled: !consumers.Leaving}
+	verdict := rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse, Message: message, Stalled: !consumers.Leaving}
 	s.Conditions = verdict.Conditions(s.Conditions, now)
-	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+	s.LastConditionState = rules.LastConditionState(s.Conditions)
 	return s
 }
 
@@ -302,9 +302,9 @@ func StatusAbandoned(b v1beta1.Broker, now time.Time) v1beta1.ServiceBrokerStatu
 	s := *b.CommonStatus().DeepCopy()
 	s.ObservedGeneration, s.ReconciledGeneration = b.GetGeneration(), 0
 	s.Attempts, s.Misconfigured, s.OperationStartTime, s.NextAttemptTime = 0, 0, nil, nil
-	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
+	verdict := rules.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
 		Message: "the finalizer was removed: the catalog is not refreshed any more, and nothing blocks the deletion of this object"}
 	s.Conditions = verdict.Conditions(s.Conditions, now)
-	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+	s.LastConditionState = rules.LastConditionState(s.Conditions)
 	return s
 }

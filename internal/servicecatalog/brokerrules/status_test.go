@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package broker
+package brokerrules
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -44,7 +44,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 	}{
 		"read": {nil, read, "True FetchedCatalog", "2 classes with 5 plans", func(s v1beta1.ServiceBrokerStatus) bool {
 			return s.CatalogETag == "new" && s.CatalogDigest == "new digest" && s.APIVersion == "2.17" && s.ServiceClasses == 2 && s.ServicePlans == 5 &&
-				s.LastCatalogRetrievalTime.Time.Equal(lifecycletest.Noon) && s.NextAttemptTime == nil && s.LastConditionState == "Ready"
+				s.LastCatalogRetrievalTime.Time.Equal(rulestest.Noon) && s.NextAttemptTime == nil && s.LastConditionState == "Ready"
 		}},
 		"read after failures": {inTrouble, read, "True FetchedCatalog", "", func(s v1beta1.ServiceBrokerStatus) bool {
 			return s.Attempts == 0 && s.OperationStartTime == nil && s.NextAttemptTime == nil
@@ -54,25 +54,25 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 				return s.ReconciledGeneration == 3 && s.ObservedGeneration == 3
 			}},
 		"unchanged": {func(s *v1beta1.ServiceBrokerStatus) {
-			s.Conditions = lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced, Message: "As it was"}.Conditions(nil, lifecycletest.Noon)
+			s.Conditions = rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced, Message: "As it was"}.Conditions(nil, rulestest.Noon)
 		}, RelistResult{Generation: 3, Credentials: "credentials", Unchanged: true, Version: "2.16"}, "True PartlySynced", "As it was", func(s v1beta1.ServiceBrokerStatus) bool {
-			return s.CatalogETag == "etag" && s.CatalogDigest == "digest" && s.LastCatalogRetrievalTime.Time.Equal(lifecycletest.Noon) && s.APIVersion == "2.16"
+			return s.CatalogETag == "etag" && s.CatalogDigest == "digest" && s.LastCatalogRetrievalTime.Time.Equal(rulestest.Noon) && s.APIVersion == "2.16"
 		}},
 		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Fetching the catalog failed: HTTP 500: out of order (attempt 1 failed, the next is at 2026-06-01T12:00:0",
 			func(s v1beta1.ServiceBrokerStatus) bool {
-				return s.Attempts == 1 && s.OperationStartTime.Time.Equal(lifecycletest.Noon) && s.NextAttemptTime.After(lifecycletest.Noon) && s.CatalogETag == "etag" && s.LastConditionState == "ErrorFetchingCatalog"
+				return s.Attempts == 1 && s.OperationStartTime.Time.Equal(rulestest.Noon) && s.NextAttemptTime.After(rulestest.Noon) && s.CatalogETag == "etag" && s.LastConditionState == "ErrorFetchingCatalog"
 			}},
 		"failed again": {inTrouble, failed, "False ErrorFetchingCatalog Reconciling", "attempt 8", func(s v1beta1.ServiceBrokerStatus) bool {
-			return s.Attempts == 8 && s.OperationStartTime.Time.Equal(lifecycletest.Noon.Add(-time.Hour)) && s.NextAttemptTime.After(lifecycletest.Noon.Add(100*time.Second))
+			return s.Attempts == 8 && s.OperationStartTime.Time.Equal(rulestest.Noon.Add(-time.Hour)) && s.NextAttemptTime.After(rulestest.Noon.Add(100*time.Second))
 		}},
 		"failed with a new spec": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.ObservedGeneration = 2 }, failed, "False ErrorFetchingCatalog Reconciling", "(attempt 1 failed",
 			func(s v1beta1.ServiceBrokerStatus) bool {
-				return s.Attempts == 1 && s.NextAttemptTime.Time.Before(lifecycletest.Noon.Add(5*time.Second))
+				return s.Attempts == 1 && s.NextAttemptTime.Time.Before(rulestest.Noon.Add(5*time.Second))
 			}},
 		"failed with new credentials": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.CredentialsVersion = "old" }, failed, "False ErrorFetchingCatalog Reconciling", "(attempt 1 failed", nil},
 		"failed, and wants to be left alone": {nil, with(failed, func(v *RelistResult) { asked := *v.Error; asked.RetryAfter = time.Hour; v.Error = &asked }), "False ErrorFetchingCatalog Reconciling", "at 2026-06-01T13:00:00Z",
 			func(s v1beta1.ServiceBrokerStatus) bool {
-				return s.NextAttemptTime.Time.Equal(lifecycletest.Noon.Add(time.Hour))
+				return s.NextAttemptTime.Time.Equal(rulestest.Noon.Add(time.Hour))
 			}},
 		"failed for good": {nil, with(failed, func(v *RelistResult) {
 			v.Error = &RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "no Secret", Stalled: true}
@@ -91,7 +91,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 			"2 classes with 5 plans, including 1 plan as before. Differs", nil},
 		"partly, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Retry = []string{"a is bad"}, true }), "True PartlySynced", "(attempt 1 failed, the next is at",
 			func(s v1beta1.ServiceBrokerStatus) bool {
-				return s.CatalogETag == "" && s.Attempts == 1 && s.NextAttemptTime.After(lifecycletest.Noon) && s.ReconciledGeneration == 3
+				return s.CatalogETag == "" && s.Attempts == 1 && s.NextAttemptTime.After(rulestest.Noon) && s.ReconciledGeneration == 3
 			}},
 		"nothing of it": {nil, with(read, func(v *RelistResult) { v.Missing, v.Classes, v.Plans = []string{"all is bad"}, 0, 0 }), "False ErrorSyncingCatalog Stalled Failed", "all is bad", nil},
 		"nothing of it, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Classes, v.Plans, v.Retry = []string{"all is bad"}, 0, 0, true }),
@@ -110,11 +110,11 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 			c.before(&b.Status)
 		}
 		before := b.DeepCopy()
-		got := Apply(b, c.visit, lifecycletest.Noon)
-		if said := lifecycletest.SayConditions(got.Conditions); said != c.says {
+		got := Apply(b, c.visit, rulestest.Noon)
+		if said := rulestest.SayConditions(got.Conditions); said != c.says {
 			t.Errorf("%s: conditions say %q, want %q", name, said, c.says)
 		}
-		ready := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady)
+		ready := rules.FindCondition(got.Conditions, v1beta1.ConditionReady)
 		if !strings.Contains(ready.Message, c.message) || len(ready.Message) > 2*maxBrokerMessage {
 			t.Errorf("%s: message is %q, want %q", name, ready.Message, c.message)
 		}
@@ -131,18 +131,18 @@ func TestABrokerWithoutItsFinalizerIsAbandoned(t *testing.T) {
 	b := readBroker()
 	inTrouble(&b.Status)
 	b.Generation++
-	b.Status = StatusAbandoned(b, lifecycletest.Noon)
-	if said := lifecycletest.SayConditions(b.Status.Conditions); said != "Unknown Abandoned Stalled" || b.Status.ObservedGeneration != b.Generation || b.Status.NextAttemptTime != nil {
+	b.Status = StatusAbandoned(b, rulestest.Noon)
+	if said := rulestest.SayConditions(b.Status.Conditions); said != "Unknown Abandoned Stalled" || b.Status.ObservedGeneration != b.Generation || b.Status.NextAttemptTime != nil {
 		t.Errorf("conditions say %q, status is %+v", said, b.Status)
 	}
-	in := Inputs{Now: lifecycletest.Noon, Interval: time.Hour, Credentials: "credentials", Digest: "digest"}
-	if next := Decide(b, in); !next.IsDue(lifecycletest.Noon) || next.ETag != "" {
+	in := Inputs{Now: rulestest.Noon, Interval: time.Hour, Credentials: "credentials", Digest: "digest"}
+	if next := Decide(b, in); !next.IsDue(rulestest.Noon) || next.ETag != "" {
 		t.Errorf("once it has a finalizer again its catalog is read at %v with ETag %q", next.RelistAt, next.ETag)
 	}
 }
 
 func inTrouble(s *v1beta1.ServiceBrokerStatus) {
-	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 7, lifecycle.Timestamp(lifecycletest.Noon.Add(-time.Hour)), lifecycle.Timestamp(lifecycletest.Noon)
+	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 7, rules.Timestamp(rulestest.Noon.Add(-time.Hour)), rules.Timestamp(rulestest.Noon)
 }
 
 func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
@@ -191,24 +191,24 @@ func TestAPasswordInAURLIsNotSaid(t *testing.T) {
 
 func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 	b := readBroker()
-	b.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon.Add(-time.Hour)}
+	b.DeletionTimestamp = &metav1.Time{Time: rulestest.Noon.Add(-time.Hour)}
 	var instances []string
 	for i := range 7 {
 		instances = append(instances, fmt.Sprintf("demo/db-%d", i))
 	}
-	got := StatusInUse(b, Consumers{Instances: instances, Bindings: []string{"demo/app"}}, lifecycletest.Noon)
-	if said := lifecycletest.SayConditions(got.Conditions); said != "False InUse Stalled" {
+	got := StatusInUse(b, Consumers{Instances: instances, Bindings: []string{"demo/app"}}, rulestest.Noon)
+	if said := rulestest.SayConditions(got.Conditions); said != "False InUse Stalled" {
 		t.Errorf("conditions say %q", said)
 	}
-	message := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionStalled).Message
+	message := rules.FindCondition(got.Conditions, v1beta1.ConditionStalled).Message
 	for _, want := range []string{"Deleted at 2026-06-01T11:00:00Z", "7 ServiceInstances (demo/db-0, demo/db-1, ", " and 2 more", "1 ServiceBinding (demo/app)", "bellhop.gophernetes.io/deletion-policy=Retain"} {
 		if !strings.Contains(message, want) {
 			t.Errorf("message %q lacks %q", message, want)
 		}
 	}
-	got = StatusInUse(b, Consumers{Bindings: []string{"demo/app"}, Leaving: true}, lifecycletest.Noon)
-	message = lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady).Message
-	if said := lifecycletest.SayConditions(got.Conditions); said != "False InUse Reconciling" || !strings.HasSuffix(message, "it still has 1 ServiceBinding (demo/app), being deleted") {
+	got = StatusInUse(b, Consumers{Bindings: []string{"demo/app"}, Leaving: true}, rulestest.Noon)
+	message = rules.FindCondition(got.Conditions, v1beta1.ConditionReady).Message
+	if said := rulestest.SayConditions(got.Conditions); said != "False InUse Reconciling" || !strings.HasSuffix(message, "it still has 1 ServiceBinding (demo/app), being deleted") {
 		t.Errorf("of those that are being deleted it says %q: %s", said, message)
 	}
 }
@@ -216,14 +216,14 @@ func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 // TestABrokersMisconfiguration has F-R12 for the catalog.
 func TestABrokersMisconfiguration(t *testing.T) {
 	b := &v1beta1.ClusterServiceBroker{}
-	now := lifecycletest.T0
+	now := rulestest.T0
 	for i, want := range []string{"Reconciling", "Reconciling", "Reconciling", "Stalled Failed", "Stalled Failed"} {
 		v := RelistResult{Generation: 1, Error: ErrorOf(b, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Description: "who are you?"})}
 		*b.CommonStatus() = Apply(b, v, now)
-		lifecycletest.WantState(t, lifecycle.AttemptNumber(int32(i+1)), b.CommonStatus().Conditions, want)
+		rulestest.WantState(t, rules.AttemptNumber(int32(i+1)), b.CommonStatus().Conditions, want)
 		now = b.CommonStatus().NextAttemptTime.Time
 	}
-	if waited := now.Sub(lifecycletest.T0); waited < 10*time.Minute || waited > 25*time.Minute {
+	if waited := now.Sub(rulestest.T0); waited < 10*time.Minute || waited > 25*time.Minute {
 		t.Errorf("five attempts take %s", waited)
 	}
 }
@@ -231,13 +231,13 @@ func TestABrokersMisconfiguration(t *testing.T) {
 // TestABrokersMissingSecret has F-JS2: it may be applied after the broker.
 func TestABrokersMissingSecret(t *testing.T) {
 	b := &v1beta1.ClusterServiceBroker{}
-	b.SetCreationTimestamp(metav1.NewTime(lifecycletest.T0))
-	v := RelistResult{Generation: 1, Error: &RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "x", Stalled: true, StalledFrom: lifecycletest.T0.Add(lifecycle.MissingReferenceDelay)}}
-	*b.CommonStatus() = Apply(b, v, lifecycletest.T0.Add(time.Minute))
-	lifecycletest.WantState(t, "young", b.CommonStatus().Conditions, "Reconciling")
-	if at := b.CommonStatus().NextAttemptTime; at == nil || !at.Time.Equal(lifecycletest.T0.Add(lifecycle.MissingReferenceDelay)) {
+	b.SetCreationTimestamp(metav1.NewTime(rulestest.T0))
+	v := RelistResult{Generation: 1, Error: &RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "x", Stalled: true, StalledFrom: rulestest.T0.Add(rules.MissingReferenceDelay)}}
+	*b.CommonStatus() = Apply(b, v, rulestest.T0.Add(time.Minute))
+	rulestest.WantState(t, "young", b.CommonStatus().Conditions, "Reconciling")
+	if at := b.CommonStatus().NextAttemptTime; at == nil || !at.Time.Equal(rulestest.T0.Add(rules.MissingReferenceDelay)) {
 		t.Errorf("it is looked at again at %s", at)
 	}
-	*b.CommonStatus() = Apply(b, v, lifecycletest.T0.Add(lifecycle.MissingReferenceDelay))
-	lifecycletest.WantState(t, "old", b.CommonStatus().Conditions, "Stalled Failed")
+	*b.CommonStatus() = Apply(b, v, rulestest.T0.Add(rules.MissingReferenceDelay))
+	rulestest.WantState(t, "old", b.CommonStatus().Conditions, "Stalled Failed")
 }

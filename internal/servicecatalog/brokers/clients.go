@@ -47,7 +47,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -117,13 +117,13 @@ func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
 
 // RecordMisconfiguration records an answer that looks like a misconfiguration, without the broker's description, which belongs to the object of the
 // request.
-func (c *Clients) RecordMisconfiguration(key Key, what lifecycle.Operation, out osbresult.Outcome) {
+func (c *Clients) RecordMisconfiguration(key Key, what rules.Operation, out osbresult.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.misconfigurations == nil {
 		c.misconfigurations = map[Key]string{}
 	}
-	c.misconfigurations[key] = fmt.Sprintf("%s: %s", what, lifecycle.StatusOnly(out))
+	c.misconfigurations[key] = fmt.Sprintf("%s: %s", what, rules.StatusOnly(out))
 }
 
 // Forget drops what is kept for a broker that was deleted.
@@ -151,14 +151,14 @@ type CredentialsError struct {
 }
 
 // Blocker returns the blocker of requests to a broker.
-func (e *CredentialsError) Blocker(b v1beta1.Broker, reason, message string) *lifecycle.Blocker {
+func (e *CredentialsError) Blocker(b v1beta1.Broker, reason, message string) *rules.Blocker {
 	switch {
 	case e.Temporary:
-		return lifecycle.InProgress(reason, message)
+		return rules.InProgress(reason, message)
 	case e.Missing:
-		return lifecycle.MissingReference(b, reason, message)
+		return rules.MissingReference(b, reason, message)
 	}
-	return lifecycle.BlockedBy(reason, message)
+	return rules.BlockedBy(reason, message)
 }
 
 func (e *CredentialsError) Error() string { return e.Message }

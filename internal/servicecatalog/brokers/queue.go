@@ -76,17 +76,17 @@ type QueueKey struct {
 
 // Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; attempts are those at the
 // present spec; nil: none. release, which returns the slot, is nil where there is no slot.
-func (q *Queue) Enter(o client.Object, queued **Key, key Key, op lifecycle.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
+func (q *Queue) Enter(o client.Object, queued **Key, key Key, op rules.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
 	if *queued != nil && **queued != key {
 		q.Leave(client.ObjectKeyFromObject(o), queued)
 	}
 	name, endpoint := client.ObjectKeyFromObject(o), q.clients.Limiters.Of(key, q.clock.Now())
 	flow := "namespace " + o.GetNamespace()
-	if op == lifecycle.Poll { // they have turns of their own: a namespace with many delays neither its other requests nor those of another one
+	if op == rules.Poll { // they have turns of their own: a namespace with many delays neither its other requests nor those of another one
 		flow = "polls of " + flow
 	}
-	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: op != lifecycle.Poll && isFirst(attempts),
-		Retry: lifecycle.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}
+	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: op != rules.Poll && isFirst(attempts),
+		Retry: rules.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}
 	if attempts != nil {
 		request.Misconfigured, request.OwnFault = int(attempts.Misconfigured), attempts.OwnFault
 		if attempts.FailingSince != nil {

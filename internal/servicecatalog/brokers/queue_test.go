@@ -46,7 +46,7 @@ func TestStatusesOfQueuedObjectsArePaced(t *testing.T) {
 		l := NewQueue("ServiceInstance", &Clients{}, nil, nil)
 		waiting := make([]time.Time, objects) // when each asks next
 		written := 0
-		for now := lifecycletest.T0; now.Before(lifecycletest.T0.Add(want.within)); now = now.Add(StatusInterval) {
+		for now := rulestest.T0; now.Before(rulestest.T0.Add(want.within)); now = now.Add(StatusInterval) {
 			for i, at := range waiting {
 				if at.After(now) {
 					continue
@@ -71,13 +71,13 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	now := time.Now() // the limiter has a clock of its own
 	c := &Clients{}
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
-	si, former, next := lifecycletest.NewInstance(), Key{Name: "former"}, Key{Name: "next"}
+	si, former, next := rulestest.NewInstance(), Key{Name: "former"}, Key{Name: "next"}
 	freed := limitertest.FillSlots(t, c.Limiters.Of(former, now), now)
 	var queued *Key
-	if leave, _ := l.Enter(si, &queued, former, lifecycle.Provision, nil); leave != nil || queued == nil || *queued != former {
+	if leave, _ := l.Enter(si, &queued, former, rules.Provision, nil); leave != nil || queued == nil || *queued != former {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
-	leave, _ := l.Enter(si, &queued, next, lifecycle.Provision, nil)
+	leave, _ := l.Enter(si, &queued, next, rules.Provision, nil)
 	if leave == nil || queued != nil {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
@@ -93,28 +93,28 @@ func TestF_P31_TheFirstRequestDoesNotWaitForTheProbe(t *testing.T) {
 	now, broker := time.Now(), Key{Name: "broker"}
 	c := &Clients{}
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
-	refused := &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 4, Misconfigured: 4, FailingSince: lifecycle.Timestamp(now)}}
-	enter := func(name string, v lifecycle.Operation, attempts *v1beta1.Attempts) limiter.Release {
-		si, queued := lifecycletest.NewInstance(), (*Key)(nil)
+	refused := &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 4, Misconfigured: 4, FailingSince: rules.Timestamp(now)}}
+	enter := func(name string, v rules.Operation, attempts *v1beta1.Attempts) limiter.Release {
+		si, queued := rulestest.NewInstance(), (*Key)(nil)
 		si.Name = name
 		release, _ := l.Enter(si, &queued, broker, v, attempts)
 		return release
 	}
-	if release := enter("poison", lifecycle.Provision, refused); release != nil {
+	if release := enter("poison", rules.Provision, refused); release != nil {
 		release(now, limiter.Result{Outcome: limiter.Misconfigured})
 	}
-	if enter("refused", lifecycle.Provision, refused) != nil {
+	if enter("refused", rules.Provision, refused) != nil {
 		t.Error("a retry does not wait for the probe")
 	}
-	release := enter("new", lifecycle.Provision, nil)
+	release := enter("new", rules.Provision, nil)
 	if release == nil {
 		t.Fatal("the first request of another object waits")
 	}
-	if enter("another", lifecycle.Provision, nil) != nil {
+	if enter("another", rules.Provision, nil) != nil {
 		t.Error("two first requests are sent at once")
 	}
 	release(now, limiter.Result{})
-	if enter("refused", lifecycle.Provision, refused) == nil {
+	if enter("refused", rules.Provision, refused) == nil {
 		t.Error("the retry waits after a success")
 	}
 }
@@ -126,21 +126,21 @@ func TestF_S52_PollsAreSharedByNamespace(t *testing.T) {
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
 	type object struct {
 		instance *v1beta1.ServiceInstance
-		op       lifecycle.Operation
+		op       rules.Operation
 		queued   *Key
 	}
 	var waiting []*object
-	add := func(namespace, name string, op lifecycle.Operation) {
-		si := lifecycletest.NewInstance()
+	add := func(namespace, name string, op rules.Operation) {
+		si := rulestest.NewInstance()
 		si.Namespace, si.Name = namespace, name
 		waiting = append(waiting, &object{instance: si, op: op})
 	}
 	for i := range 100 {
-		add("many", fmt.Sprint("many-", i), lifecycle.Poll)
+		add("many", fmt.Sprint("many-", i), rules.Poll)
 	}
-	add("one", "polled", lifecycle.Poll)
-	add("many", "changed", lifecycle.Update)
-	add("one", "changed", lifecycle.Update)
+	add("one", "polled", rules.Poll)
+	add("many", "changed", rules.Update)
+	add("one", "changed", rules.Update)
 
 	var releases []limiter.Release
 	var order []string

@@ -27,7 +27,7 @@ import (
 func TestRecoveries(t *testing.T) {
 	var r Recoveries
 	key := Key{Name: "broker"}
-	at := func(s int) time.Time { return lifecycletest.T0.Add(time.Duration(s) * time.Second) }
+	at := func(s int) time.Time { return rulestest.T0.Add(time.Duration(s) * time.Second) }
 	if !r.RecordSuccess(key, at(1)) || r.RecordSuccess(key, at(2)) || !r.Since(key).Equal(at(1)) {
 		t.Errorf("of a broker of which nothing is known: %s", r.Since(key))
 	}

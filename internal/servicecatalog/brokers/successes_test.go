@@ -27,7 +27,7 @@ import (
 func TestF_JS14_Successes(t *testing.T) {
 	var s Successes
 	key, object, woken := Key{Name: "broker"}, QueueKey{Kind: "ServiceInstance"}, 0
-	at := func(seconds int) time.Time { return lifecycletest.T0.Add(time.Duration(seconds) * time.Second) }
+	at := func(seconds int) time.Time { return rulestest.T0.Add(time.Duration(seconds) * time.Second) }
 	expect := func(step string, last time.Time, want int) {
 		t.Helper()
 		if !s.Last(key).Equal(last) || woken != want {

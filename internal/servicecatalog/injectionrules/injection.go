@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package injection parses what Pods request with the label and the annotations for credentials. The policies of config/injection parse
+// Package injectionrules parses what Pods request with the label and the annotations for credentials. The policies of config/injection parse
 // the same; Go does it for clients.
-package injection
+package injectionrules
 
 import (
 	"fmt"

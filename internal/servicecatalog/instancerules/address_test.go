@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -22,19 +22,19 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // atFirst has the broker at its first address, and moved at another one.
-func atFirst(f *fixture) { f.in.Address = lifecycletest.Addresses(false) }
-func moved(f *fixture)   { f.in.Address = lifecycletest.Addresses(true) }
+func atFirst(f *fixture) { f.in.Address = rulestest.Addresses(false) }
+func moved(f *fixture)   { f.in.Address = rulestest.Addresses(true) }
 
 // F-JS9: a 410 of another address than the recorded one ends nothing, whatever that address answers beside, until the move is confirmed or
 // the address is set again.
 func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
-	confirm := func(f *fixture) { f.in.Address.Confirmed = []string{lifecycletest.FirstAddress} }
+	confirm := func(f *fixture) { f.in.Address.Confirmed = []string{rulestest.FirstAddress} }
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		mends func(*fixture)
@@ -51,7 +51,7 @@ func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
 			f.answer(said(osbresult.Gone, 410))
 			f.succeed()
 			next := Decide(f.si, f.in)
-			stalled := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+			stalled := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 			if next.Request != nil || next.Release != nil || next.CheckAvailability || stalled.Reason != v1beta1.ReasonBrokerMoved || !strings.Contains(stalled.Message, v1beta1.MovedFromAnnotation) {
 				t.Fatalf("%s, %+v", next.say(), stalled)
 			}
@@ -75,15 +75,15 @@ func TestF_JS9_RecordOfTheAddress(t *testing.T) {
 		want string // the address
 		says string
 	}{
-		"a new instance":                    {fs(moved), lifecycletest.OtherAddress, "write-ahead provision id small-id"},
+		"a new instance":                    {fs(moved), rulestest.OtherAddress, "write-ahead provision id small-id"},
 		"at rest, without one":              {fs(ready, atFirst), "", "nothing: Ready"},
 		"at rest, the broker has moved":     {fs(ready, moved), "", "nothing: Ready"},
-		"an update, without one":            {fs(ready, atFirst, otherParameters), lifecycletest.FirstAddress, "write-ahead update id small-id +parameters"},
-		"a deletion, without one":           {fs(ready, atFirst, deleted, definitionExists), lifecycletest.FirstAddress, "deprovision id small-id"},
-		"a deletion, the broker has moved":  {fs(ready, moved, deleted, definitionExists), lifecycletest.FirstAddress, "write-ahead deprovision id small-id"},
-		"a deletion, it is on record":       {fs(atFirst, ready, moved, deleted, definitionExists), lifecycletest.FirstAddress, "deprovision id small-id"},
-		"a deletion, the move is confirmed": {fs(atFirst, ready, moved, confirmed, deleted, definitionExists), lifecycletest.OtherAddress, "deprovision id small-id"},
-		"a deletion, the key is not known":  {fs(atFirst, ready, unknownAddress, deleted, definitionExists), lifecycletest.FirstAddress, "deprovision id small-id"},
+		"an update, without one":            {fs(ready, atFirst, otherParameters), rulestest.FirstAddress, "write-ahead update id small-id +parameters"},
+		"a deletion, without one":           {fs(ready, atFirst, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
+		"a deletion, the broker has moved":  {fs(ready, moved, deleted, definitionExists), rulestest.FirstAddress, "write-ahead deprovision id small-id"},
+		"a deletion, it is on record":       {fs(atFirst, ready, moved, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
+		"a deletion, the move is confirmed": {fs(atFirst, ready, moved, confirmed, deleted, definitionExists), rulestest.OtherAddress, "deprovision id small-id"},
+		"a deletion, the key is not known":  {fs(atFirst, ready, unknownAddress, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -95,7 +95,7 @@ func TestF_JS9_RecordOfTheAddress(t *testing.T) {
 	}
 }
 
-func confirmed(f *fixture) { f.in.Address.Confirmed = []string{lifecycletest.FirstAddress} }
+func confirmed(f *fixture) { f.in.Address.Confirmed = []string{rulestest.FirstAddress} }
 
 // unknownAddress has the key of the digests missing.
 func unknownAddress(f *fixture) { f.in.Address = operation.AddressInputs{Unknown: true} }
@@ -104,7 +104,7 @@ func unknownAddress(f *fixture) { f.in.Address = operation.AddressInputs{Unknown
 func TestF_JS9_UpdateAtAnotherAddress(t *testing.T) {
 	f := newFixture(atFirst, ready, moved, otherParameters)
 	f.answer(said(osbresult.Done, 200))
-	if got := f.si.Status.BrokerAddress; got != lifecycletest.OtherAddress {
+	if got := f.si.Status.BrokerAddress; got != rulestest.OtherAddress {
 		t.Errorf("it is recorded at %q", got)
 	}
 }
@@ -122,7 +122,7 @@ func TestF_JS9_UnknownAddress(t *testing.T) {
 // F-JS9: another key makes other digests. Those that the broker's status has are compared by their addresses.
 func TestF_JS9_AddressUnderAnotherKey(t *testing.T) {
 	f := newFixture(atFirst, ready, deleted, definitionExists)
-	f.in.Address = operation.AddressInputs{Current: "v1.new.other", Others: []string{lifecycletest.FirstAddress}}
+	f.in.Address = operation.AddressInputs{Current: "v1.new.other", Others: []string{rulestest.FirstAddress}}
 	f.answer(said(osbresult.Gone, 410))
 	if got := Decide(f.si, f.in).Status.LastConditionState; got != v1beta1.ReasonBrokerMoved {
 		t.Error(got)

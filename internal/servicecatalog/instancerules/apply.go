@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"cmp"
@@ -31,7 +31,7 @@ type Answer = operation.Answer
 var names = operation.Names{
 	Resource: "serviceinstance", Noun: "instance",
 	Remove: "Deprovision", RemoveFailed: v1beta1.ReasonDeprovisionCallFailed,
-	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"},
+	Removing:          rules.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"},
 	WhileRemovalWaits: v1beta1.ConditionFalse, HowToRetry: "change the spec, or increase spec.updateRequests,",
 	HowToLeaveOut: "leave it out, and set the annotation " + v1beta1.SchemaPolicyAnnotation + " to " + v1beta1.SchemaPolicyWarn + " on this object or its plan",
 }
@@ -55,25 +55,25 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 	}
 	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
 	ap.Application = operation.Application{Kind: ap, Names: &names, Object: si, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
-	if call.Operation == lifecycle.Poll || ap.IsMitigation() {
+	if call.Operation == rules.Poll || ap.IsMitigation() {
 		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
 	ap.status.ObservedGeneration = ap.call.Generation
 	ap.ForgetFormerRemoval()
 	switch call.Operation {
-	case lifecycle.Provision:
+	case rules.Provision:
 		ap.ApplyChange()
-	case lifecycle.Update:
+	case rules.Update:
 		ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
 		ap.ApplyChange()
-	case lifecycle.Deprovision:
+	case rules.Deprovision:
 		ap.ApplyRemoval()
-	case lifecycle.Poll:
+	case rules.Poll:
 		ap.ApplyPoll()
-	case lifecycle.Inspect:
+	case rules.Inspect:
 		ap.applyInspection()
-	case lifecycle.Bind, lifecycle.Unbind, lifecycle.Fetch:
-		panic(lifecycle.UnknownOperation("ServiceInstance", call.Operation))
+	case rules.Bind, rules.Unbind, rules.Fetch:
+		panic(rules.UnknownOperation("ServiceInstance", call.Operation))
 	}
 	ap.phase.encode(&ap.status)
 	return ap.status
@@ -81,7 +81,7 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 
 // IsMitigation reports whether the request is part of an orphan mitigation.
 func (ap *application) IsMitigation() bool {
-	return (ap.call.Operation == lifecycle.Deprovision || ap.call.Removal) && !ap.IsDeleting()
+	return (ap.call.Operation == rules.Deprovision || ap.call.Removal) && !ap.IsDeleting()
 }
 
 // recordSuccess records that the broker has what was requested.
@@ -96,7 +96,7 @@ func (ap *application) recordSuccess(reason, message string) {
 	s.ReconciledGeneration = ap.call.Generation
 	s.Attempts, s.Unusable, s.RefusedUpdate = nil, false, ""
 	ap.recordDashboard()
-	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
+	ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
 }
 
 func (ap *application) recordDashboard() {
@@ -106,9 +106,9 @@ func (ap *application) recordDashboard() {
 }
 
 // recordAccepted records an asynchronous operation that the broker has begun.
-func (ap *application) recordAccepted(set lifecycle.ConditionSet) {
+func (ap *application) recordAccepted(set rules.ConditionSet) {
 	if !ap.phase.IsAccepted() { // the deadline counts from the acceptance
-		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+		ap.status.OperationStartTime = rules.Timestamp(ap.Now)
 	}
 	ap.phase = ap.phase.accepted()
 	ap.RecordAccepted()
@@ -121,7 +121,7 @@ func (ap *application) recordAccepted(set lifecycle.ConditionSet) {
 func (ap *application) IsConflictHeld() bool { return isConflictHeld(&ap.status) }
 
 // IsSlow reports whether requests are retried slowly.
-func (ap *application) IsSlow() bool { return lifecycle.IsSlow(ap.status.Attempts) }
+func (ap *application) IsSlow() bool { return rules.IsSlow(ap.status.Attempts) }
 
 // KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
 func (ap *application) KeepsLastError() bool { return ap.IsMitigation() }
@@ -143,7 +143,7 @@ func (ap *application) Attempts() *v1beta1.Attempts {
 			CandidatePlans: a.CandidatePlans,
 		}
 	}
-	sent := lifecycle.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties))
+	sent := rules.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties))
 	a.ParametersVersion, a.ParametersDigest = sent.ParametersVersion, sent.ParametersDigest
 	if ap.call.OutcomeUnknown { // until an update has succeeded
 		a.Unknown = max(a.Unknown, 1)
@@ -162,10 +162,10 @@ func (ap *application) stopRetrying(reason, failed, message string) {
 		message += tryAgain
 	}
 	ap.Stop(message)
-	ap.SetConditions(lifecycle.Terminal(reason, failed, message))
+	ap.SetConditions(rules.Terminal(reason, failed, message))
 }
 
 // SetConditions sets the conditions.
-func (ap *application) SetConditions(set lifecycle.ConditionSet) {
+func (ap *application) SetConditions(set rules.ConditionSet) {
 	SetConditions(&ap.status, set, ap.Now)
 }

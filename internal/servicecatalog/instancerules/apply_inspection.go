@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"cmp"
@@ -22,7 +22,7 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -31,7 +31,7 @@ import (
 func (ap *application) applyInspection() {
 	a, found := ap.Attempts(), ap.Answer.Instance
 	isLeftover := a.Unknown > 0 && ap.call.Owned && !ap.call.Retained
-	why := lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has a resource with other properties under the id, from an earlier version of the spec"}
+	why := rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has a resource with other properties under the id, from an earlier version of the spec"}
 	switch class := ap.Answer.Class; {
 	case class == osbresult.Gone && !isLeftover: // nothing
 		a.Conflict, a.NextTime = false, nil
@@ -39,7 +39,7 @@ func (ap *application) applyInspection() {
 		ap.adoptExisting(found)
 	case class == osbresult.Done && found != nil:
 		ap.HoldConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID))
-		ap.status.InProgressProperties = lifecycle.WithPlanID(*ap.call.Properties, found.PlanID) // a removal names this plan
+		ap.status.InProgressProperties = rules.WithPlanID(*ap.call.Properties, found.PlanID) // a removal names this plan
 	case class == osbresult.Done && ap.Answer.State == osbresult.InProgress, class == osbresult.Retry, ap.Answer.Misconfigured(), class == osbresult.Concurrency, class == osbresult.NeedsCatalog,
 		ap.call.Retrievable && class != osbresult.Done && class != osbresult.Gone: // a refusal to fetch it proves nothing
 		ap.RecordRetry("Provision", v1beta1.ReasonConflict)
@@ -53,7 +53,7 @@ func (ap *application) applyInspection() {
 
 // isRequested reports whether one of the requests on record, or the present one, is for a plan. A broker need not tell the plan.
 func (ap *application) isRequested(plan string) bool {
-	if plan == "" || plan == lifecycle.PlanID(ap.call.Properties) {
+	if plan == "" || plan == rules.PlanID(ap.call.Properties) {
 		return ap.call.Owned
 	}
 	return ap.call.Owned && ap.status.Attempts.Unknown > 0 && slices.Contains(RecordedPlans(&ap.status), plan)
@@ -63,8 +63,8 @@ func (ap *application) isRequested(plan string) bool {
 func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	s := &ap.status
 	found := *ap.call.Properties
-	if instance.PlanID != "" && instance.PlanID != lifecycle.PlanID(&found) {
-		found = *lifecycle.WithPlanID(found, instance.PlanID)
+	if instance.PlanID != "" && instance.PlanID != rules.PlanID(&found) {
+		found = *rules.WithPlanID(found, instance.PlanID)
 	}
 	found.Parameters, found.ParameterChecksum, found.ParametersVersion, found.ParametersDigest = nil, "", "", ""
 	found.MaintenanceVersion = instance.MaintenanceVersion
@@ -73,5 +73,5 @@ func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	}
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent
-	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier version of the spec, which is being updated"})
+	ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier version of the spec, which is being updated"})
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ import (
 
 // Change returns the operation of the request, or the one that is polled.
 func (ap *application) Change() operation.Change {
-	if ap.call.Operation == lifecycle.Update || ap.phase == UpdateAccepted {
+	if ap.call.Operation == rules.Update || ap.phase == UpdateAccepted {
 		return ap.update()
 	}
 	return ap.provision()
@@ -35,7 +35,7 @@ func (ap *application) Change() operation.Change {
 func (ap *application) provision() operation.Change {
 	return operation.Change{
 		Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed,
-		Running: lifecycle.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"},
+		Running: rules.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"},
 		Done:    ap.recordProvisionDone, Accepted: ap.recordProvisionAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.RecordConflict,
 		Succeeded: ap.recordProvisioned, OperationFailed: ap.recordProvisionFailure, Overdue: ap.endProvisioning,
 	}
@@ -45,7 +45,7 @@ func (ap *application) provision() operation.Change {
 func (ap *application) recordProvisionDone() {
 	if !ap.Answer.Created && IsForAnother(ap.si.UID, ap.status.CreatedForUID) { // also after an answer that was lost
 		ap.phase = NotCreated
-		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
+		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, rules.NotInherited(ap.call.ID))
 		return
 	}
 	message := ap.provisionedMessage()
@@ -65,7 +65,7 @@ func (ap *application) recordProvisionDone() {
 func (ap *application) provisionedMessage() string {
 	const message = "The instance was provisioned successfully"
 	if ap.status.OwnershipUnknown {
-		return message + ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
+		return message + ". " + rules.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
 	}
 	return message
 }
@@ -97,8 +97,8 @@ func (ap *application) endProvisioning(message string) {
 		ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 		return
 	}
-	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
-	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+	ap.Attempts().LastTime = rules.Timestamp(ap.Now)
+	ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 }
 
 // recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
@@ -107,7 +107,7 @@ func (ap *application) recordRejected(message string) {
 	if ap.call.NothingAtBroker {
 		ap.phase = NotCreated
 	} else if !ap.IsConflictHeld() {
-		ap.startMitigationIfOwned(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+		ap.startMitigationIfOwned(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 	}
 }
 
@@ -119,19 +119,19 @@ func (ap *application) MarkNothingSent() {
 }
 
 // startMitigationIfOwned begins an orphan mitigation where the instance may be removed.
-func (ap *application) startMitigationIfOwned(why lifecycle.Cause) {
+func (ap *application) startMitigationIfOwned(why rules.Cause) {
 	if ap.call.MayMitigate() {
 		ap.startMitigation(why)
 	}
 }
 
 // startMitigation begins an orphan mitigation.
-func (ap *application) startMitigation(why lifecycle.Cause) {
+func (ap *application) startMitigation(why rules.Cause) {
 	ap.phase = Mitigating
-	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	ap.status.OperationStartTime = rules.Timestamp(ap.Now)
 	a := ap.Attempts()
 	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
 	}
-	ap.SetConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix+": "+why.Message, a, &why))
+	ap.SetConditions(rules.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, rules.MitigationPrefix+": "+why.Message, a, &why))
 }

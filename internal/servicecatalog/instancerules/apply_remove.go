@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -26,7 +26,7 @@ func (ap *application) RecordRemovalAccepted() {
 	if ap.IsDeleting() {
 		ap.BeginRemoval()
 	}
-	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
+	ap.status.OperationStartTime = rules.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
 	ap.recordAccepted(ap.WithRemovalText(names.Removing))
 }
 
@@ -48,18 +48,18 @@ func (ap *application) BeginRemoval() {
 	if s.InProgressProperties == nil { // otherwise the broker may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
-	ap.phase, s.OperationStartTime = Deprovisioning, lifecycle.Timestamp(ap.Now)
+	ap.phase, s.OperationStartTime = Deprovisioning, rules.Timestamp(ap.Now)
 }
 
 // WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.ConditionSet {
-	set.Mitigation = lifecycle.MitigationCause(ap.status.Conditions)
+func (ap *application) WithRemovalText(set rules.ConditionSet) rules.ConditionSet {
+	set.Mitigation = rules.MitigationCause(ap.status.Conditions)
 	if ap.IsDeleting() {
 		set.Mitigation = nil
-		set.Message += ". " + lifecycle.HowToRelease(ap.si)
+		set.Message += ". " + rules.HowToRelease(ap.si)
 	} else if ap.IsMitigation() {
 		ready := set.Ready
-		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+set.Message, ap.status.Attempts, set.Mitigation)
+		set = rules.Mitigating(set.Reason, rules.MitigationPrefix+": "+set.Message, ap.status.Attempts, set.Mitigation)
 		set.Ready = ready
 	}
 	return set
@@ -71,12 +71,12 @@ func (ap *application) RecordRemoved() {
 	ap.phase = Removed
 	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
 	if ap.IsDeleting() {
-		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
+		ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
 	}
 	ap.UseNextID()
-	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
-	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
+	rules.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
+	ap.SetConditions(rules.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
 }
 
 // Location returns where the instance is, or may be.
@@ -96,15 +96,15 @@ func (ap *application) RecordLeftBehind(what string) {
 	s.ProvisionStatus = v1beta1.NotProvisioned
 	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
 	ap.UseNextID()
-	ap.SetConditions(lifecycle.Unremoved(what, "provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, s.Attempts))
+	ap.SetConditions(rules.Unremoved(what, "provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, s.Attempts))
 }
 
 // RuleOfDeletion returns why an instance's resource is deleted at its broker.
-func RuleOfDeletion(si *v1beta1.ServiceInstance) lifecycle.DeletionRule {
+func RuleOfDeletion(si *v1beta1.ServiceInstance) rules.DeletionRule {
 	if si.DeletionTimestamp.IsZero() {
-		return lifecycle.OrphanMitigation
+		return rules.OrphanMitigation
 	}
-	return lifecycle.ObjectDeleted
+	return rules.ObjectDeleted
 }
 
 // RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
@@ -112,7 +112,7 @@ func (ap *application) RecordUnanswered() {
 	if ap.Answer.Unfit() && ap.call.HasOtherPlans {
 		ap.Attempts().Refusals++
 	}
-	if ap.IsDeleting() && !ap.call.Removal && lifecycle.IsRemovedWithObject(ap.si) { // the removal is tried instead
+	if ap.IsDeleting() && !ap.call.Removal && rules.IsRemovedWithObject(ap.si) { // the removal is tried instead
 		ap.phase = ap.phase.unaccepted()
 	}
 	ap.Application.RecordUnanswered()

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -115,7 +115,7 @@ func TestUpdateAnswers(t *testing.T) {
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
-			if got := lifecycle.PlanID(f.si.Status.ExternalProperties); got != test.plan {
+			if got := rules.PlanID(f.si.Status.ExternalProperties); got != test.plan {
 				t.Errorf("the broker has %s, want %s", got, test.plan)
 			}
 			f.in.Now = f.in.Now.Add(24 * time.Hour)
@@ -169,7 +169,7 @@ func TestADeprovisioningThatWaitsForAnotherOperation(t *testing.T) {
 	for class, want := range map[osbresult.Class]v1beta1.ConditionStatus{osbresult.Concurrency: v1beta1.ConditionFalse, osbresult.NeedsAsync: v1beta1.ConditionUnknown} {
 		f := newFixture(ready, deleted, definitionExists)
 		f.after(Decide(f.si, f.in).Request, said(class, 422))
-		if got := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Status; got != want {
+		if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Status; got != want {
 			t.Errorf("after %s Ready is %s, want %s", class, got, want)
 		}
 		if next := Decide(f.si, f.in); next.Request != nil || next.RequeueAt.IsZero() {
@@ -219,7 +219,7 @@ func TestPollAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is)
 			call := Decide(f.si, f.in).Request
-			if call == nil || call.Operation != lifecycle.Poll {
+			if call == nil || call.Operation != rules.Poll {
 				t.Fatalf("it is not polled: %s", Decide(f.si, f.in).say())
 			}
 			f.after(call, test.answer)
@@ -243,7 +243,7 @@ func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 	}
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	f.in.Now = f.in.Now.Add(time.Minute)
-	if next := Decide(f.si, f.in); next.Request == nil || next.Request.Operation != lifecycle.Poll {
+	if next := Decide(f.si, f.in); next.Request == nil || next.Request.Operation != rules.Poll {
 		t.Errorf("after a minute: %s", next.say())
 	}
 }
@@ -252,27 +252,27 @@ func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	f := newFixture()
 	wait := time.Hour
-	asked := func(verb lifecycle.Operation, class osbresult.Class, status, times int) {
+	asked := func(verb rules.Operation, class osbresult.Class, status, times int) {
 		t.Helper()
 		for i := range times {
 			next := Decide(f.si, f.in)
 			if next.Request == nil || next.Request.Operation != verb {
-				t.Fatalf("the %s is not made that is to end in %s: %s", lifecycle.AttemptNumber(int32(i+1)), class, next.say())
+				t.Fatalf("the %s is not made that is to end in %s: %s", rules.AttemptNumber(int32(i+1)), class, next.say())
 			}
 			f.after(next.Request, said(class, status))
 			f.in.Now = f.in.Now.Add(wait)
 		}
 	}
-	asked(lifecycle.Provision, osbresult.Retry, 429, 25)
-	asked(lifecycle.Provision, osbresult.Unknown, 500, 4)
+	asked(rules.Provision, osbresult.Retry, 429, 25)
+	asked(rules.Provision, osbresult.Unknown, 500, 4)
 	wait = 12 * time.Minute // after an hour, the id is left behind
-	asked(lifecycle.Deprovision, osbresult.Unknown, 500, 4)
+	asked(rules.Deprovision, osbresult.Unknown, 500, 4)
 	wait = time.Hour
-	asked(lifecycle.Deprovision, osbresult.Done, 200, 1)
-	asked(lifecycle.Provision, osbresult.Malformed, 200, 20)
-	asked(lifecycle.Provision, osbresult.Unknown, 500, 4)
-	asked(lifecycle.Deprovision, osbresult.Done, 200, 1)
-	asked(lifecycle.Provision, osbresult.Done, 201, 1)
+	asked(rules.Deprovision, osbresult.Done, 200, 1)
+	asked(rules.Provision, osbresult.Malformed, 200, 20)
+	asked(rules.Provision, osbresult.Unknown, 500, 4)
+	asked(rules.Deprovision, osbresult.Done, 200, 1)
+	asked(rules.Provision, osbresult.Done, 201, 1)
 }
 
 // TestAnInstanceHasANewIDAfterEachRemoval: a removal that is carried out late hits nothing (R2).
@@ -301,7 +301,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "provision " + first + " small-id"},
 		"deleted after the new id":    {fs(mitigated, created, deleted, definitionExists), "deprovision " + first + " small-id"},
 		"deleted, supplied":           {fs(supplied, created, deleted, definitionExists), "deprovision " + first + " small-id"},
-		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
+		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = rulestest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
 		"what is asked for is kept":   {fs(mitigated, created), "nothing: Ready"},
 		"the first one was not given": {fs(unknownTimes(3)), "provision id small-id"},
 	} {
@@ -322,7 +322,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 	f := newFixture()
 	had := map[string]bool{}
 	for round := range 5 {
-		id := lifecycle.InstanceID(f.si)
+		id := rules.InstanceID(f.si)
 		if had[id] {
 			t.Fatalf("round %d: %s once more", round, id)
 		}
@@ -335,21 +335,21 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 		for range 30 { // until it is asked for under another
 			next := Decide(f.si, f.in)
 			switch {
-			case next.Request.Operation == lifecycle.Deprovision:
+			case next.Request.Operation == rules.Deprovision:
 				f.after(next.Request, said(osbresult.Done, 200))
 				if !edited {
 					otherParameters(f)
 					edited = true
 				}
-			case next.Request.Operation == lifecycle.Inspect:
+			case next.Request.Operation == rules.Inspect:
 				f.after(next.Request, said(osbresult.Gone, 404))
 			case next.Request.ID == id:
 				f.after(next.Request, said(osbresult.Conflict, 409))
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
 		}
-		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, lifecycle.InstanceID(f.si)) {
-			t.Fatalf("round %d: the id is %s", round, lifecycle.InstanceID(f.si))
+		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, rules.InstanceID(f.si)) {
+			t.Fatalf("round %d: the id is %s", round, rules.InstanceID(f.si))
 		}
 	}
 }
@@ -362,15 +362,15 @@ func TestARestoredNextIDIsHeld(t *testing.T) {
 			f.in.Offering.Class.Common().InstanceRetrievable = isRetrievable
 			f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
 		}, later(time.Hour), restored, conflicting, later(time.Hour))
-		id := lifecycle.InstanceID(f.si)
+		id := rules.InstanceID(f.si)
 		if isRetrievable {
 			a := said(osbresult.Done, 200)
 			a.Instance = &osbresult.Instance{PlanID: "large-id"}
 			f.after(Decide(f.si, f.in).Request, a)
 		}
-		stalled := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
-		if !lifecycle.IsTrue(stalled) || stalled.Reason != v1beta1.ReasonConflict || lifecycle.InstanceID(f.si) != id || id == f.si.Spec.ExternalID {
-			t.Errorf("retrievable %t: the id is %s, was %s; Stalled is %+v", isRetrievable, lifecycle.InstanceID(f.si), id, stalled)
+		stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
+		if !rules.IsTrue(stalled) || stalled.Reason != v1beta1.ReasonConflict || rules.InstanceID(f.si) != id || id == f.si.Spec.ExternalID {
+			t.Errorf("retrievable %t: the id is %s, was %s; Stalled is %+v", isRetrievable, rules.InstanceID(f.si), id, stalled)
 		}
 	}
 }
@@ -382,7 +382,7 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
 		f := newFixture(restarted, conflicting, later(time.Hour))
 		next := Decide(f.si, f.in)
-		if next.Request == nil || next.Request.Operation != lifecycle.Inspect {
+		if next.Request == nil || next.Request.Operation != rules.Inspect {
 			t.Fatal(next.say())
 		}
 		f.after(next.Request, out)
@@ -416,14 +416,14 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 	f := newFixture(retrievable, provisioning)
 	f.in.SeenRunning = false // another process has sent the request
-	f.after(&Request{Request: operation.Request{ID: "id", Operation: lifecycle.Poll, Owned: true, Retrievable: true}}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	f.after(&Request{Request: operation.Request{ID: "id", Operation: rules.Poll, Owned: true, Retrievable: true}}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"}
 	for _, answer := range []Answer{found, said(osbresult.Rejected, 422)} {
 		f.in.Now = f.in.Now.Add(time.Hour)
 		f.after(Decide(f.si, f.in).Request, answer)
 	}
-	ready := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady)
+	ready := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady)
 	if ready.Reason != v1beta1.ReasonUpdateInstanceCallFailed || !strings.Contains(ready.Message, "delete this object, which removes it, and create it again") {
 		t.Errorf("%+v", ready)
 	}
@@ -473,7 +473,7 @@ func TestAnOperationOfBindingsIsAProgrammingError(t *testing.T) {
 			t.Error("it was applied")
 		}
 	}()
-	Apply(&v1beta1.ServiceInstance{}, v1beta1.ServiceInstanceStatus{}, Request{Request: operation.Request{Operation: lifecycle.Unbind}}, Answer{}, lifecycletest.T0)
+	Apply(&v1beta1.ServiceInstance{}, v1beta1.ServiceInstanceStatus{}, Request{Request: operation.Request{Operation: rules.Unbind}}, Answer{}, rulestest.T0)
 }
 
 // F-B23: the instance is fetched once after an asynchronous provisioning or update, if no URL of its dashboard is known.
@@ -504,7 +504,7 @@ func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			call := Decide(f.si, f.in).Request
-			if call.Operation != lifecycle.Poll || call.FetchDashboard != test.fetch {
+			if call.Operation != rules.Poll || call.FetchDashboard != test.fetch {
 				t.Fatalf("%+v", call)
 			}
 			f.after(call, test.answer)
@@ -537,7 +537,7 @@ func TestUnansweredPollSaysWhatFollows(t *testing.T) {
 	} {
 		f := newFixture(provisioning)
 		f.after(Decide(f.si, f.in).Request, test.answer)
-		if got := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) {
+		if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}

@@ -14,21 +14,21 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 func (ap *application) update() operation.Change {
 	return operation.Change{
 		Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
-		Running:    lifecycle.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"},
+		Running:    rules.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"},
 		CountsEach: true,
 		Done:       ap.recordUpdated, Accepted: ap.recordUpdateAccepted, Refused: ap.recordUpdateFailure, NoEffect: ap.recordNotUpdated,
 		Succeeded: ap.recordUpdated, OperationFailed: ap.recordUpdateFailure, Overdue: ap.recordUpdateOverdue,
@@ -61,7 +61,7 @@ func (ap *application) recordUpdateOverdue(message string) {
 // recordUpdateFailure records an update that was refused or has failed: the broker has the properties from before.
 func (ap *application) recordUpdateFailure(message string) {
 	if ap.Answer.UpdateNotRepeatable {
-		ap.status.RefusedUpdate = lifecycle.Fingerprint(lifecycle.NonNil(ap.status.InProgressProperties))
+		ap.status.RefusedUpdate = rules.Fingerprint(rules.NonNil(ap.status.InProgressProperties))
 	}
 	if ap.Answer.InstanceUnusable {
 		ap.status.Unusable = true
@@ -76,7 +76,7 @@ func (ap *application) recordUpdateFailure(message string) {
 		ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
 	}
 	if a := ap.Attempts(); a.Unknown > 0 { // an earlier request may have been carried out
-		lifecycle.AddPlan(&a.CandidatePlans, lifecycle.PlanID(lifecycle.NonNil(ap.status.InProgressProperties)))
+		rules.AddPlan(&a.CandidatePlans, rules.PlanID(rules.NonNil(ap.status.InProgressProperties)))
 	}
 	ap.phase = Provisioned
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
@@ -23,12 +23,12 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
-func claimedBy(all ...lifecycle.Claimant) func(*fixture) {
+func claimedBy(all ...rules.Claimant) func(*fixture) {
 	return func(f *fixture) { f.in.Claimants = all }
 }
 
@@ -39,26 +39,26 @@ func TestClaimsOnAnInstance(t *testing.T) {
 		is         []func(*fixture)
 		want, says string
 	}{
-		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
-		"F-S4 the same of a supplied id":                       {fs(suppliedID, created, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
-		"F-S4 claimed before it existed":                       {fs(suppliedID, created, claimedBy(lifecycletest.EarlierOne), deleted, definitionExists), "release Retained", left},
-		"F-S4 claimed before by one that is being deleted":     {fs(suppliedID, created, claimedBy(lifecycletest.LeavingOne), deleted, definitionExists), "deprovision id small-id", ""},
-		"F-S4 another owner":                                   {fs(suppliedID, created, claimedBy(lifecycletest.Owner), deleted, definitionExists), "release Retained", left},
-		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(lifecycletest.LaterOne)), "write-ahead provision id small-id", ""},
-		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(lifecycletest.LaterOne)), "write-ahead deprovision id small-id", ""},
-		"F-S4 a later claimant":                                {fs(suppliedID, claimedBy(lifecycletest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 a claimant whose owner is being deleted":         {fs(suppliedID, claimedBy(lifecycletest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 the same, once that is gone":                     {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
-		"F-S4 and the broker creates one":                      {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
-		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used), "nothing: Failed", "a resource of another object"},
-		"F-S4 and this object is deleted then":                 {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
-		"F-JS5 a claimant of something older":                  {fs(suppliedID, claimedBy(lifecycletest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
-		"F-JS5 a claimant of the same age that came first":     {fs(suppliedID, claimedBy(lifecycletest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
-		"F-JS5 a claimant of the same age that came second":    {fs(suppliedID, claimedBy(lifecycletest.LaterOne)), "write-ahead provision id small-id", ""},
-		"F-JS5 a refused claimant is deleted":                  {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, deleted, definitionExists), "release Retained", madeNothing},
-		"F-JS5 the same after the owner":                       {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, restarted, claimedBy(), deleted, definitionExists), "release Retained", madeNothing},
+		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 the same of a supplied id":                       {fs(suppliedID, created, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 claimed before it existed":                       {fs(suppliedID, created, claimedBy(rulestest.EarlierOne), deleted, definitionExists), "release Retained", left},
+		"F-S4 claimed before by one that is being deleted":     {fs(suppliedID, created, claimedBy(rulestest.LeavingOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 another owner":                                   {fs(suppliedID, created, claimedBy(rulestest.Owner), deleted, definitionExists), "release Retained", left},
+		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(rulestest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(rulestest.LaterOne)), "write-ahead deprovision id small-id", ""},
+		"F-S4 a later claimant":                                {fs(suppliedID, claimedBy(rulestest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 a claimant whose owner is being deleted":         {fs(suppliedID, claimedBy(rulestest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 the same, once that is gone":                     {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
+		"F-S4 and the broker creates one":                      {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
+		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), used), "nothing: Failed", "a resource of another object"},
+		"F-S4 and this object is deleted then":                 {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 a claimant of something older":                  {fs(suppliedID, claimedBy(rulestest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came first":     {fs(suppliedID, claimedBy(rulestest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came second":    {fs(suppliedID, claimedBy(rulestest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-JS5 a refused claimant is deleted":                  {fs(suppliedID, claimedBy(rulestest.Owner), decided, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 the same after the owner":                       {fs(suppliedID, claimedBy(rulestest.Owner), decided, restarted, claimedBy(), deleted, definitionExists), "release Retained", madeNothing},
 		"F-JS5 one that nothing was sent for is deleted":       {fs(deleted, definitionExists), "release DeprovisionedSuccessfully", madeNothing},
-		"F-JS5 one of the same age, and the other was created": {fs(suppliedID, created, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-JS5 one of the same age, and the other was created": {fs(suppliedID, created, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -72,8 +72,8 @@ func TestClaimsOnAnInstance(t *testing.T) {
 			}
 		})
 	}
-	f := newFixture(suppliedID, claimedBy(lifecycletest.LeavingOwner), decided)
-	if lifecycle.IsTrue(lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)) {
+	f := newFixture(suppliedID, claimedBy(rulestest.LeavingOwner), decided)
+	if rules.IsTrue(rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)) {
 		t.Error("F-S4: it is Stalled, and goes on by itself")
 	}
 }
@@ -116,7 +116,7 @@ func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
-			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 			if test.want == held && (!strings.Contains(ready.Message, "deletion-policy=Delete") || !strings.Contains(ready.Message, "deletion-policy=Retain")) {
 				t.Errorf("it does not say both ways out: %s", ready.Message)
 			}
@@ -168,22 +168,22 @@ func TestConflictIsNotRemoved(t *testing.T) {
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
-			if message := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; test.want == held && !strings.Contains(message, "large-id") {
+			if message := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; test.want == held && !strings.Contains(message, "large-id") {
 				t.Errorf("it does not say what the broker has: %s", message)
 			}
 		})
 	}
 	f := newFixture(retrievable, conflict, finds("large-id"))
-	lifecycletest.WantState(t, "held", f.si.Status.Conditions, "Stalled Failed")
+	rulestest.WantState(t, "held", f.si.Status.Conditions, "Stalled Failed")
 }
 
 // TestALostAnswerDoesNotInherit: the record of the owner survives the lost answer.
 //
 // F-S32: 200 after a lost answer is not this object's where another one owned the id when the request was made.
 func TestALostAnswerDoesNotInherit(t *testing.T) {
-	f := newFixture(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
+	f := newFixture(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
-	if got := Decide(f.si, f.in).say(); got != "nothing: Failed" || f.si.Status.CreatedForUID != lifecycletest.Owner.UID {
+	if got := Decide(f.si, f.in).say(); got != "nothing: Failed" || f.si.Status.CreatedForUID != rulestest.Owner.UID {
 		t.Errorf("F-S32: then %s, and it was created for %s", got, f.si.Status.CreatedForUID)
 	}
 	deleted(f)

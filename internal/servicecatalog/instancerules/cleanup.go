@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
@@ -34,7 +34,7 @@ func (d *decision) cleanUp() {
 	if due == nil {
 		return
 	}
-	d.Request = d.newRequest(lifecycle.Deprovision)
+	d.Request = d.newRequest(rules.Deprovision)
 	d.Request.ServiceID, d.Request.PlanID, d.Request.Properties = due.Target.ServiceID, operation.CleanUpPlan(due, isPoll), nil
 	d.Request.MakeCleanUp(&d.in.Inputs, left, due, isPoll)
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"time"
@@ -35,13 +35,13 @@ func (d *decision) observe() {
 }
 
 // setConditions sets the conditions.
-func (d *decision) setConditions(set lifecycle.ConditionSet) {
+func (d *decision) setConditions(set rules.ConditionSet) {
 	d.observe()
 	SetConditions(&d.Status, set, d.in.Now)
 }
 
 // setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
-func (d *decision) setBlocked(by *lifecycle.Blocker) {
+func (d *decision) setBlocked(by *rules.Blocker) {
 	set, wake := by.ConditionSet(d.si, d.in.Now)
 	set.Ready, set.Message = v1beta1.ConditionFalse, by.Message
 	d.RequeueAt = wake
@@ -49,19 +49,19 @@ func (d *decision) setBlocked(by *lifecycle.Blocker) {
 }
 
 // blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
-func (d *decision) blockRemoval(by *lifecycle.Blocker) {
+func (d *decision) blockRemoval(by *rules.Blocker) {
 	set, wake := by.ConditionSet(d.si, d.in.Now)
-	set.Mitigation = lifecycle.MitigationCause(d.Status.Conditions)
+	set.Mitigation = rules.MitigationCause(d.Status.Conditions)
 	d.RequeueAt = wake
 	d.setConditions(set)
 }
 
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that
 // does not answer.
-func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
+func StatusForBlocker(si *v1beta1.ServiceInstance, why *rules.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
 	status := *si.Status.DeepCopy()
 	set, _ := why.ConditionSet(si, now)
-	set.Mitigation = lifecycle.MitigationCause(status.Conditions)
+	set.Mitigation = rules.MitigationCause(status.Conditions)
 	SetConditions(&status, set, now)
 	return status
 }
@@ -69,11 +69,11 @@ func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now t
 // stopRetrying ends the attempts until the spec changes.
 func (d *decision) stopRetrying(reason, message string) {
 	d.Status.Attempts = d.schedule().Stop()
-	d.setConditions(lifecycle.Terminal(reason, reason, message))
+	d.setConditions(rules.Terminal(reason, reason, message))
 }
 
 // SetConditions sets the conditions of a status.
-func SetConditions(status *v1beta1.ServiceInstanceStatus, set lifecycle.ConditionSet, now time.Time) {
+func SetConditions(status *v1beta1.ServiceInstanceStatus, set rules.ConditionSet, now time.Time) {
 	status.Conditions = set.Conditions(status.Conditions, now)
-	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+	status.LastConditionState = rules.LastConditionState(status.Conditions)
 }

@@ -14,13 +14,13 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"testing"
 	"time"
 
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
@@ -56,7 +56,7 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 			if got := Decide(f.si, f.in).say(); got != test.want {
 				t.Errorf("next: %s, want %s", got, test.want)
 			}
-			if got := lifecycletest.ReadyAndStalled(f.si.Status.Conditions); got != test.says {
+			if got := rulestest.ReadyAndStalled(f.si.Status.Conditions); got != test.says {
 				t.Errorf("conditions: %s, want %s", got, test.says)
 			}
 		})

@@ -14,10 +14,10 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package instance is the state machine of ServiceInstances. Decide returns the next step for an instance and what was
+// Package instancerules is the state machine of ServiceInstances. Decide returns the next step for an instance and what was
 // observed; Apply returns the status after a broker's answer. Decisions about an operation are in the file
 // with its name, what is recorded of its answers in apply_OPERATION.go.
-package instance
+package instancerules
 
 import (
 	"slices"
@@ -36,7 +36,7 @@ type Inputs struct {
 	operation.Inputs
 
 	// Offering is what the spec refers to, or why it does not exist.
-	Offering lifecycle.Offering
+	Offering rules.Offering
 	// PresentPlan is the plan that the instance has at the broker; nil: it has none, or the plan no longer exists.
 	PresentPlan v1beta1.Plan
 	// OperationPlan is the plan of the operation in progress; nil: there is none, or the plan no longer exists.
@@ -44,7 +44,7 @@ type Inputs struct {
 	// Refs have to be written into the spec; nil: it has them.
 	Refs *References
 	// RefsRefused: the API server has refused to write them; nil: it has not.
-	RefsRefused *lifecycle.Blocker
+	RefsRefused *rules.Blocker
 	// Bindings are the names of the ServiceBindings that refer to the instance.
 	Bindings []string
 	// BindingsGoing: all of them are being deleted, and none is Stalled.
@@ -131,7 +131,7 @@ func (d *decision) decide() {
 	case d.in.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
 		d.resolve()
 	case d.schedule().NeedsParameters():
-		d.Need = lifecycle.NeedParameters
+		d.Need = rules.NeedParameters
 	case IsProvisioned(&d.Status):
 		d.update()
 	default:
@@ -142,7 +142,7 @@ func (d *decision) decide() {
 // resolve has the references written. An admission policy may refuse the plan then, so no request is sent before.
 func (d *decision) resolve() {
 	if d.in.RefsRefused == nil {
-		d.Need = lifecycle.NeedReferences
+		d.Need = rules.NeedReferences
 		return
 	}
 	d.block(d.in.RefsRefused)
@@ -158,27 +158,27 @@ func (d *decision) isBlank() bool {
 // decideUnprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
 func (d *decision) decideUnprotected() {
 	if d.isBlank() {
-		d.Need = lifecycle.NeedFinalizer
+		d.Need = rules.NeedFinalizer
 		return
 	}
-	d.setConditions(lifecycle.Abandoned)
+	d.setConditions(rules.Abandoned)
 }
 
 // owns reports whether the broker's instance may be removed as this object's (R10).
 func (d *decision) owns() bool {
-	return lifecycle.OwnsInstance(d.si) && d.in.Claimants.BlocksRemoval() == nil
+	return rules.OwnsInstance(d.si) && d.in.Claimants.BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.
 func (d *decision) belongsToAnother() bool {
-	return d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
+	return d.in.Claimants.BlocksCreation() != nil && !rules.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
 }
 
 // IsForAnother reports whether the broker's resource was created for another object.
 func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && createdFor != uid }
 
 // schedule returns when requests about the instance are due.
-func (d *decision) schedule() lifecycle.Schedule {
+func (d *decision) schedule() rules.Schedule {
 	s := d.in.Schedule(d.si, d.Status.Common())
 	s.Removing = d.phase == DeprovisionAccepted // otherwise an edit makes the removal due
 	return s
@@ -191,7 +191,7 @@ func (d *decision) isStopped() bool {
 
 // isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
 func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
-	return PhaseOf(s) == Provisioning && lifecycle.IsConflictUnexplained(s.Attempts)
+	return PhaseOf(s) == Provisioning && rules.IsConflictUnexplained(s.Attempts)
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
@@ -203,15 +203,15 @@ func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.phase != phase || d.Status.OperationStartTime == nil {
-		d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+		d.Status.OperationStartTime = rules.Timestamp(d.in.Now)
 	}
 	d.phase, d.Status.InProgressProperties = phase, props
-	d.Status.Broker = lifecycle.ReferenceTo(d.in.Offering)
+	d.Status.Broker = rules.ReferenceTo(d.in.Offering)
 	d.observe()
 }
 
-func (d *decision) newRequest(op lifecycle.Operation) *Request {
-	call := &Request{Request: operation.Request{ID: lifecycle.InstanceID(d.si), NextID: catalog.NextID(d.si.UID, d.si.Spec.ExternalID, d.in.NextNumber),
+func (d *decision) newRequest(op rules.Operation) *Request {
+	call := &Request{Request: operation.Request{ID: rules.InstanceID(d.si), NextID: catalog.NextID(d.si.UID, d.si.Spec.ExternalID, d.in.NextNumber),
 		Operation: op, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
 	if d.in.Offering.Class != nil {
 		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -45,7 +45,7 @@ func TestUpdateNamesThePreviousPlanOnlyIfKnown(t *testing.T) {
 		f := newFixture(test.given...)
 		f.in.Now = f.in.Now.Add(time.Hour)
 		next := Decide(f.si, f.in)
-		if next.Request == nil || next.Request.Operation != lifecycle.Update || next.Request.PreviousPlanID != test.want {
+		if next.Request == nil || next.Request.Operation != rules.Update || next.Request.PreviousPlanID != test.want {
 			t.Errorf("%s: %s %+v, want %q", name, next.say(), next.Request, test.want)
 		}
 	}
@@ -94,10 +94,10 @@ func TestDecideInstance(t *testing.T) {
 		"other parameters, invalid":                                       {"the class's schema refuses them", fs(ready, refusedParameters, otherParameters), "nothing: ErrorWithParameters"},
 		"provision without an answer, then edited":                        {"the broker may refuse to repeat a provision with another body", fs(unknownTimes(1), otherParameters), "write-ahead deprovision id small-id"},
 		"supplied id that another object owns": {"another object's resource is not changed (R10)", fs(suppliedID, func(f *fixture) {
-			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "nothing: ExternalIDInUse"},
 		"class not found": {"", fs(func(f *fixture) {
-			f.in.Offering = lifecycle.Offering{Missing: lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
+			f.in.Offering = rules.Offering{Missing: rules.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 		}), "nothing: ReferencesNonexistentServiceClass"},
 		"new, without references":                          {"an admission policy decides on them before the first request", fs(unresolved), "write references"},
 		"new, references refused":                          {"the API server has not accepted the plan", fs(unresolved, refusedRefs), "nothing: ErrorWritingReferences"},
@@ -130,10 +130,10 @@ func TestDecideInstance(t *testing.T) {
 		"supplied id, policy Delete, operation failed": {"the policy is for the deletion of the object only (R10)", fs(suppliedIDToDelete, provisioning, operationFailed), "wait"},
 		"supplied id, 201, deleted":                    {"a 201 proves that this object created the instance (R10)", fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
 		"ready, deleted, another owner": {"the other owner deletes the instance", fs(ready, deleted, definitionExists, func(f *fixture) {
-			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
-		"ready, deleted with the CRD":           {"the deletion of the CRD must not delete anything at the broker (R10)", fs(ready, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
-		"status older than the object, deleted": {"a status from a backup does not prove ownership (R10)", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
+		"ready, deleted with the CRD":           {"the deletion of the CRD must not delete anything at the broker (R10)", fs(ready, deleted, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating }), "wait"},
+		"status older than the object, deleted": {"a status from a backup does not prove ownership (R10)", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = rulestest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
 		"ready, deleted, broker not found":      {"the object stays until the broker exists or a user releases it (R8)", fs(ready, deleted, definitionExists, later(time.Hour), func(f *fixture) { f.in.Offering.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 	f := newFixture()
 	for i := 0; ; i++ {
 		next := Decide(f.si, f.in)
-		if removals := attemptsOf(f.si).Removals; removals == lifecycle.MaxRemovals {
+		if removals := attemptsOf(f.si).Removals; removals == rules.MaxRemovals {
 			break
 		}
 		if i > 200 {
@@ -197,7 +197,7 @@ func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 		}
 		if next.Request != nil {
 			class := osbresult.Unknown
-			if next.Request.Operation == lifecycle.Deprovision {
+			if next.Request.Operation == rules.Deprovision {
 				class = osbresult.Done
 			}
 			f.after(next.Request, said(class, 500))
@@ -208,7 +208,7 @@ func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 		t.Errorf("the condition is %s", got)
 	}
 	otherParameters(f)
-	if got := Decide(f.si, f.in).say(); got != "write-ahead provision "+lifecycle.InstanceID(f.si)+" small-id" {
+	if got := Decide(f.si, f.in).say(); got != "write-ahead provision "+rules.InstanceID(f.si)+" small-id" {
 		t.Error("after an edit:", got)
 	}
 }
@@ -220,8 +220,8 @@ func TestRetriedInstanceIsNotStalled(t *testing.T) {
 		if !isDeleted {
 			f = newFixture()
 		}
-		status := StatusForBlocker(f.si, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "no answer"), lifecycletest.T0)
-		ready, stalled := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(status.Conditions, v1beta1.ConditionStalled)
+		status := StatusForBlocker(f.si, rules.InProgress(v1beta1.ReasonErrorGettingClusterID, "no answer"), rulestest.T0)
+		ready, stalled := rules.FindCondition(status.Conditions, v1beta1.ConditionReady), rules.FindCondition(status.Conditions, v1beta1.ConditionStalled)
 		saysHowToRelease := strings.Contains(ready.Message, "to release the object")
 		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "No answer") || saysHowToRelease != isDeleted {
 			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
@@ -271,7 +271,7 @@ func TestOnlyAnEditUpdatesTheMaintenanceVersion(t *testing.T) {
 func TestPollsAreAtMostAMinuteApart(t *testing.T) {
 	f := newFixture(provisioning)
 	for _, running := range []time.Duration{0, time.Second, time.Minute, time.Hour, 24 * time.Hour} {
-		f.in.Now = lifecycletest.T0.Add(running)
+		f.in.Now = rulestest.T0.Add(running)
 		f.in.LastPoll, f.in.PollAfter = f.in.Now, time.Hour
 		if wait := Decide(f.si, f.in).RequeueAt.Sub(f.in.Now); wait <= 0 || wait > time.Minute {
 			t.Errorf("after %s the next poll is in %s", running, wait)
@@ -303,7 +303,7 @@ func TestOperationHasTheTimeoutOfItsOwnPlan(t *testing.T) {
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
-			if next.Request.Operation != lifecycle.Poll {
+			if next.Request.Operation != rules.Poll {
 				return
 			}
 			f.after(next.Request, stateOf(osbresult.InProgress))
@@ -326,7 +326,7 @@ func TestOperationFailsAfterItsTimeout(t *testing.T) {
 		}
 		later(time.Minute)(f)
 		inProgress(f)
-		failed := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation)
+		failed := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation)
 		if failed == nil || !strings.Contains(failed.Message, "timed out after "+duration.ShortHumanDuration(limit)) || f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: after %s: %+v", planSeconds, limit, f.si.Status.Conditions)
 		}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -34,7 +34,7 @@ import (
 type fixture struct {
 	si    *v1beta1.ServiceInstance
 	in    Inputs
-	gone  lifecycletest.Gone
+	gone  rulestest.Gone
 	plans map[string]*v1beta1.ClusterServicePlan
 }
 
@@ -42,7 +42,7 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
 	walk.class.Spec.InstanceRetrievable = false
 	f := &fixture{si: walk.si, in: walk.inputs(), plans: walk.plans}
-	f.in.Definition, f.in.NextNumber, f.in.Address = lifecycle.DefinitionUnknown, 1, operation.AddressInputs{}
+	f.in.Definition, f.in.NextNumber, f.in.Address = rules.DefinitionUnknown, 1, operation.AddressInputs{}
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -51,7 +51,7 @@ func newFixture(edits ...func(*fixture)) *fixture {
 
 // look finds the plans that the status names, and draws another number for a next id once the id in force has the one before.
 func (f *fixture) look() {
-	if lifecycle.InstanceID(f.si) == catalog.NextID(f.si.UID, f.si.Spec.ExternalID, f.in.NextNumber) {
+	if rules.InstanceID(f.si) == catalog.NextID(f.si.UID, f.si.Spec.ExternalID, f.in.NextNumber) {
 		f.in.NextNumber++
 	}
 	f.in.PresentPlan, f.in.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, OperationProperties(&f.si.Status))
@@ -61,8 +61,8 @@ func (f *fixture) look() {
 func (f *fixture) after(call *Request, a Answer) {
 	f.si.Status = Apply(f.si, Decide(f.si, f.in).Status, *call, a, f.in.Now)
 	f.in.LastPoll = time.Time{}
-	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || call.Operation == lifecycle.Poll && f.in.SeenRunning
-	if call.Operation == lifecycle.Poll {
+	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || call.Operation == rules.Poll && f.in.SeenRunning
+	if call.Operation == rules.Poll {
 		f.in.LastPoll = f.in.Now
 	}
 	f.gone.Observe(a.Outcome)
@@ -74,13 +74,13 @@ func (f *fixture) after(call *Request, a Answer) {
 func (d Decision) say() string {
 	var parts []string
 	switch {
-	case d.Need == lifecycle.NeedFinalizer:
+	case d.Need == rules.NeedFinalizer:
 		parts = append(parts, "add finalizer")
-	case d.Need == lifecycle.NeedDefinition:
+	case d.Need == rules.NeedDefinition:
 		parts = append(parts, "read CRD")
-	case d.Need == lifecycle.NeedParameters:
+	case d.Need == rules.NeedParameters:
 		parts = append(parts, "read parameters")
-	case d.Need == lifecycle.NeedReferences:
+	case d.Need == rules.NeedReferences:
 		parts = append(parts, "write references")
 	case d.Release != nil:
 		parts = append(parts, "release "+d.Release.Reason)
@@ -131,7 +131,7 @@ func otherParameters(f *fixture) {
 // otherPlan has the spec name another plan.
 func otherPlan(f *fixture) { planNamed("large")(f) }
 
-func inTerminatingNamespace(f *fixture) { f.in.Namespace = lifecycle.NamespaceTerminating }
+func inTerminatingNamespace(f *fixture) { f.in.Namespace = rules.NamespaceTerminating }
 
 // unresolved has a spec without references.
 func unresolved(f *fixture) {
@@ -140,7 +140,7 @@ func unresolved(f *fixture) {
 
 // refusedRefs has the API server refuse them.
 func refusedRefs(f *fixture) {
-	f.in.RefsRefused = lifecycle.BlockedBy(v1beta1.ReasonErrorWritingReferences, "x")
+	f.in.RefsRefused = rules.BlockedBy(v1beta1.ReasonErrorWritingReferences, "x")
 }
 
 // planNamed has the spec name a plan.
@@ -152,7 +152,7 @@ func planNamed(name string) func(*fixture) {
 }
 
 func deleted(f *fixture) {
-	at := metav1.NewTime(lifecycletest.T0)
+	at := metav1.NewTime(rulestest.T0)
 	f.si.DeletionTimestamp = &at
 	f.si.Generation++
 }
@@ -161,7 +161,7 @@ func deleted(f *fixture) {
 func suppliedID(f *fixture) { f.si.Annotations = nil }
 
 // definitionExists is after a read of the CRD that found it not terminating, without which nothing is deleted at the broker (R10).
-func definitionExists(f *fixture) { f.in.Definition = lifecycle.DefinitionLives }
+func definitionExists(f *fixture) { f.in.Definition = rules.DefinitionLives }
 
 func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
@@ -216,7 +216,7 @@ func operationBroke(f *fixture) {
 }
 
 func refusedParameters(f *fixture) {
-	f.in.Parameters.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
+	f.in.Parameters.Invalid = rules.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 }
 
 // restored has the operator start with the status from a backup.
@@ -253,7 +253,7 @@ func tooLate(f *fixture) {
 
 // unreachable is when the broker's credentials were missing for a while.
 func unreachable(f *fixture) {
-	f.in.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
+	f.in.BrokerBlocker = rules.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
 	decided(f)
 	f.in.BrokerBlocker = nil
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -32,7 +32,7 @@ func (f *fixture) answer(a Answer) { f.after(Decide(f.si, f.in).Request, a) }
 
 // restart is another process, which has the status only.
 func (f *fixture) restart() {
-	f.gone = lifecycletest.Gone{}
+	f.gone = rulestest.Gone{}
 	f.in.Gone = f.gone.Inputs(f.si.Status.Common())
 }
 
@@ -69,13 +69,13 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 			f.answer(gone)
 			expect("after the first 410", "wait")
 			next := Decide(f.si, f.in)
-			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 			if !next.CheckAvailability || ready.Reason != v1beta1.ReasonGoneUnconfirmed || !strings.Contains(ready.Message, `ClusterServiceBroker "broker"`) {
 				t.Fatalf("the catalog is requested: %t; %+v", next.CheckAvailability, ready)
 			}
-			lifecycletest.WantState(t, "at first", next.Status.Conditions, "Reconciling")
+			rulestest.WantState(t, "at first", next.Status.Conditions, "Reconciling")
 			f.in.Now = f.in.Now.Add(10 * time.Minute)
-			lifecycletest.WantState(t, "later", Decide(f.si, f.in).Status.Conditions, "Stalled")
+			rulestest.WantState(t, "later", Decide(f.si, f.in).Status.Conditions, "Stalled")
 
 			f.restart()
 			expect("after a restart", "wait")
@@ -112,7 +112,7 @@ func TestF_JS14_GoneAfterAnAcceptedRemoval(t *testing.T) {
 // F-JS14: a first 410 about an id is dropped when the id is used again.
 func TestF_JS14_GoneIsForgottenWithTheNextUse(t *testing.T) {
 	f := newFixture(ready)
-	f.si.Status.Gone = []v1beta1.GoneResource{{ID: "id", Time: *lifecycle.Timestamp(f.in.Now)}, {ID: "other", Time: *lifecycle.Timestamp(f.in.Now)}}
+	f.si.Status.Gone = []v1beta1.GoneResource{{ID: "id", Time: *rules.Timestamp(f.in.Now)}, {ID: "other", Time: *rules.Timestamp(f.in.Now)}}
 	otherParameters(f)
 	f.answer(said(osbresult.Done, 200))
 	if got := f.si.Status.Gone; len(got) != 1 || got[0].ID != "other" {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"slices"
@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -39,12 +39,12 @@ type sent struct {
 
 // lookCleanUps finds the brokers of ids left behind.
 func (f *fixture) lookCleanUps() {
-	f.in.CleanUpBrokers = lifecycletest.CleanUpBrokers(f.si.Status.Common(), f.in.Offering.Broker, &f.in.Inputs)
+	f.in.CleanUpBrokers = rulestest.CleanUpBrokers(f.si.Status.Common(), f.in.Offering.Broker, &f.in.Inputs)
 }
 
 // run lets time pass until nothing is due before an end, with a broker, and returns the requests.
 func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []sent) {
-	end := lifecycletest.T0.Add(until)
+	end := rulestest.T0.Add(until)
 	for range 2000 {
 		f.lookCleanUps()
 		next := Decide(f.si, f.in)
@@ -52,8 +52,8 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 		case next.Release != nil:
 			return all
 		case call != nil:
-			all = append(all, sent{string(call.Operation), call.ID, f.in.Now.Sub(lifecycletest.T0)})
-			if call.CleanUp && call.Operation == lifecycle.Poll {
+			all = append(all, sent{string(call.Operation), call.ID, f.in.Now.Sub(rulestest.T0)})
+			if call.CleanUp && call.Operation == rules.Poll {
 				f.in.CleanUpPolls = map[string]time.Time{call.ID: f.in.Now}
 			}
 			f.after(call, broker(call))
@@ -62,7 +62,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 			return all
 		default:
 			f.si.Status = next.Status
-			f.in.Now = lifecycle.Latest(f.in.Now.Add(time.Second), next.RequeueAt)
+			f.in.Now = rules.Latest(f.in.Now.Add(time.Second), next.RequeueAt)
 		}
 	}
 	return all
@@ -82,7 +82,7 @@ func (f *fixture) leave() {
 // failingOnce is a broker that fails the requests under the first id, has nothing there, and answers 500 to the removal of what it does not have.
 func failingOnce(call *Request) Answer {
 	switch {
-	case call.Operation == lifecycle.Provision && call.ID != "id":
+	case call.Operation == rules.Provision && call.ID != "id":
 		a := said(osbresult.Done, 201)
 		a.Created = true
 		return a
@@ -96,15 +96,15 @@ func TestAnInstanceIsReadyThoughItsCleanUpFails(t *testing.T) {
 	f := newFixture()
 	f.run(2*time.Hour, failingOnce)
 	s := &f.si.Status
-	ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)
-	if !lifecycle.IsTrue(ready) || s.ExternalID != catalog.NextID("uid", "id", 1) {
+	ready := rules.FindCondition(s.Conditions, v1beta1.ConditionReady)
+	if !rules.IsTrue(ready) || s.ExternalID != catalog.NextID("uid", "id", 1) {
 		t.Fatalf("after 2 hours the id is %q, and Ready %+v", s.ExternalID, ready)
 	}
 	if left := s.LeftBehind; len(left) != 1 || left[0].ID != "id" || left[0].Target.PlanID != "small-id" || left[0].Target.Name != "broker" || left[0].LastTime.Sub(left[0].FirstTime.Time) < time.Hour {
 		t.Fatalf("left behind are %+v", left)
 	}
 	conditions := slices.Clone(s.Conditions)
-	last := s.LeftBehind[0].LastTime.Sub(lifecycletest.T0)
+	last := s.LeftBehind[0].LastTime.Sub(rulestest.T0)
 	var waits []time.Duration
 	for _, call := range f.run(120*time.Hour, failingOnce) {
 		if call.what != "deprovision" || call.id != "id" {
@@ -146,8 +146,8 @@ func TestADeletionRemovesWhatIsLeftBehind(t *testing.T) {
 	if len(calls) != 2 || calls[0].id != present || calls[1].id != "id" {
 		t.Errorf("it sends %+v", calls)
 	}
-	stalled := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
-	if !lifecycle.IsTrue(stalled) || !strings.Contains(stalled.Message, "former ids") || !strings.Contains(stalled.Message, "HTTP 500") || !strings.Contains(stalled.Message, v1beta1.DeletionPolicyRetain) {
+	stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
+	if !rules.IsTrue(stalled) || !strings.Contains(stalled.Message, "former ids") || !strings.Contains(stalled.Message, "HTTP 500") || !strings.Contains(stalled.Message, v1beta1.DeletionPolicyRetain) {
 		t.Errorf("Stalled is %+v", stalled)
 	}
 	kept := &fixture{si: f.si.DeepCopy(), in: f.in, plans: f.plans}
@@ -183,7 +183,7 @@ func TestFourIDsAreLeftBehind(t *testing.T) {
 		t.Errorf("the ids %v are tried at %v, and left behind are %d", ids, first, len(f.si.Status.LeftBehind))
 	}
 	for _, kind := range []string{v1beta1.ConditionStalled, v1beta1.ConditionFailed} {
-		if c := lifecycle.FindCondition(f.si.Status.Conditions, kind); !lifecycle.IsTrue(c) || c.Reason != v1beta1.ReasonOrphanMitigationFailed ||
+		if c := rules.FindCondition(f.si.Status.Conditions, kind); !rules.IsTrue(c) || c.Reason != v1beta1.ReasonOrphanMitigationFailed ||
 			!strings.Contains(c.Message, "spec.updateRequests") || !strings.Contains(c.Message, "deletion-policy=Retain") || !strings.Contains(c.Message, "HTTP 500") {
 			t.Errorf("%s is %+v", kind, c)
 		}
@@ -191,18 +191,18 @@ func TestFourIDsAreLeftBehind(t *testing.T) {
 	kept := &fixture{si: f.si.DeepCopy(), in: f.in, plans: f.plans}
 	toBeKept(kept)
 	kept.si.Generation++
-	if call := Decide(kept.si, kept.in).Request; call == nil || call.Operation != lifecycle.Provision || slices.Contains(ids, call.ID) {
+	if call := Decide(kept.si, kept.in).Request; call == nil || call.Operation != rules.Provision || slices.Contains(ids, call.ID) {
 		t.Errorf("with Retain it sends %+v", call)
 	}
 	f.si.Generation++ // a touch
 	mended := func(call *Request) Answer {
-		if call.Operation == lifecycle.Deprovision {
+		if call.Operation == rules.Deprovision {
 			return said(osbresult.Done, 200)
 		}
 		return failingOnce(call)
 	}
 	f.run(201*time.Hour, mended)
-	if s := &f.si.Status; !lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) || len(s.LeftBehind) > 0 {
+	if s := &f.si.Status; !rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) || len(s.LeftBehind) > 0 {
 		t.Errorf("after a touch, and once the broker is mended: %+v", s)
 	}
 }
@@ -213,7 +213,7 @@ func TestAnAsynchronousCleanUpIsPolled(t *testing.T) {
 	f.run(2*time.Hour, failingOnce)
 	state := osbresult.InProgress
 	broker := func(call *Request) Answer {
-		if call.Operation != lifecycle.Poll {
+		if call.Operation != rules.Poll {
 			a := said(osbresult.Accepted, 202)
 			a.Operation = "op-7"
 			return a
@@ -257,13 +257,13 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 	f.run(24*time.Hour, broker)
 	f.succeed()
 	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return said(osbresult.Done, 200) })
-	if s := &f.si.Status; s.BrokerAddress != lifecycletest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != lifecycletest.FirstAddress {
+	if s := &f.si.Status; s.BrokerAddress != rulestest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != rulestest.FirstAddress {
 		t.Fatalf("%+v", s)
 	}
 	deleted(f)
 	definitionExists(f)
 	f.run(49*time.Hour, func(*Request) Answer { return said(osbresult.Done, 200) })
-	if stalled := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled); stalled.Reason != v1beta1.ReasonBrokerMoved {
+	if stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled); stalled.Reason != v1beta1.ReasonBrokerMoved {
 		t.Errorf("Stalled is %+v", stalled)
 	}
 	confirmed(f)

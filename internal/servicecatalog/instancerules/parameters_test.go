@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -36,12 +36,12 @@ func fromSecret(version, object string) func(*fixture) {
 		if bad != nil {
 			panic(bad)
 		}
-		f.in.Parameters = lifecycle.Parameters{Parameters: merged, Known: true, Version: version, Digest: catalog.Digest([]byte("key"), merged.Sent)}
+		f.in.Parameters = rules.Parameters{Parameters: merged, Known: true, Version: version, Digest: catalog.Digest([]byte("key"), merged.Sent)}
 	}
 }
 
 // unread forgets the content of the Secret.
-func unread(f *fixture) { f.in.Parameters = lifecycle.Parameters{Version: f.in.Parameters.Version} }
+func unread(f *fixture) { f.in.Parameters = rules.Parameters{Version: f.in.Parameters.Version} }
 
 // byOriginal has the status be one of the original service-catalog, which records neither version nor digest.
 func byOriginal(f *fixture) {
@@ -105,12 +105,12 @@ func TestWhatIsSentDecides(t *testing.T) {
 func inSpec(object string) func(*fixture) {
 	return func(f *fixture) {
 		merged, _ := catalog.Merge(&runtime.RawExtension{Raw: []byte(object)}, nil)
-		f.in.Parameters = lifecycle.Parameters{Parameters: merged, Known: true, Digest: catalog.Digest(nil, merged.Sent)}
+		f.in.Parameters = rules.Parameters{Parameters: merged, Known: true, Digest: catalog.Digest(nil, merged.Sent)}
 	}
 }
 
 func missingSecret(f *fixture) {
-	f.in.Parameters = lifecycle.Parameters{Known: true, SecretMissing: true, Version: "none", Blocker: lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")}
+	f.in.Parameters = rules.Parameters{Known: true, SecretMissing: true, Version: "none", Blocker: rules.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")}
 }
 
 func otherKey(f *fixture) {
@@ -122,8 +122,8 @@ func sooner(f *fixture) { f.in.Now = f.si.Status.Attempts.LastTime.Add(time.Mill
 
 // F-S18: a CRD that is being deleted may be created again, of which no watch tells.
 func TestATerminatingDefinitionIsReadAgain(t *testing.T) {
-	f := newFixture(created, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating })
-	if at := Decide(f.si, f.in).RequeueAt; !at.Equal(f.in.Now.Add(lifecycle.DefinitionRetry)) {
+	f := newFixture(created, deleted, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating })
+	if at := Decide(f.si, f.in).RequeueAt; !at.Equal(f.in.Now.Add(rules.DefinitionRetry)) {
 		t.Errorf("again at %s", at)
 	}
 }
@@ -174,7 +174,7 @@ func TestRefusalNamesRequiredParameter(t *testing.T) {
 			answer := said(osbresult.Rejected, 400)
 			answer.Description = test.description
 			call := Decide(f.si, f.in).Request
-			if call.Operation == lifecycle.Poll {
+			if call.Operation == rules.Poll {
 				answer = stateOf(osbresult.Failed)
 				answer.OperationDescription = test.description
 			}

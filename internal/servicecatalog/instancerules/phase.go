@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"cmp"
@@ -183,7 +183,7 @@ func (p Phase) hasNothingAtBroker() bool { return !p.MayExist() || p == Provisio
 // IsProvisioned reports whether the broker has confirmed the instance, and not its removal. During a deprovisioning, the phase does not
 // tell.
 func IsProvisioned(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.ProvisionStatus == v1beta1.Provisioned || isOfEarlyOriginal(s) && !lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+	return s.ProvisionStatus == v1beta1.Provisioned || isOfEarlyOriginal(s) && !rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }
 
 // isOfEarlyOriginal reports whether an early version of the original service-catalog has written a status: it had neither provisionStatus nor
@@ -196,6 +196,6 @@ func isOfEarlyOriginal(s *v1beta1.ServiceInstanceStatus) bool {
 // retry after Failed=True. During an operation, that condition is older than the operation. Bellhop records it in the attempts; its own
 // conditions, which have Stalled, may be Failed also while an instance waits.
 func isGivenUp(s *v1beta1.ServiceInstanceStatus) bool {
-	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
-	return isOriginal && s.Attempts == nil && s.CurrentOperation == "" && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+	isOriginal := rules.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
+	return isOriginal && s.Attempts == nil && s.CurrentOperation == "" && rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -23,7 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -45,7 +45,7 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 		want   Phase
 	}{
 		"never written":                     {v1beta1.ServiceInstanceStatus{}, New},
-		"the schema's default":              {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ObservedGeneration: lifecycletest.SchemaDefault}}, New},
+		"the schema's default":              {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ObservedGeneration: rulestest.SchemaDefault}}, New},
 		"initialised":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: notRequired}, NotCreated},
 		"provision request in flight":       {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, DeprovisionStatus: required}, Provisioning},
 		"the same after a clean-up":         {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, ProvisionStatus: notProvisioned, DeprovisionStatus: required}, Provisioning},
@@ -79,7 +79,7 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 
 // TestPhaseIsDecodedAsEncoded: whatever the status had before.
 func TestPhaseIsDecodedAsEncoded(t *testing.T) {
-	word, when := "word", lifecycle.Timestamp(lifecycletest.T0)
+	word, when := "word", rules.Timestamp(rulestest.T0)
 	before := map[string]v1beta1.ServiceInstanceStatus{
 		"an empty status": {},
 		"a mitigation": {OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, LastOperation: &word, OperationStartTime: when},
@@ -142,9 +142,9 @@ func TestAnInstanceWhoseRemovalWasGivenUp(t *testing.T) {
 	})
 	for range 2 {
 		next := Decide(f.si, f.in)
-		c := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+		c := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 		for _, want := range []string{"Status: 500; out of disk.; Stopping reconciliation retries", v1beta1.RetryDeletionAnnotation + "=1", v1beta1.DeletionPolicyRetain} {
-			if next.Request != nil || !lifecycle.IsTrue(c) || !strings.Contains(c.Message, want) {
+			if next.Request != nil || !rules.IsTrue(c) || !strings.Contains(c.Message, want) {
 				t.Errorf("%s: %+v has no %q", next.say(), c, want)
 			}
 		}
@@ -178,7 +178,7 @@ func givenUp(f *fixture) {
 // TestQueuedInstanceIsNotGivenUp: Failed is True as well while an instance waits for the probe of a broker that looks misconfigured.
 func TestQueuedInstanceIsNotGivenUp(t *testing.T) {
 	queued := func(f *fixture) {
-		probed := &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "the broker looks misconfigured"}}
+		probed := &rules.Blocker{Failed: true, Cause: rules.Cause{Reason: v1beta1.ReasonQueued, Message: "the broker looks misconfigured"}}
 		f.si.Status = StatusForBlocker(f.si, probed, f.in.Now)
 	}
 	for name, test := range map[string]struct {

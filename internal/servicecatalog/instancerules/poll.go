@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"time"
@@ -33,7 +33,7 @@ func (d *decision) poll() {
 	case missing != nil:
 		d.setBlocked(missing)
 	case d.in.Offering.Broker == nil:
-		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to poll the operation in progress")))
+		d.setBlocked(rules.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, rules.BrokerMissing(d.Status.Broker, "to poll the operation in progress")))
 	case d.in.BrokerBlocker != nil:
 		d.setBlocked(d.in.BrokerBlocker)
 	default:
@@ -48,8 +48,8 @@ func (d *decision) poll() {
 
 // hasSentParameters reports whether the operation is for the parameters of the present spec: an update leaves out those that stay the same.
 func (d *decision) hasSentParameters() bool {
-	before, sent := lifecycle.NonNil(d.Status.ExternalProperties), lifecycle.NonNil(d.Status.InProgressProperties)
-	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == ProvisionAccepted || !lifecycle.SameParametersSent(before, sent))
+	before, sent := rules.NonNil(d.Status.ExternalProperties), rules.NonNil(d.Status.InProgressProperties)
+	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == ProvisionAccepted || !rules.SameParametersSent(before, sent))
 }
 
 // pollWhenDue polls the operation when the next poll is due.

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"cmp"
@@ -34,11 +34,11 @@ func heldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePr
 // RecordedPlans returns the ids of the plans that the instance may have at the broker according to the status, the most likely one
 // first.
 func RecordedPlans(s *v1beta1.ServiceInstanceStatus) []string {
-	ids := []string{lifecycle.PlanID(lifecycle.NonNil(heldProperties(s))), lifecycle.PlanID(lifecycle.NonNil(s.InProgressProperties))}
+	ids := []string{rules.PlanID(rules.NonNil(heldProperties(s))), rules.PlanID(rules.NonNil(s.InProgressProperties))}
 	if s.Attempts != nil {
 		ids = append(ids, s.Attempts.PlanIDs...)
 	}
-	return lifecycle.Distinct(ids...)
+	return rules.Distinct(ids...)
 }
 
 // OperationProperties returns the properties that the operation in progress leads to, or removes; nil: there is no operation.

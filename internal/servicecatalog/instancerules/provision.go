@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
@@ -50,20 +50,20 @@ func (d *decision) provision() {
 	}
 	props := d.desiredProperties()
 	isHeld, isRetrievable := isConflictHeld(&d.Status), d.in.Offering.Class.Common().InstanceRetrievable
-	unwanted := d.isChangeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
+	unwanted := d.isChangeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !rules.SameProperties(d.Status.InProgressProperties, props)
 	switch {
 	case attempts != nil && attempts.Conflict && (isRetrievable || !isHeld):
-		d.Request = d.newRequest(lifecycle.Inspect)
+		d.Request = d.newRequest(rules.Inspect)
 		d.Request.Properties = props
 		return
-	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsAfter(attempts.Mitigation):
+	case unwanted || attempts != nil && attempts.Unknown > rules.MaxRepeatsAfter(attempts.Mitigation):
 		if !d.owns() || catalog.IsRetained(d.si) {
 			break
 		}
 		d.startMitigation()
 		return
 	}
-	d.Request = d.newRequest(lifecycle.Provision)
+	d.Request = d.newRequest(rules.Provision)
 	d.Request.Properties, d.Request.Required = props, d.in.Parameters.Required
 	d.recordFormerPlan(props)
 	d.beginOperation(Provisioning, props)
@@ -72,7 +72,7 @@ func (d *decision) provision() {
 
 // block sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
 // broker's instance was created, so that this object does not inherit it.
-func (d *decision) block(why *lifecycle.Blocker) {
+func (d *decision) block(why *rules.Blocker) {
 	d.setBlocked(why)
 	if !d.phase.hasNothingAtBroker() {
 		return
@@ -89,28 +89,28 @@ func (d *decision) writeAhead(reason, message string) {
 		return
 	}
 	d.WriteAhead = true
-	if lifecycle.IsSlow(d.Status.Attempts) { // the conditions stay until the broker has answered
+	if rules.IsSlow(d.Status.Attempts) { // the conditions stay until the broker has answered
 		d.observe()
 		return
 	}
-	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
+	d.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
 }
 
 // precondition returns what blocks a provisioning or an update; nil: nothing does.
-func (d *decision) precondition() *lifecycle.Blocker {
+func (d *decision) precondition() *rules.Blocker {
 	switch offer := d.in.Offering; {
-	case d.in.Namespace == lifecycle.NamespaceTerminating:
-		return lifecycle.TerminatingNamespace(d.si.Namespace)
+	case d.in.Namespace == rules.NamespaceTerminating:
+		return rules.TerminatingNamespace(d.si.Namespace)
 	case offer.Missing != nil:
 		return offer.Missing
 	case !offer.Broker.GetDeletionTimestamp().IsZero() && !IsProvisioned(&d.Status):
-		return lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.Broker.GetName()))
-	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si):
-		return d.in.Claimants.BlocksCreation().InUse(lifecycle.InstanceID(d.si))
+		return rules.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.Broker.GetName()))
+	case d.in.Claimants.BlocksCreation() != nil && !rules.OwnsInstance(d.si):
+		return d.in.Claimants.BlocksCreation().InUse(rules.InstanceID(d.si))
 	case offer.Class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
-		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.Class.Common().ExternalName))
+		return rules.BlockedBy(v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.Class.Common().ExternalName))
 	case offer.Plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
-		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.Plan.Common().ExternalName))
+		return rules.BlockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.Plan.Common().ExternalName))
 	}
 	return d.in.BrokerBlocker
 }
@@ -120,7 +120,7 @@ func (d *decision) knowsParameters() bool {
 	params := d.in.Parameters
 	switch {
 	case !params.Known:
-		d.Need = lifecycle.NeedParameters
+		d.Need = rules.NeedParameters
 	case params.Blocker == nil:
 		return true
 	case !params.SecretMissing || !IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration:
@@ -132,13 +132,13 @@ func (d *decision) knowsParameters() bool {
 
 // hasPlan reports whether the instance has the plan at the broker.
 func (d *decision) hasPlan(plan v1beta1.Plan) bool {
-	return IsProvisioned(&d.Status) && d.Status.ExternalProperties != nil && lifecycle.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
+	return IsProvisioned(&d.Status) && d.Status.ExternalProperties != nil && rules.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
 }
 
 // desiredProperties returns the properties that the spec asks for.
 func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
 	plan, params := d.in.Offering.Plan, d.in.Parameters
-	props := lifecycle.PropertiesOf(plan)
+	props := rules.PropertiesOf(plan)
 	props.Parameters, props.ParameterChecksum = params.Redacted, params.Checksum
 	props.ParametersVersion, props.ParametersDigest = params.Version, params.Digest
 	props.UpdateRequests, props.UserInfo = d.si.Spec.UpdateRequests, d.si.Spec.UserInfo

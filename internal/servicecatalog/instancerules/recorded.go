@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -32,7 +32,7 @@ func (d *decision) candidatePlans() []string {
 }
 
 // newRecordedRequest returns a request with the recorded ids of service and plan: the spec may have changed since.
-func (d *decision) newRecordedRequest() (*Request, *lifecycle.Blocker) {
+func (d *decision) newRecordedRequest() (*Request, *rules.Blocker) {
 	call := d.newRequest("")
 	if known := d.Status.Broker; known != nil && known.ServiceID != "" {
 		call.ServiceID = known.ServiceID
@@ -46,7 +46,7 @@ func (d *decision) newRecordedRequest() (*Request, *lifecycle.Blocker) {
 	if d.in.Offering.Missing != nil {
 		return nil, d.in.Offering.Missing
 	}
-	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "the status does not say which plan the instance has")
+	return nil, rules.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "the status does not say which plan the instance has")
 }
 
 // CandidatePlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"slices"
@@ -33,30 +33,30 @@ func (d *decision) remove() {
 	switch {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.si):
-		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the service is left at the broker"}
+		d.Release = &rules.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the service is left at the broker"}
 	case d.phase == Removed:
-		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "Nothing is left at the broker"}
+		d.Release = &rules.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "Nothing is left at the broker"}
 	case d.phase.hasNothingAtBroker():
-		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
+		d.Release = rules.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, rules.InstanceID(d.si), d.belongsToAnother())
 	case len(d.in.Bindings) > 0:
 		d.waitForBindings()
-	case d.phase == ProvisionAccepted && !lifecycle.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
+	case d.phase == ProvisionAccepted && !rules.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
-	case !lifecycle.IsRemovedWithObject(d.si) && (d.Status.OwnershipUnknown || d.phase == Provisioning) && d.in.Claimants.BlocksRemoval() == nil:
-		d.blockRemoval(lifecycle.OwnershipUnknown("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
-	case !lifecycle.IsRemovedWithObject(d.si):
-		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
-	case isConflictHeld(&d.Status) && !lifecycle.IsToBeDeleted(d.si):
-		d.blockRemoval(lifecycle.ConflictHeld("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
+	case !rules.IsRemovedWithObject(d.si) && (d.Status.OwnershipUnknown || d.phase == Provisioning) && d.in.Claimants.BlocksRemoval() == nil:
+		d.blockRemoval(rules.OwnershipUnknown("serviceinstance", d.si, rules.InstanceID(d.si)))
+	case !rules.IsRemovedWithObject(d.si):
+		d.Release = rules.RetainedAsSupplied(rules.InstanceID(d.si))
+	case isConflictHeld(&d.Status) && !rules.IsToBeDeleted(d.si):
+		d.blockRemoval(rules.ConflictHeld("serviceinstance", d.si, rules.InstanceID(d.si)))
 	case d.in.Claimants.BlocksRemoval() != nil:
-		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.in.Claimants.BlocksRemoval())
-	case d.Status.DeprovisionStatus == v1beta1.DeprovisionFailed && !lifecycle.IsRetryRequested(d.si):
-		d.blockRemoval(lifecycle.HoldGivenUpRemoval("serviceinstance", v1beta1.ReasonDeprovisionCallFailed, d.si, d.Status.Common(), d.schedule().PresentSpec()))
-	case d.in.Definition == lifecycle.DefinitionUnknown:
-		d.Need = lifecycle.NeedDefinition
-	case d.in.Definition == lifecycle.DefinitionTerminating:
-		d.blockRemoval(lifecycle.TerminatingDefinition())
-		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
+		d.Release = rules.RetainedForClaimant(rules.InstanceID(d.si), d.in.Claimants.BlocksRemoval())
+	case d.Status.DeprovisionStatus == v1beta1.DeprovisionFailed && !rules.IsRetryRequested(d.si):
+		d.blockRemoval(rules.HoldGivenUpRemoval("serviceinstance", v1beta1.ReasonDeprovisionCallFailed, d.si, d.Status.Common(), d.schedule().PresentSpec()))
+	case d.in.Definition == rules.DefinitionUnknown:
+		d.Need = rules.NeedDefinition
+	case d.in.Definition == rules.DefinitionTerminating:
+		d.blockRemoval(rules.TerminatingDefinition())
+		d.RequeueAt = d.in.Now.Add(rules.DefinitionRetry)
 	default:
 		d.deprovision()
 	}
@@ -64,15 +64,15 @@ func (d *decision) remove() {
 
 // waitForBindings waits until the bindings of the instance are removed. One command may delete an instance and its bindings, in this order.
 func (d *decision) waitForBindings() {
-	blocker := lifecycle.BlockedFrom(d.si.DeletionTimestamp.Add(bindingsDeletionDelay), v1beta1.ReasonDeprovisionBlockedByExistingCredentials,
-		"ServiceBindings have to be deleted first: "+lifecycle.Enumerate(d.in.Bindings))
+	blocker := rules.BlockedFrom(d.si.DeletionTimestamp.Add(bindingsDeletionDelay), v1beta1.ReasonDeprovisionBlockedByExistingCredentials,
+		"ServiceBindings have to be deleted first: "+rules.Enumerate(d.in.Bindings))
 	blocker.InProgress = d.in.BindingsGoing
 	d.blockRemoval(blocker)
 }
 
 // mitigate continues an orphan mitigation.
 func (d *decision) mitigate() {
-	if why := lifecycle.MitigationForbidden(catalog.IsRetained(d.si), d.owns()); why != "" {
+	if why := rules.MitigationForbidden(catalog.IsRetained(d.si), d.owns()); why != "" {
 		d.stopMitigation(why)
 		return
 	}
@@ -84,8 +84,8 @@ func (d *decision) startMitigation() {
 	d.phase, d.WriteAhead = Mitigating, true
 	a := d.currentAttempts()
 	a.Count, a.Misconfigured = 0, 0
-	why := lifecycle.MitigationPrefix + ": the outcome of earlier requests is unknown. Then it is provisioned again"
-	d.setConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix, a, &lifecycle.Cause{Reason: v1beta1.ReasonStartingInstanceOrphanMitigation, Message: why}))
+	why := rules.MitigationPrefix + ": the outcome of earlier requests is unknown. Then it is provisioned again"
+	d.setConditions(rules.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, rules.MitigationPrefix, a, &rules.Cause{Reason: v1beta1.ReasonStartingInstanceOrphanMitigation, Message: why}))
 	d.deprovision()
 }
 
@@ -93,7 +93,7 @@ func (d *decision) stopMitigation(why string) {
 	d.phase = Provisioning
 	a := d.currentAttempts() // those of the generation that was mitigated
 	a.Stopped, a.NextTime = true, nil
-	d.setConditions(lifecycle.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
+	d.setConditions(rules.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
 }
 
 // renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts stay those of the spec that is
@@ -114,11 +114,11 @@ func (d *decision) deprovision() {
 	d.renewMitigation()
 	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
 	ids, missing := d.newRecordedRequest()
-	switch gone := d.in.GoneBlocker(d.Status.Common(), lifecycle.InstanceID(d.si)); {
+	switch gone := d.in.GoneBlocker(d.Status.Common(), rules.InstanceID(d.si)); {
 	case missing != nil:
 		d.blockRemoval(missing)
 	case d.in.Offering.Broker == nil:
-		d.blockRemoval(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
+		d.blockRemoval(rules.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, rules.BrokerMissing(d.Status.Broker, "to remove the service")))
 	case d.in.BrokerBlocker != nil:
 		d.blockRemoval(d.in.BrokerBlocker)
 	case !removing && gone != nil:
@@ -127,16 +127,16 @@ func (d *decision) deprovision() {
 	case removing && !d.isOverdue():
 		d.pollWhenDue(ids, true)
 	case !removing && d.isRemovalRefused() && !d.isOverdue():
-		ids.PlanID = lifecycle.PlanID(heldProperties(&d.Status))
+		ids.PlanID = rules.PlanID(heldProperties(&d.Status))
 		d.pollWhenDue(ids, false) // its end decides which plan the removal names
 	case !removing && !d.isDue():
 	default:
-		ids.Operation, ids.ConfirmsGone = lifecycle.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
+		ids.Operation, ids.ConfirmsGone = rules.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 		if removing || d.isRemovalRefused() { // past its deadline
 			d.phase = d.phase.unaccepted()
 		}
 		if d.Status.Broker == nil { // of the original service-catalog
-			d.Status.Broker = lifecycle.ReferenceTo(d.in.Offering)
+			d.Status.Broker = rules.ReferenceTo(d.in.Offering)
 		}
 		d.Request = ids
 	}
@@ -144,13 +144,13 @@ func (d *decision) deprovision() {
 
 // describeInFlight sets the status for a removal request that takes its time, where the instance is on record as Ready.
 func (d *decision) describeInFlight() {
-	isRemoval := d.Request != nil && d.Request.Operation == lifecycle.Deprovision && !d.si.DeletionTimestamp.IsZero()
-	if !isRemoval || !lifecycle.IsTrue(lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
+	isRemoval := d.Request != nil && d.Request.Operation == rules.Deprovision && !d.si.DeletionTimestamp.IsZero()
+	if !isRemoval || !rules.IsTrue(rules.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
 		return
 	}
 	d.InFlight = d.Status.DeepCopy()
 	d.InFlight.ObservedGeneration = d.si.Generation
-	SetConditions(d.InFlight, lifecycle.RemovalInFlight(d.si, v1beta1.ReasonDeprovisioning, "deprovision"), d.in.Now)
+	SetConditions(d.InFlight, rules.RemovalInFlight(d.si, v1beta1.ReasonDeprovisioning, "deprovision"), d.in.Now)
 }
 
 // isRemovalRefused reports whether the broker has refused the removal because of an operation in progress.

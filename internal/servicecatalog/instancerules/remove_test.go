@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -40,7 +40,7 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 		}
 		calls = append(calls, string(next.Request.Operation))
 		a := said(osbresult.Unknown, 500)
-		if next.Request.Operation == lifecycle.Deprovision {
+		if next.Request.Operation == rules.Deprovision {
 			a = said(osbresult.Done, 200)
 		}
 		f.after(next.Request, a)
@@ -76,7 +76,7 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
 				f := newFixture(is...)
 				next := Decide(f.si, f.in)
-				if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
+				if next.Request == nil || next.Request.Operation != rules.Deprovision {
 					t.Fatal(next.say())
 				}
 				f.after(next.Request, said(class, 500))
@@ -114,10 +114,10 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
 			t.Run(name+" after "+how, func(t *testing.T) {
 				f := newFixture(append(before, test.is...)...)
-				if got := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) || strings.Count(got, what) > 1 {
+				if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) || strings.Count(got, what) > 1 {
 					t.Errorf("Ready says: %s", got)
 				}
-				if is := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation) != nil; is != f.si.DeletionTimestamp.IsZero() {
+				if is := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation) != nil; is != f.si.DeletionTimestamp.IsZero() {
 					t.Errorf("%v conditions", f.si.Status.Conditions)
 				}
 			})
@@ -130,7 +130,7 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, definitionExists)
 	for range 3 {
 		next := Decide(f.si, f.in)
-		if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
+		if next.Request == nil || next.Request.Operation != rules.Deprovision {
 			t.Fatalf("it is not asked for: %s", next.say())
 		}
 		f.after(next.Request, said(osbresult.Accepted, 202))
@@ -182,7 +182,7 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	f = newFixture(toBeKept)
 	for range 25 {
 		next := Decide(f.si, f.in)
-		if next.Request == nil || next.Request.Operation != lifecycle.Provision {
+		if next.Request == nil || next.Request.Operation != rules.Provision {
 			t.Fatal(next.say())
 		}
 		f.after(next.Request, said(osbresult.Unknown, 500))
@@ -214,7 +214,7 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 			for range 4 {
 				f.in.Now = f.in.Now.Add(time.Minute)
 				next := Decide(f.si, f.in)
-				if next.Request == nil || next.Request.Operation != lifecycle.Poll {
+				if next.Request == nil || next.Request.Operation != rules.Poll {
 					t.Fatal(next.say())
 				}
 				named = append(named, strings.TrimSuffix(next.Request.PlanID, "-id"))
@@ -260,7 +260,7 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 			var named []string
 			for range 3 {
 				next := Decide(f.si, f.in)
-				if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
+				if next.Request == nil || next.Request.Operation != rules.Deprovision {
 					t.Fatal(next.say())
 				}
 				named = append(named, strings.TrimSuffix(next.Request.PlanID, "-id"))
@@ -302,7 +302,7 @@ func TestARemovalInFlight(t *testing.T) {
 		if got := next.InFlight; (got != nil) != test.want {
 			t.Errorf("%s: %s, %+v", name, next.say(), got)
 		} else if got != nil {
-			c := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady)
+			c := rules.FindCondition(got.Conditions, v1beta1.ConditionReady)
 			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonDeprovisioning || !strings.Contains(c.Message, v1beta1.DeletionPolicyRetain) || next.WriteAhead || got.CurrentOperation != next.Status.CurrentOperation {
 				t.Errorf("%s: %+v, write-ahead %t", name, got, next.WriteAhead)
 			}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"strings"
@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -62,17 +62,17 @@ func (f *fixture) due() time.Duration { return attemptsOf(f.si).NextTime.Sub(f.i
 // TestConditionsOfWaiting has the phases in which no request is made.
 func TestConditionsOfWaiting(t *testing.T) {
 	noClass := func(f *fixture) {
-		f.in.Offering = lifecycle.Offering{Missing: lifecycle.MissingReference(f.si, v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
+		f.in.Offering = rules.Offering{Missing: rules.MissingReference(f.si, v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 	}
-	problem := func(b *lifecycle.Blocker) func(*fixture) { return func(f *fixture) { f.in.BrokerBlocker = b } }
+	problem := func(b *rules.Blocker) func(*fixture) { return func(f *fixture) { f.in.BrokerBlocker = b } }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
 		"F-JS2 no class, young":             {fs(noClass), "Reconciling"},
-		"F-JS2 no class, old":               {fs(noClass, later(lifecycle.MissingReferenceDelay)), "Stalled"},
-		"F-JS2 the broker is in progress":   {fs(problem(lifecycle.InProgress("x", "y"))), "Reconciling"},
-		"F-JS2 the broker is stalled":       {fs(problem(lifecycle.BlockedBy("x", "y"))), "Stalled"},
+		"F-JS2 no class, old":               {fs(noClass, later(rules.MissingReferenceDelay)), "Stalled"},
+		"F-JS2 the broker is in progress":   {fs(problem(rules.InProgress("x", "y"))), "Reconciling"},
+		"F-JS2 the broker is stalled":       {fs(problem(rules.BlockedBy("x", "y"))), "Stalled"},
 		"F-JS2 a class that is not offered": {fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
 		"F-U13 bindings may go":             {fs(ready, deleted, definitionExists, boundTo), "Reconciling"},
 		"F-JS2 bindings have to go":         {fs(ready, deleted, definitionExists, boundTo, later(bindingsDeletionDelay)), "Stalled"},
@@ -82,8 +82,8 @@ func TestConditionsOfWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			next := Decide(f.si, f.in)
-			lifecycletest.WantState(t, "it says", next.Status.Conditions, test.want)
-			if name == "F-JS2 no class, young" && !next.RequeueAt.Equal(f.si.CreationTimestamp.Add(lifecycle.MissingReferenceDelay)) {
+			rulestest.WantState(t, "it says", next.Status.Conditions, test.want)
+			if name == "F-JS2 no class, young" && !next.RequeueAt.Equal(f.si.CreationTimestamp.Add(rules.MissingReferenceDelay)) {
 				t.Errorf("it is looked at again at %s", next.RequeueAt)
 			}
 		})
@@ -100,20 +100,20 @@ func TestMisconfiguration(t *testing.T) {
 		if i > 2 {
 			want = "Stalled Failed"
 		}
-		lifecycletest.WantState(t, lifecycle.AttemptNumber(int32(i+1)), f.si.Status.Conditions, want)
+		rulestest.WantState(t, rules.AttemptNumber(int32(i+1)), f.si.Status.Conditions, want)
 		if wait := f.due(); wait < seconds*time.Second*7/10 || wait > seconds*time.Second*13/10 {
-			t.Errorf("after %s it waits %s, not about %d s", lifecycle.AttemptNumber(int32(i+1)), wait, seconds)
+			t.Errorf("after %s it waits %s, not about %d s", rules.AttemptNumber(int32(i+1)), wait, seconds)
 		}
 		f.in.Now = f.in.Now.Add(f.due())
 	}
-	if failed := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionFailed); !strings.Contains(failed.Message, "forbidden by the gateway") {
+	if failed := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionFailed); !strings.Contains(failed.Message, "forbidden by the gateway") {
 		t.Errorf("it says %s", failed.Message)
 	}
 	if before := Decide(f.si, f.in); before.Request != nil {
-		lifecycletest.WantState(t, "before the request", before.Status.Conditions, "Stalled Failed")
+		rulestest.WantState(t, "before the request", before.Status.Conditions, "Stalled Failed")
 	}
 	f.answered(t, said(osbresult.Done, 201))
-	lifecycletest.WantState(t, "mended", f.si.Status.Conditions, "Ready")
+	rulestest.WantState(t, "mended", f.si.Status.Conditions, "Ready")
 }
 
 // TestAnEditEndsAMisconfiguration has F-R12: the changed object has quick repeats of its own.
@@ -126,7 +126,7 @@ func TestAnEditEndsAMisconfiguration(t *testing.T) {
 	f.answered(t, said(osbresult.Misconfigured, 404))
 	otherParameters(f)
 	f.answered(t, said(osbresult.Misconfigured, 404))
-	lifecycletest.WantState(t, "edited", f.si.Status.Conditions, "Reconciling")
+	rulestest.WantState(t, "edited", f.si.Status.Conditions, "Reconciling")
 }
 
 // TestOneProbeForABroker has F-R12: what waits for the probe of its broker writes its status once.
@@ -135,8 +135,8 @@ func TestOneProbeForABroker(t *testing.T) {
 	refusal := saying(osbresult.Misconfigured, 403, "no")
 	refusal.Probed = `ClusterServiceBroker "broker"`
 	f.answered(t, refusal)
-	lifecycletest.WantState(t, "the broker is blocked", f.si.Status.Conditions, "Stalled Failed")
-	if message := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled).Message; !strings.Contains(message, `retried with ClusterServiceBroker "broker", see its status`) {
+	rulestest.WantState(t, "the broker is blocked", f.si.Status.Conditions, "Stalled Failed")
+	if message := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled).Message; !strings.Contains(message, `retried with ClusterServiceBroker "broker", see its status`) {
 		t.Errorf("it says %s", message)
 	}
 	before := f.si.Status.DeepCopy()
@@ -161,7 +161,7 @@ func (f *fixture) mitigated(t *testing.T, fail func()) {
 		case next.Request == nil:
 			f.si.Status = next.Status
 			f.in.Now = next.RequeueAt
-		case next.Request.Operation == lifecycle.Deprovision:
+		case next.Request.Operation == rules.Deprovision:
 			f.after(next.Request, said(osbresult.Done, 200))
 		default:
 			fail()
@@ -187,13 +187,13 @@ func TestMitigationsAreSpread(t *testing.T) {
 			for i, wait := range []time.Duration{0, 0, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 				f.mitigated(t, func() { fail(t, f) })
 				if wait == 0 {
-					lifecycletest.WantState(t, "it is cleaned up", f.si.Status.Conditions, "Reconciling")
+					rulestest.WantState(t, "it is cleaned up", f.si.Status.Conditions, "Reconciling")
 					f.in.Now = f.in.Now.Add(f.due())
 					continue
 				}
-				lifecycletest.WantState(t, "it is cleaned up often", f.si.Status.Conditions, "Stalled Failed")
+				rulestest.WantState(t, "it is cleaned up often", f.si.Status.Conditions, "Stalled Failed")
 				for _, kind := range []string{v1beta1.ConditionFailed, v1beta1.ConditionStalled} {
-					if c := lifecycle.FindCondition(f.si.Status.Conditions, kind); !strings.Contains(c.Message, quota) {
+					if c := rules.FindCondition(f.si.Status.Conditions, kind); !strings.Contains(c.Message, quota) {
 						t.Errorf("%s says %s", kind, c.Message)
 					}
 				}
@@ -211,10 +211,10 @@ func TestMitigationsAreSpread(t *testing.T) {
 func TestARecoveryEndsTheWait(t *testing.T) {
 	f := newFixture()
 	fail := func() { f.answered(t, saying(osbresult.Unknown, 500, quota)) }
-	for range lifecycle.MaxRemovals {
+	for range rules.MaxRemovals {
 		f.mitigated(t, fail)
 	}
-	f.in.Recovered = lifecycletest.T0.Add(-time.Hour)
+	f.in.Recovered = rulestest.T0.Add(-time.Hour)
 	if got := Decide(f.si, f.in).say(); got != "wait" {
 		t.Errorf("before the broker recovers: %s", got)
 	}
@@ -229,31 +229,31 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 	f.si.Generation++
 	f.si.Spec.UpdateRequests++
 	f.answered(t, said(osbresult.Done, 201))
-	lifecycletest.WantState(t, "asked for again", f.si.Status.Conditions, "Ready")
+	rulestest.WantState(t, "asked for again", f.si.Status.Conditions, "Ready")
 }
 
 // TestADeletionHasNotFailed has F-JS6.
 func TestADeletionHasNotFailed(t *testing.T) {
 	f := newFixture(ready, otherParameters, refusedOnce)
-	lifecycletest.WantState(t, "refused", f.si.Status.Conditions, "Stalled Failed")
+	rulestest.WantState(t, "refused", f.si.Status.Conditions, "Stalled Failed")
 	deleted(f)
 	definitionExists(f)
 	f.answered(t, said(osbresult.Accepted, 202))
-	lifecycletest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
+	rulestest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
 	f = newFixture(ready, otherParameters, refusedOnce, deleted, definitionExists, boundTo, later(bindingsDeletionDelay))
-	lifecycletest.WantState(t, "waiting for bindings", Decide(f.si, f.in).Status.Conditions, "Stalled")
+	rulestest.WantState(t, "waiting for bindings", Decide(f.si, f.in).Status.Conditions, "Stalled")
 }
 
 // TestTheWordsOfARefusalStay has F-JS3: through the clean-up that follows it.
 func TestTheWordsOfARefusalStay(t *testing.T) {
 	f := newFixture(unknownOnce)
 	f.answered(t, saying(osbresult.Rejected, 400, quota))
-	lifecycletest.WantState(t, "being cleaned up", f.si.Status.Conditions, "Reconciling")
+	rulestest.WantState(t, "being cleaned up", f.si.Status.Conditions, "Reconciling")
 	f.answered(t, said(osbresult.Done, 200))
-	lifecycletest.WantState(t, "cleaned up", f.si.Status.Conditions, "Stalled Failed")
+	rulestest.WantState(t, "cleaned up", f.si.Status.Conditions, "Stalled Failed")
 	for _, kind := range []string{v1beta1.ConditionFailed, v1beta1.ConditionStalled} {
-		if c := lifecycle.FindCondition(f.si.Status.Conditions, kind); !strings.Contains(c.Message, quota) {
+		if c := rules.FindCondition(f.si.Status.Conditions, kind); !strings.Contains(c.Message, quota) {
 			t.Errorf("%s says %s", kind, c.Message)
 		}
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
@@ -43,19 +43,19 @@ func (d *decision) update() {
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
-	props, call := d.desiredProperties(), d.newRequest(lifecycle.Update)
+	props, call := d.desiredProperties(), d.newRequest(rules.Update)
 	if !specChanged { // a change of a Secret does not request maintenance
-		props.MaintenanceVersion = lifecycle.NonNil(d.Status.ExternalProperties).MaintenanceVersion
+		props.MaintenanceVersion = rules.NonNil(d.Status.ExternalProperties).MaintenanceVersion
 	}
 	d.setChanges(call, props, specChanged)
 	// An instance that is unusable since a failed update may be usable after another update, even where nothing changes.
-	touched := d.Status.Unusable || specChanged && d.si.Spec.UpdateRequests > lifecycle.NonNil(d.Status.ExternalProperties).UpdateRequests
+	touched := d.Status.Unusable || specChanged && d.si.Spec.UpdateRequests > rules.NonNil(d.Status.ExternalProperties).UpdateRequests
 	switch {
 	case d.lacksBaseline() && !specChanged && !call.OutcomeUnknown, !call.NewPlan && !call.NewParameters && !touched:
 		d.recordUpToDate(props)
 	case call.NewPlan && !d.mayChangePlan():
-		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or create another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
-	case d.Status.RefusedUpdate != "" && d.Status.RefusedUpdate == lifecycle.Fingerprint(props):
+		d.setBlocked(rules.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or create another ServiceInstance", rules.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+rules.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
+	case d.Status.RefusedUpdate != "" && d.Status.RefusedUpdate == rules.Fingerprint(props):
 		d.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and reported that it must not be repeated: change plan or parameters to something else")
 	case call.NewParameters && d.in.Parameters.Invalid != nil:
 		d.setBlocked(d.in.Parameters.Invalid)
@@ -74,21 +74,21 @@ func (d *decision) update() {
 // recordFormerPlan records the plan of the last request where its outcome is not known and the next one is for another plan: the
 // instance may have either.
 func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesState) {
-	former := lifecycle.PlanID(lifecycle.NonNil(d.Status.InProgressProperties))
-	if former != "" && former != lifecycle.PlanID(props) && d.isChangeUnknown() {
-		lifecycle.AddPlan(&d.currentAttempts().CandidatePlans, former)
+	former := rules.PlanID(rules.NonNil(d.Status.InProgressProperties))
+	if former != "" && former != rules.PlanID(props) && d.isChangeUnknown() {
+		rules.AddPlan(&d.currentAttempts().CandidatePlans, former)
 	}
 }
 
 // setChanges sets what an update changes. Where the outcome of an earlier update is not known, everything is sent, and no previous plan.
 func (d *decision) setChanges(call *Request, props *v1beta1.ServiceInstancePropertiesState, specChanged bool) {
-	before := lifecycle.NonNil(d.Status.ExternalProperties)
+	before := rules.NonNil(d.Status.ExternalProperties)
 	call.PreviousMaintenanceVersion = before.MaintenanceVersion
 	if call.OutcomeUnknown = d.isChangeUnknown(); !call.OutcomeUnknown {
-		call.PreviousPlanID = lifecycle.PlanID(before)
+		call.PreviousPlanID = rules.PlanID(before)
 	}
-	call.NewPlan = lifecycle.PlanID(before) != lifecycle.PlanID(props) || call.OutcomeUnknown && specChanged && d.mayChangePlan()
-	call.NewParameters = !lifecycle.SameParametersSent(before, props) || call.OutcomeUnknown
+	call.NewPlan = rules.PlanID(before) != rules.PlanID(props) || call.OutcomeUnknown && specChanged && d.mayChangePlan()
+	call.NewParameters = !rules.SameParametersSent(before, props) || call.OutcomeUnknown
 }
 
 // isChangeUnknown reports whether the outcome of an earlier request that changes the instance is not known: it is recorded as such, or the
@@ -102,7 +102,7 @@ func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState)
 	if d.Status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.Status.ReconciledGeneration = d.si.Generation
 		d.Status.Attempts = nil
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has the state that the spec describes"})
+		d.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has the state that the spec describes"})
 	}
 	if before := d.Status.ExternalProperties; before != nil && before.ParametersDigest != props.ParametersDigest {
 		before.ParametersVersion, before.ParametersDigest = props.ParametersVersion, props.ParametersDigest
@@ -112,17 +112,17 @@ func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState)
 // lacksBaseline reports whether the status has nothing that a later change of the Secrets can be found by, as that of the original
 // service-catalog. What they have now is recorded, and not sent: the spec has not changed.
 func (d *decision) lacksBaseline() bool {
-	before := lifecycle.NonNil(d.Status.ExternalProperties)
+	before := rules.NonNil(d.Status.ExternalProperties)
 	return before.ParametersVersion == "" && before.ParametersDigest == ""
 }
 
 // secretsMayDiffer reports whether the parameters from Secrets have changed, or have to be read to know that.
 func (d *decision) secretsMayDiffer() bool {
-	before, params := lifecycle.NonNil(d.Status.ExternalProperties), d.in.Parameters
+	before, params := rules.NonNil(d.Status.ExternalProperties), d.in.Parameters
 	if params.Version == "" || d.si.Annotations[v1beta1.ParametersPolicyAnnotation] == v1beta1.ParametersManual {
 		return false
 	}
-	return params.Blocker != nil || d.lacksBaseline() || params.Compare(before.ParametersVersion, before.ParametersDigest, before.ParameterChecksum) != lifecycle.SameParameters
+	return params.Blocker != nil || d.lacksBaseline() || params.Compare(before.ParametersVersion, before.ParametersDigest, before.ParameterChecksum) != rules.SameParameters
 }
 
 // mayChangePlan reports whether an instance of the present plan can change to another plan.

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package instance
+package instancerules
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
@@ -67,7 +67,7 @@ type instanceWalk struct {
 	unrecorded *v1beta1.ServiceInstanceStatus
 	polled     time.Time
 	accepted   bool // it has received the acceptance of the operation in progress
-	gone       lifecycletest.Gone
+	gone       rulestest.Gone
 	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
 	held       map[string]*heldInstance // at the broker, by id
@@ -165,7 +165,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
-	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), now: lifecycletest.T0, params: "p0",
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), now: rulestest.T0, params: "p0",
 		restoredTo: func(Phase) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, lost: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
@@ -177,14 +177,14 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 		w.plans[name] = plan
 	}
 	w.si = &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "uid", Generation: 1,
-		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer}}}
+		CreationTimestamp: metav1.NewTime(rulestest.T0), Finalizers: []string{v1beta1.Finalizer}}}
 	w.si.Spec.ClusterServiceClassExternalName, w.si.Spec.ClusterServicePlanExternalName = "mysql", "small"
 	w.si.Spec.ExternalID = "id"
 	if seed%4 < 2 { // objects of the former service-catalog have none
-		w.si.Status.ObservedGeneration = lifecycletest.SchemaDefault
+		w.si.Status.ObservedGeneration = rulestest.SchemaDefault
 	}
 	if w.suppliedID = seed%5 == 4; !w.suppliedID {
-		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}
+		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", rulestest.T0)}
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
 		w.held["id"] = &heldInstance{plan: "small-id", params: []string{"p0", "theirs"}[w.rnd.IntN(2)]}
 	}
@@ -295,7 +295,7 @@ func (w *instanceWalk) forgetReport() {
 
 // forget is the end of a process.
 func (w *instanceWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported, w.gone, w.cleaned = nil, time.Time{}, false, "", lifecycletest.Gone{}, map[string]time.Time{}
+	w.unrecorded, w.polled, w.accepted, w.reported, w.gone, w.cleaned = nil, time.Time{}, false, "", rulestest.Gone{}, map[string]time.Time{}
 }
 
 // hasUnknownOutcome says whether a provisioning is on record whose outcome a new process does not know. What has a broker that tells
@@ -311,9 +311,9 @@ func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status)
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
-		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
-	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, lifecycletest.CleanUpBrokers(w.si.Status.Common(), w.broker, &world.Inputs)
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives},
+		Offering: rules.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
+	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(w.si.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)
 	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, OperationProperties(&w.si.Status))
@@ -323,7 +323,7 @@ func (w *instanceWalk) inputs() Inputs {
 // planIn is the plan that properties name.
 func planIn(plans map[string]*v1beta1.ClusterServicePlan, props *v1beta1.ServiceInstancePropertiesState) v1beta1.Plan {
 	for _, p := range plans {
-		if props != nil && p.Spec.ExternalID == lifecycle.PlanID(props) {
+		if props != nil && p.Spec.ExternalID == rules.PlanID(props) {
 			return p
 		}
 	}
@@ -355,16 +355,16 @@ func (w *instanceWalk) reconcile() {
 	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
 		return
 	}
-	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.ID] && (!w.restored || !w.unsure && !next.Request.CleanUp) {
+	if si.DeletionTimestamp.IsZero() && next.Request.Operation == rules.Deprovision && w.wasReady[next.Request.ID] && (!w.restored || !w.unsure && !next.Request.CleanUp) {
 		w.failf("what was Ready is removed")
 	}
-	if w.removed[next.Request.ID] && next.Request.Operation == lifecycle.Provision {
+	if w.removed[next.Request.ID] && next.Request.Operation == rules.Provision {
 		w.failf("F-S5: what was removed is provisioned again under its id")
 	}
-	w.removed[next.Request.ID] = w.removed[next.Request.ID] || next.Request.Operation == lifecycle.Deprovision
-	w.lost[next.Request.ID] = w.lost[next.Request.ID] || w.restored && next.Request.Operation == lifecycle.Deprovision
-	if verb, on := next.Request.Operation, &w.si.Status; (verb == lifecycle.Provision || verb == lifecycle.Update) &&
-		(on.CurrentOperation == "" || on.InProgressProperties == nil || !lifecycle.SameProperties(on.InProgressProperties, next.Request.Properties) || on.ObservedGeneration != si.Generation) {
+	w.removed[next.Request.ID] = w.removed[next.Request.ID] || next.Request.Operation == rules.Deprovision
+	w.lost[next.Request.ID] = w.lost[next.Request.ID] || w.restored && next.Request.Operation == rules.Deprovision
+	if verb, on := next.Request.Operation, &w.si.Status; (verb == rules.Provision || verb == rules.Update) &&
+		(on.CurrentOperation == "" || on.InProgressProperties == nil || !rules.SameProperties(on.InProgressProperties, next.Request.Properties) || on.ObservedGeneration != si.Generation) {
 		w.failf("R1: %s is sent and not on record", verb)
 	}
 	a := w.ask(si, next.Request)
@@ -375,9 +375,9 @@ func (w *instanceWalk) reconcile() {
 		w.applyCleanUp(si, next, a)
 		return
 	}
-	w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && w.accepted
-	w.unsure = w.unsure || next.Request.Operation == lifecycle.Provision && a.Class == osbresult.Unknown
-	if next.Request.Operation == lifecycle.Poll {
+	w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == rules.Poll && w.accepted
+	w.unsure = w.unsure || next.Request.Operation == rules.Provision && a.Class == osbresult.Unknown
+	if next.Request.Operation == rules.Poll {
 		w.polled, w.reported = w.now, a.State
 	} else {
 		w.polled = time.Time{}
@@ -389,7 +389,7 @@ func (w *instanceWalk) reconcile() {
 	si.Status = status
 	if after := Decide(si, w.inputsAt(si)); after.Release != nil {
 		w.release()
-	} else if after.Request == nil && after.Need != lifecycle.NeedReferences {
+	} else if after.Request == nil && after.Need != rules.NeedReferences {
 		if w.record(after.Status) && after.Need == "" {
 			w.checkWakeUp(after.RequeueAt)
 			w.checkAvailability(after)
@@ -408,7 +408,7 @@ func (w *instanceWalk) checkAvailability(next Decision) {
 
 // applyCleanUp applies the answer to a request about an id left behind: nothing else of the status changes.
 func (w *instanceWalk) applyCleanUp(si *v1beta1.ServiceInstance, next Decision, a Answer) {
-	if next.Request.Operation == lifecycle.Poll {
+	if next.Request.Operation == rules.Poll {
 		w.cleaned[next.Request.ID] = w.now
 	}
 	status := Apply(si, next.Status, *next.Request, a, w.now)
@@ -427,7 +427,7 @@ func (w *instanceWalk) checkWakeUp(at time.Time) {
 	if len(w.si.Status.LeftBehind) > 0 && w.si.DeletionTimestamp.IsZero() && !w.kept && at.IsZero() {
 		w.failf("F-JS12: what is left behind is not looked at again")
 	}
-	settled := lifecycle.IsTrue(lifecycle.FindCondition(all, v1beta1.ConditionReady)) && w.si.DeletionTimestamp.IsZero() || lifecycle.IsTrue(lifecycle.FindCondition(all, v1beta1.ConditionStalled))
+	settled := rules.IsTrue(rules.FindCondition(all, v1beta1.ConditionReady)) && w.si.DeletionTimestamp.IsZero() || rules.IsTrue(rules.FindCondition(all, v1beta1.ConditionStalled))
 	if !settled && at.IsZero() {
 		w.failf("it is neither Ready nor Stalled, and is not looked at again: %+v", all)
 	}
@@ -463,7 +463,7 @@ func (w *instanceWalk) inputsAt(si *v1beta1.ServiceInstance) Inputs {
 
 // record writes a status, unless the write fails.
 func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
-	if what := lifecycletest.Contradiction(status.Conditions); what != "" {
+	if what := rulestest.Contradiction(status.Conditions); what != "" {
 		w.failf("%s: %+v", what, status.Conditions)
 	}
 	if id := status.ExternalID; !slices.Contains(catalog.ExternalIDs(w.si), id) && w.used[id] {
@@ -481,9 +481,9 @@ func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
 	}
 	w.si.Status, w.unrecorded = *status.DeepCopy(), nil
 	w.backups = append(w.backups, *status.DeepCopy())
-	if c := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
-		w.wasReady[lifecycle.InstanceID(w.si)], w.unsure = true, false
-		if id := lifecycle.InstanceID(w.si); w.held[id] == nil && !w.lost[id] && w.peer == nil {
+	if c := rules.FindCondition(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
+		w.wasReady[rules.InstanceID(w.si)], w.unsure = true, false
+		if id := rules.InstanceID(w.si); w.held[id] == nil && !w.lost[id] && w.peer == nil {
 			w.failf("Ready, and the broker has nothing")
 		}
 	}
@@ -518,9 +518,9 @@ func (w *instanceWalk) crashes() bool {
 func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 	w.calls++
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.Operation, call.ID, call.PlanID))
-	w.used[call.ID] = w.used[call.ID] || call.Operation == lifecycle.Provision
+	w.used[call.ID] = w.used[call.ID] || call.Operation == rules.Provision
 	if call.Properties != nil {
-		w.asked = heldInstance{plan: lifecycle.PlanID(call.Properties), params: call.Properties.ParameterChecksum}
+		w.asked = heldInstance{plan: rules.PlanID(call.Properties), params: call.Properties.ParameterChecksum}
 	}
 	if w.calm {
 		return w.act(si, call)
@@ -552,9 +552,9 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 // goneTo is how an answer 410 to a request is classed.
 func goneTo(call *Request) osbresult.Class {
 	switch {
-	case call.Operation == lifecycle.Deprovision, call.Removal:
+	case call.Operation == rules.Deprovision, call.Removal:
 		return osbresult.Gone
-	case call.Operation == lifecycle.Poll:
+	case call.Operation == rules.Poll:
 		return osbresult.Malformed
 	}
 	return osbresult.Misconfigured
@@ -562,7 +562,7 @@ func goneTo(call *Request) osbresult.Class {
 
 // unknownTo is how a request whose outcome is not known is classed.
 func unknownTo(call *Request) osbresult.Class {
-	if call.Operation == lifecycle.Poll || call.Operation == lifecycle.Inspect {
+	if call.Operation == rules.Poll || call.Operation == rules.Inspect {
 		return osbresult.Malformed
 	}
 	return osbresult.Unknown
@@ -576,13 +576,13 @@ func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *Request) Answer {
 		h = w.held[call.ID]
 	}
 	switch call.Operation {
-	case lifecycle.Provision:
+	case rules.Provision:
 		return w.provision(call, h)
-	case lifecycle.Update:
+	case rules.Update:
 		return w.update(call, h)
-	case lifecycle.Deprovision:
+	case rules.Deprovision:
 		return w.deprovision(si, call, h)
-	case lifecycle.Inspect:
+	case rules.Inspect:
 		switch {
 		case !w.class.Spec.InstanceRetrievable:
 			return w.poll(call, h)
@@ -624,7 +624,7 @@ func (w *instanceWalk) drop(id string) {
 }
 
 func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
-	plan, params := lifecycle.PlanID(call.Properties), call.Properties.ParameterChecksum
+	plan, params := rules.PlanID(call.Properties), call.Properties.ParameterChecksum
 	switch {
 	case h == nil && (w.rnd.IntN(2) == 0 || w.async):
 		w.held[call.ID] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
@@ -653,7 +653,7 @@ func (w *instanceWalk) update(call *Request, h *heldInstance) Answer {
 	}
 	h.nextPlan, h.nextParams = h.plan, h.params
 	if call.NewPlan {
-		h.nextPlan = lifecycle.PlanID(call.Properties)
+		h.nextPlan = rules.PlanID(call.Properties)
 	}
 	if call.NewParameters {
 		h.nextParams = call.Properties.ParameterChecksum
@@ -734,14 +734,14 @@ func (w *instanceWalk) settle() {
 		w.reconcile()
 	}
 	endless := w.forgetful && !w.si.DeletionTimestamp.IsZero() // it confirms no removal whose answer was lost
-	if w.calls != before && !w.restored && !endless && len(w.si.Status.LeftBehind) == 0 && !lifecycle.IsSlow(w.si.Status.Attempts) {
+	if w.calls != before && !w.restored && !endless && len(w.si.Status.LeftBehind) == 0 && !rules.IsSlow(w.si.Status.Attempts) {
 		w.failf("it does not come to rest")
 	}
 	w.check()
 }
 
 func (w *instanceWalk) check() {
-	ready := lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionReady)
+	ready := rules.FindCondition(w.si.Status.Conditions, v1beta1.ConditionReady)
 	if !w.si.DeletionTimestamp.IsZero() {
 		if ready.Reason == v1beta1.ReasonConflict || w.forgetful || ready.Reason == v1beta1.ReasonOwnershipUnknown && w.suppliedID { // a person decides
 			metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
@@ -759,7 +759,7 @@ func (w *instanceWalk) check() {
 	if len(w.held) > 1 {
 		w.failf("the broker has more than one")
 	}
-	h := w.held[lifecycle.InstanceID(w.si)]
+	h := w.held[rules.InstanceID(w.si)]
 	switch {
 	case ready.Status == v1beta1.ConditionTrue:
 		isTheirs := w.suppliedID && w.stranger
@@ -767,7 +767,7 @@ func (w *instanceWalk) check() {
 			w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
 		}
 	case ready.Reason == v1beta1.ReasonConflict: // a person decides
-	case lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
+	case rules.FindCondition(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
 	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:
 		w.failf("given up, and never asked for: want %s %s, asked for %+v", w.si.Spec.ClusterServicePlanExternalName, w.params, w.asked)

@@ -25,13 +25,13 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // Request is what all requests about an object have.
 type Request struct {
-	Operation lifecycle.Operation
+	Operation rules.Operation
 	// ID is the id of the resource at the broker.
 	ID string
 	// NextID is the id of the next attempt, once what is under ID is removed (R2).
@@ -67,7 +67,7 @@ func (r *Request) MayMitigate() bool { return r.Owned && !r.Retained }
 // Answer is the broker's answer to a request.
 type Answer struct {
 	osbresult.Outcome
-	lifecycle.Attribution
+	rules.Attribution
 	// Operation is the broker's name of the operation that it has begun.
 	Operation string
 	// State and OperationDescription are of a poll.
@@ -98,22 +98,22 @@ func (ap *Application) IsDeleting() bool { return !ap.Object.GetDeletionTimestam
 // IsOverdue reports whether the answer was received after the deadline of the operation that was polled. Only an answer can be overdue:
 // without one the operation may have ended in time (R11).
 func (ap *Application) IsOverdue() bool {
-	return ap.Call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
+	return ap.Call.MaxDuration > 0 && rules.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
 }
 
 // UseNextID makes the next id that of the object: a late removal under the former one, by a former leader, may still arrive (R2).
 func (ap *Application) UseNextID() { ap.Common.ExternalID = ap.Call.NextID }
 
 // DescribeOutcome describes the outcome of the request.
-func (ap *Application) DescribeOutcome() string { return lifecycle.DescribeOutcome(ap.Answer.Outcome) }
+func (ap *Application) DescribeOutcome() string { return rules.DescribeOutcome(ap.Answer.Outcome) }
 
 // WithNextAttempt adds to a message when the next attempt is due, after a failed one was recorded.
 func (ap *Application) WithNextAttempt(message string) string {
-	return lifecycle.WithNextAttempt(message, &ap.Common.Attempts.Backoff, ap.Answer.Probed)
+	return rules.WithNextAttempt(message, &ap.Common.Attempts.Backoff, ap.Answer.Probed)
 }
 
 // WithStalled adds Stalled where requests are retried slowly.
-func (ap *Application) WithStalled(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+func (ap *Application) WithStalled(set rules.ConditionSet) rules.ConditionSet {
 	if !ap.Kind.IsSlow() {
 		return set
 	}
@@ -125,7 +125,7 @@ func (ap *Application) RecordAccepted() {
 	if ap.Common.LastOperation = nil; ap.Answer.Operation != "" {
 		ap.Common.LastOperation = &ap.Answer.Operation
 	}
-	lifecycle.RecordAnswer(ap.Common.Attempts)
+	rules.RecordAnswer(ap.Common.Attempts)
 }
 
 // RecordRetry records a failed request that is repeated.
@@ -139,7 +139,7 @@ func callFailed(what, words string) string { return what + " call failed: " + wo
 // RecordRetryMessage records a request that is repeated, with a message about this attempt.
 func (ap *Application) RecordRetryMessage(reason, message string) {
 	ap.ScheduleRetry(message)
-	ap.Kind.SetConditions(ap.WithStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.WithNextAttempt(message)}))
+	ap.Kind.SetConditions(ap.WithStalled(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.WithNextAttempt(message)}))
 }
 
 // RecordSlowRetry records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
@@ -167,12 +167,12 @@ func (ap *Application) ScheduleRetry(message string) {
 		a.LastError = message
 	}
 	taken := ap.Answer.Class == osbresult.Conflict && !ap.Call.Owned // otherwise the id is ours, and the conflict is inspected
-	lifecycle.RecordFailure(&a.Backoff, ap.Object.GetUID(), lifecycle.Failure{Misconfigured: taken || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
+	rules.RecordFailure(&a.Backoff, ap.Object.GetUID(), rules.Failure{Misconfigured: taken || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
 		Probed: ap.Answer.Probed != "", RetryAfter: ap.Answer.RetryAfter}, ap.Now)
 }
 
 // Stop ends the attempts until something changes.
 func (ap *Application) Stop(message string) {
 	a := ap.Kind.Attempts()
-	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.Now), message
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, rules.Timestamp(ap.Now), message
 }

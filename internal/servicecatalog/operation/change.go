@@ -22,7 +22,7 @@ import (
 	"strings"
 	"unicode"
 
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -33,7 +33,7 @@ type Change struct {
 	// Unanswered and Failed are the reasons of a request without an answer, and of one that was answered and not carried out.
 	Unanswered, Failed string
 	// Running has the reason and the message while the broker works on it.
-	Running lifecycle.ConditionSet
+	Running rules.ConditionSet
 	// CountsEach: each request with an unknown outcome counts. Otherwise those do not that a repeat finds, as they create the resource.
 	CountsEach bool
 
@@ -68,7 +68,7 @@ func (ap *Application) adviseOnRequired() string {
 	})
 	for _, name := range ap.Call.Required {
 		if slices.Contains(words, name) {
-			return fmt.Sprintf("; the plan's schema requires the parameter %q: if the broker does not accept it, %s", lifecycle.DisplayName(name), ap.Names.HowToLeaveOut)
+			return fmt.Sprintf("; the plan's schema requires the parameter %q: if the broker does not accept it, %s", rules.DisplayName(name), ap.Names.HowToLeaveOut)
 		}
 	}
 	return ""

@@ -27,7 +27,7 @@ func (ap *Application) RecordConflict() {
 	switch {
 	case !ap.Call.Owned:
 		ap.Kind.MarkNothingSent()
-		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service "+ap.Names.Noun, ap.Call.ID, ap.DescribeOutcome()))
+		ap.RecordRetryMessage(v1beta1.ReasonConflict, rules.SuppliedConflict("service "+ap.Names.Noun, ap.Call.ID, ap.DescribeOutcome()))
 	default:
 		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() { // one of the requests on record may have been carried out
 			a.Unknown++
@@ -43,5 +43,5 @@ func (ap *Application) RecordConflict() {
 // HoldConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
 func (ap *Application) HoldConflict(what string) {
 	ap.Kind.Attempts().Unknown = 0 // no request on record has created it
-	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict(ap.Names.Resource, ap.Object, ap.Call.ID, what))
+	ap.RecordSlowRetry(v1beta1.ReasonConflict, rules.Conflict(ap.Names.Resource, ap.Object, ap.Call.ID, what))
 }

@@ -31,23 +31,23 @@ type Inputs struct {
 	// NextNumber is a random number, from 1 to catalog.NextNumbers: that of the next id, where the object needs one.
 	NextNumber int32
 	// BrokerBlocker is why no request can be sent to the broker now.
-	BrokerBlocker *lifecycle.Blocker
+	BrokerBlocker *rules.Blocker
 	// Recovered is when the broker last recovered from failures to create resources of the kind.
 	Recovered time.Time
 	// Parameters are those of the spec, or why they cannot be read.
-	Parameters lifecycle.Parameters
+	Parameters rules.Parameters
 	// Claimants are the other objects of the broker that have the same id.
-	Claimants lifecycle.Claimants
+	Claimants rules.Claimants
 	// FormerClaimants, by id, are the other objects that have a former id of the object: that of a predecessor, or one left behind.
-	FormerClaimants map[string]lifecycle.Claimants
+	FormerClaimants map[string]rules.Claimants
 	// CleanUpBrokers are the brokers of ids left behind, by id, as far as they exist. They may be others than that of the id in force.
 	// CleanUpPolls are when this process last polled the removals there.
 	CleanUpBrokers map[string]CleanUpBroker
 	CleanUpPolls   map[string]time.Time
 	// Definition is what a read of the CRD found that began after the deletion was seen.
-	Definition lifecycle.Definition
+	Definition rules.Definition
 	// Namespace is what is known of the deletion of the object's namespace.
-	Namespace lifecycle.Namespace
+	Namespace rules.Namespace
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
 	// record, which may have been restored from a backup.
 	SeenRunning bool
@@ -64,26 +64,26 @@ type Inputs struct {
 type CleanUpBroker struct {
 	v1beta1.Broker
 	// Blocker is why no request can be sent to it; nil: requests can.
-	Blocker *lifecycle.Blocker
+	Blocker *rules.Blocker
 	// Success is when the last of the requests was sent that it has answered with success; zero: there is none.
 	Success time.Time
 	Address AddressInputs
 }
 
 // Schedule returns when requests about an object with a status are due.
-func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) lifecycle.Schedule {
-	return lifecycle.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Parameters: in.Parameters, Recovered: in.Recovered,
+func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) rules.Schedule {
+	return rules.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Parameters: in.Parameters, Recovered: in.Recovered,
 		OperationStart: s.OperationStartTime, LastPoll: in.LastPoll, PollAfter: in.PollAfter}
 }
 
 // Decision is what the reconciler does next for an object.
 type Decision struct {
 	// Need is what has to be supplied before the decision; "": nothing.
-	Need lifecycle.Need
+	Need rules.Need
 	// WriteAhead: the status has to be written before the request (R1).
 	WriteAhead bool
 	// Release is why the finalizer is removed; nil: it is not.
-	Release *lifecycle.Cause
+	Release *rules.Cause
 	// Requested: a person has asked for another attempt at the same spec, which does not wait for other retries at the broker.
 	Requested bool
 	// CheckAvailability: the broker's catalog is requested, to see whether the broker answers with success. CheckCleanUps are the ids left
@@ -95,13 +95,13 @@ type Decision struct {
 }
 
 // IsDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
-func (d *Decision) IsDue(s lifecycle.Schedule) bool {
+func (d *Decision) IsDue(s rules.Schedule) bool {
 	d.RequeueAt = s.NextAttempt()
 	return d.RequeueAt.IsZero()
 }
 
 // IsPollDue reports whether the next poll is due, and otherwise sets when to reconcile again.
-func (d *Decision) IsPollDue(s lifecycle.Schedule) bool {
+func (d *Decision) IsPollDue(s rules.Schedule) bool {
 	if d.RequeueAt = s.NextPoll(); d.RequeueAt.After(s.Now) {
 		return false
 	}

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -97,7 +97,7 @@ func (in *Inputs) ConfirmsGone(s *v1beta1.OperationStatus, id string) bool {
 }
 
 // GoneBlocker returns why the deletion of a resource is not requested again after a first 410; nil: it may be.
-func (in *Inputs) GoneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.Blocker {
+func (in *Inputs) GoneBlocker(s *v1beta1.OperationStatus, id string) *rules.Blocker {
 	return in.place(s).goneBlocker(s, id)
 }
 
@@ -108,7 +108,7 @@ func (p place) confirmsGone(s *v1beta1.OperationStatus, id string) bool {
 	return IsGoneOnce(s, id) && p.goneBlocker(s, id) == nil
 }
 
-func (p place) goneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.Blocker {
+func (p place) goneBlocker(s *v1beta1.OperationStatus, id string) *rules.Blocker {
 	gone := findGone(s, id)
 	if gone == nil {
 		return nil
@@ -119,9 +119,9 @@ func (p place) goneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.Blo
 	if p.gone.hasSuccessSince(id) && !p.address.Unknown {
 		return nil
 	}
-	return lifecycle.BlockedFrom(gone.Time.Add(goneStalledAfter), v1beta1.ReasonGoneUnconfirmed, fmt.Sprintf(
+	return rules.BlockedFrom(gone.Time.Add(goneStalledAfter), v1beta1.ReasonGoneUnconfirmed, fmt.Sprintf(
 		"The broker answered 410 Gone at %s when %q was to be deleted there. A gateway that is out of service answers 410 to every request. So the deletion is requested again once %s answers any request with success, and a second 410 ends it. The catalog is requested for that, see the status of the broker",
-		lifecycle.FormatTime(gone.Time.Time), id, p.gone.Broker))
+		rules.FormatTime(gone.Time.Time), id, p.gone.Broker))
 }
 
 // AwaitSuccess has the broker's availability checked now, and again after as long as the object has waited. Where the broker has moved,
@@ -136,13 +136,13 @@ func (d *Decision) awaitSuccessAt(in *Inputs, at place, s *v1beta1.OperationStat
 	if isChecked = !at.hasMoved(); isChecked {
 		wait = min(max(in.Now.Sub(findGone(s, id).Time.Time), minGoneCheck), maxGoneCheck)
 	}
-	d.RequeueAt = lifecycle.Earliest(d.RequeueAt, in.Now.Add(wait))
+	d.RequeueAt = rules.Earliest(d.RequeueAt, in.Now.Add(wait))
 	return isChecked
 }
 
 // IsRemoval reports whether a request deletes the resource, or polls its deletion.
 func (r *Request) IsRemoval() bool {
-	return r.Operation == lifecycle.Deprovision || r.Operation == lifecycle.Unbind || r.Removal
+	return r.Operation == rules.Deprovision || r.Operation == rules.Unbind || r.Removal
 }
 
 // IsDeletedBy reports whether an answer confirms that the broker has deleted the resource of the request.
@@ -190,7 +190,7 @@ func (ap *Application) forgetGone() { ForgetGone(ap.Common, ap.Call.ID) }
 // recordGoneOnce records a first answer 410 about a resource.
 func recordGoneOnce(s *v1beta1.OperationStatus, id string, now time.Time) {
 	if !IsGoneOnce(s, id) {
-		s.Gone = append(s.Gone, v1beta1.GoneResource{ID: id, Time: *lifecycle.Timestamp(now)})
+		s.Gone = append(s.Gone, v1beta1.GoneResource{ID: id, Time: *rules.Timestamp(now)})
 	}
 }
 

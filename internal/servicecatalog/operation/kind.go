@@ -28,7 +28,7 @@ type Names struct {
 	// Remove is the name of the request that removes it, such as "Deprovision", and RemoveFailed the reason where it was not carried out.
 	Remove, RemoveFailed string
 	// Removing has the reason and the message while the broker works on the removal.
-	Removing lifecycle.ConditionSet
+	Removing rules.ConditionSet
 	// WhileRemovalWaits is the status of Ready while the broker carries out another operation before a removal.
 	WhileRemovalWaits v1beta1.ConditionStatus
 	// HowToRetry says how a person has requests repeated, as part of a sentence.
@@ -52,8 +52,8 @@ type Kind interface {
 	// KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
 	KeepsLastError() bool
 	// SetConditions sets the conditions, and WithRemovalText adds to them why a removal was begun.
-	SetConditions(lifecycle.ConditionSet)
-	WithRemovalText(lifecycle.ConditionSet) lifecycle.ConditionSet
+	SetConditions(rules.ConditionSet)
+	WithRemovalText(rules.ConditionSet) rules.ConditionSet
 	// RecordRemoved records that the broker has confirmed a removal, and RecordRemovalAccepted that it works on one.
 	RecordRemoved()
 	RecordRemovalAccepted()

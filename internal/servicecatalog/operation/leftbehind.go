@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -49,19 +49,19 @@ func (ap *Application) leaveBehind(message string) bool {
 	}
 	a := ap.Kind.Attempts()
 	if a.UnremovedSince == nil || a.UnremovedSince.After(ap.Now) { // the clock was ahead then (R11)
-		a.UnremovedSince = lifecycle.Timestamp(ap.Now)
+		a.UnremovedSince = rules.Timestamp(ap.Now)
 	}
 	if ap.Now.Before(a.UnremovedSince.Add(maxMitigation)) {
 		return false
 	}
 	l := ap.Kind.Location()
 	l.ID, l.UID, l.Generation, l.Attempts, l.LastError = ap.Call.ID, ap.Object.GetUID(), ap.Object.GetGeneration(), 1, message
-	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *lifecycle.Timestamp(ap.Now), ap.Common.BrokerAddress
+	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *rules.Timestamp(ap.Now), ap.Common.BrokerAddress
 	ap.Common.LeftBehind = append(ap.Common.LeftBehind, l)
 	ap.Common.LeftBehind = slices.Delete(ap.Common.LeftBehind, 0, max(0, len(ap.Common.LeftBehind)-maxRecordedLeft))
 	said := a.LastError
-	lifecycle.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
-	what := fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is retried later: %s", l.ID, lifecycle.Uncapitalize(message))
+	rules.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
+	what := fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is retried later: %s", l.ID, rules.Uncapitalize(message))
 	if said != "" {
 		what = said + ". " + what
 	}
@@ -81,23 +81,23 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 		recordGoneOnce(s, call.ID, now)
 		l.AsyncOpInProgress, l.LastOperation, l.LastError = false, "", "the broker has answered 410 Gone once, which a second answer confirms"
 		return
-	case call.Operation != lifecycle.Poll || call.IsDeletedBy(a): // an answer that is none of a gateway that answers 410 to everything
+	case call.Operation != rules.Poll || call.IsDeletedBy(a): // an answer that is none of a gateway that answers 410 to everything
 		ForgetGone(s, call.ID)
 	}
 	switch {
 	case call.IsDeletedBy(a):
 		s.LeftBehind = slices.Delete(s.LeftBehind, i, i+1)
-	case call.Operation == lifecycle.Poll:
+	case call.Operation == rules.Poll:
 		applyCleanUpPoll(l, names, a)
 	default:
 		if l.Generation != o.GetGeneration() {
 			l.Attempts = 0
 		}
 		l.Attempts++
-		l.Generation, l.LastTime = o.GetGeneration(), *lifecycle.Timestamp(now)
+		l.Generation, l.LastTime = o.GetGeneration(), *rules.Timestamp(now)
 		l.AsyncOpInProgress, l.LastOperation, l.LastError = a.Class == osbresult.Accepted, a.Operation, ""
 		if !l.AsyncOpInProgress {
-			l.LastOperation, l.LastError = "", callFailed(names.Remove, lifecycle.DescribeOutcome(a.Outcome))
+			l.LastOperation, l.LastError = "", callFailed(names.Remove, rules.DescribeOutcome(a.Outcome))
 		}
 	}
 }
@@ -108,7 +108,7 @@ func applyCleanUpPoll(l *v1beta1.LeftBehind, names *Names, a Answer) {
 	case a.Class == osbresult.Done && a.State == osbresult.Failed:
 		l.LastError = callFailed(names.Remove, a.OperationDescription)
 	case a.NotFound():
-		l.LastError = "the broker does not know the operation: " + lifecycle.DescribeOutcome(a.Outcome)
+		l.LastError = "the broker does not know the operation: " + rules.DescribeOutcome(a.Outcome)
 	default:
 		return
 	}
@@ -117,12 +117,12 @@ func applyCleanUpPoll(l *v1beta1.LeftBehind, names *Names, a Answer) {
 
 // AwaitCleanUps has the release of an object wait for the removal of what it has left behind, and returns what it waits for; nil: nothing. What
 // another object has as well, or the deletion policy retains, stays at the broker.
-func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus, names *Names) *lifecycle.Blocker {
+func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus, names *Names) *rules.Blocker {
 	if d.Release == nil || len(s.LeftBehind) == 0 {
 		return nil
 	}
 	if catalog.IsRetained(o) {
-		d.Release = d.Release.AlsoLeft(lifecycle.LeftBehindIDs(s))
+		d.Release = d.Release.AlsoLeft(rules.LeftBehindIDs(s))
 		return nil
 	}
 	why, left := in.releaseBlocker(o, s, names)
@@ -142,16 +142,16 @@ func (d *Decision) NextCleanUp(in *Inputs, o metav1.Object, s *v1beta1.Operation
 	}
 	isDeleting := !o.GetDeletionTimestamp().IsZero()
 	switch {
-	case isDeleting && in.Definition == lifecycle.DefinitionUnknown:
-		d.Need = lifecycle.NeedDefinition
-	case isDeleting && in.Definition == lifecycle.DefinitionTerminating:
-		d.RequeueAt = lifecycle.Earliest(d.RequeueAt, in.Now.Add(lifecycle.DefinitionRetry))
+	case isDeleting && in.Definition == rules.DefinitionUnknown:
+		d.Need = rules.NeedDefinition
+	case isDeleting && in.Definition == rules.DefinitionTerminating:
+		d.RequeueAt = rules.Earliest(d.RequeueAt, in.Now.Add(rules.DefinitionRetry))
 	case !isRecorded:
 		d.RequeueAt = in.Now
 	default:
 		var wake time.Time
 		if due, isPoll, wake = in.nextCleanUp(o, s); due == nil {
-			d.RequeueAt = lifecycle.Earliest(d.RequeueAt, wake)
+			d.RequeueAt = rules.Earliest(d.RequeueAt, wake)
 			d.awaitConfirmations(in, o, s)
 		}
 	}
@@ -173,7 +173,7 @@ func (d *Decision) awaitConfirmations(in *Inputs, o metav1.Object, s *v1beta1.Op
 // placeLeft returns the place of an id left behind. It may be at another broker, or another address, than the id in force.
 func (in *Inputs) placeLeft(l *v1beta1.LeftBehind) place {
 	at := in.CleanUpBrokers[l.ID]
-	return place{GoneInputs{in.Gone.Since, at.Success, lifecycle.BrokerName(&l.Target.BrokerReference)}, at.Address, l.BrokerAddress}
+	return place{GoneInputs{in.Gone.Since, at.Success, rules.BrokerName(&l.Target.BrokerReference)}, at.Address, l.BrokerAddress}
 }
 
 // MakeCleanUp makes a removal request one about an id left behind, or the poll of such a removal.
@@ -197,7 +197,7 @@ func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due 
 		if IsGoneOnce(s, l.ID) {
 			at = in.Now
 		}
-		pollAt := lifecycle.DueAfter(in.CleanUpPolls[l.ID], cleanUpPoll, in.Now)
+		pollAt := rules.DueAfter(in.CleanUpPolls[l.ID], cleanUpPoll, in.Now)
 		isPoll := l.AsyncOpInProgress && pollAt.Before(at) && in.Now.Before(at)
 		if isPoll {
 			at = pollAt
@@ -205,13 +205,13 @@ func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due 
 		if !at.After(in.Now) {
 			return l, isPoll, time.Time{}
 		}
-		wake = lifecycle.Earliest(wake, at)
+		wake = rules.Earliest(wake, at)
 	}
 	return nil, false, wake
 }
 
 // cleanUpBlocker returns why no removal is requested under an id left behind; nil: it may be.
-func (in *Inputs) cleanUpBlocker(s *v1beta1.OperationStatus, l *v1beta1.LeftBehind) *lifecycle.Blocker {
+func (in *Inputs) cleanUpBlocker(s *v1beta1.OperationStatus, l *v1beta1.LeftBehind) *rules.Blocker {
 	if why := in.unreachable(l); why != nil {
 		return why
 	}
@@ -219,12 +219,12 @@ func (in *Inputs) cleanUpBlocker(s *v1beta1.OperationStatus, l *v1beta1.LeftBehi
 }
 
 // unreachable returns why no request can be sent to the broker of an id left behind; nil: requests can.
-func (in *Inputs) unreachable(l *v1beta1.LeftBehind) *lifecycle.Blocker {
+func (in *Inputs) unreachable(l *v1beta1.LeftBehind) *rules.Blocker {
 	if at := in.CleanUpBrokers[l.ID]; at.Broker != nil {
 		return at.Blocker
 	}
-	return lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentBroker,
-		lifecycle.BrokerMissing(&l.Target.BrokerReference, fmt.Sprintf("to remove what failed requests may have left there under the id %q", l.ID)))
+	return rules.BlockedBy(v1beta1.ReasonReferencesNonexistentBroker,
+		rules.BrokerMissing(&l.Target.BrokerReference, fmt.Sprintf("to remove what failed requests may have left there under the id %q", l.ID)))
 }
 
 // mayCleanUp reports whether what is under an id left behind may be removed as this object's (R10).
@@ -240,7 +240,7 @@ func (in *Inputs) cleanUpTime(o metav1.Object, l *v1beta1.LeftBehind) time.Time 
 	if l.Generation != o.GetGeneration() || l.Attempts == 0 || hasRecovered {
 		return in.Now
 	}
-	return lifecycle.DueAfter(l.LastTime.Time, lifecycle.SlowDelay(o.GetUID(), l.Attempts), in.Now)
+	return rules.DueAfter(l.LastTime.Time, rules.SlowDelay(o.GetUID(), l.Attempts), in.Now)
 }
 
 // CleanUpPlan returns the plan that the next request about an id left behind names; a poll names that of the last attempt.
@@ -264,7 +264,7 @@ func RenewCleanUps(s *v1beta1.OperationStatus) {
 
 // releaseBlocker returns what keeps an object that is being deleted from being released: what may be left at the broker under ids left behind.
 // nil: nothing does, and left are the ids that stay there, as another object has them.
-func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, names *Names) (why *lifecycle.Blocker, left []string) {
+func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, names *Names) (why *rules.Blocker, left []string) {
 	var ids []string
 	var said string
 	isTried := true
@@ -278,7 +278,7 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 		if why == nil {
 			why = in.cleanUpBlocker(s, l)
 		}
-		ids, next = append(ids, l.ID), lifecycle.Earliest(next, in.cleanUpTime(o, l))
+		ids, next = append(ids, l.ID), rules.Earliest(next, in.cleanUpTime(o, l))
 		if l.LastError != "" {
 			said = ": " + l.LastError
 		}
@@ -287,11 +287,11 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 	if len(ids) == 0 || why != nil {
 		return why, left
 	}
-	message := fmt.Sprintf("failed requests may have left something at the broker under former ids, which is removed first: %s%s", lifecycle.Enumerate(ids), said)
+	message := fmt.Sprintf("failed requests may have left something at the broker under former ids, which is removed first: %s%s", rules.Enumerate(ids), said)
 	if !isTried {
-		return lifecycle.InProgress(names.RemoveFailed, message), nil
+		return rules.InProgress(names.RemoveFailed, message), nil
 	}
-	return lifecycle.BlockedBy(names.RemoveFailed, message+" (the next attempt is at "+lifecycle.FormatTime(next)+")"), nil
+	return rules.BlockedBy(names.RemoveFailed, message+" (the next attempt is at "+rules.FormatTime(next)+")"), nil
 }
 
 // ownLeftBehind returns the ids that the object itself has left behind, and not the one that it was copied from.
@@ -305,13 +305,13 @@ func ownLeftBehind(o metav1.Object, s *v1beta1.OperationStatus) (own []v1beta1.L
 }
 
 // TooManyLeftBehind returns why nothing is requested under another id; nil: it may be.
-func (in *Inputs) TooManyLeftBehind(o metav1.Object, s *v1beta1.OperationStatus, names *Names) *lifecycle.Blocker {
+func (in *Inputs) TooManyLeftBehind(o metav1.Object, s *v1beta1.OperationStatus, names *Names) *rules.Blocker {
 	own := ownLeftBehind(o, s)
 	if len(own) < MaxLeftBehind {
 		return nil
 	}
 	last := &own[len(own)-1]
-	return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonOrphanMitigationFailed, Message: fmt.Sprintf(
+	return &rules.Blocker{Failed: true, Cause: rules.Cause{Reason: v1beta1.ReasonOrphanMitigationFailed, Message: fmt.Sprintf(
 		"nothing is requested, since the broker confirms no removal of what failed requests may have left under %d ids in status.leftBehind, the last time with: %s. The removals are retried within 24 hours; %s to retry them now. To leave it at the broker and continue: %s",
-		len(own), last.LastError, names.HowToRetry, lifecycle.Retain(names.Resource, o))}}
+		len(own), last.LastError, names.HowToRetry, rules.Retain(names.Resource, o))}}
 }

@@ -22,20 +22,20 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // MakePoll makes the request a poll of an operation, which the broker has named.
 func (r *Request) MakePoll(removal bool, operation string) {
-	r.Operation, r.Removal, r.LastOperation = lifecycle.Poll, removal, operation
+	r.Operation, r.Removal, r.LastOperation = rules.Poll, removal, operation
 }
 
 // ApplyPoll applies the answer to a poll.
 func (ap *Application) ApplyPoll() {
 	a := ap.Answer
 	if a.Class == osbresult.Done {
-		lifecycle.RecordAnswer(ap.Common.Attempts)
+		rules.RecordAnswer(ap.Common.Attempts)
 	}
 	overdue := "timed out after " + duration.ShortHumanDuration(ap.Call.MaxDuration)
 	failed := cmp.Or(a.OperationDescription, "the broker reported no reason")
@@ -80,15 +80,15 @@ func (ap *Application) applyPollOfRemoval(overdue, failed string) {
 }
 
 // recordProgress records what the broker says of an operation in progress.
-func (ap *Application) recordProgress(running lifecycle.ConditionSet) {
+func (ap *Application) recordProgress(running rules.ConditionSet) {
 	running.Ready = v1beta1.ConditionFalse
-	running.Message = lifecycle.WithProgress(running.Message, ap.Answer.OperationDescription)
+	running.Message = rules.WithProgress(running.Message, ap.Answer.OperationDescription)
 	ap.Kind.SetConditions(ap.Kind.WithRemovalText(running))
 }
 
 // RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
 func (ap *Application) RecordUnanswered() {
-	set := lifecycle.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
+	set := rules.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
 	if ap.Answer.Misconfigured() {
 		ap.ScheduleRetry(set.Message)
 		set.Message = ap.WithNextAttempt(set.Message)

@@ -18,14 +18,14 @@ package operation
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // ApplyRemoval applies the answer to a request that removes the resource.
 func (ap *Application) ApplyRemoval() {
 	// The values of a binding's Secret, which is deleted first, are known for the redaction of the first answer only.
-	message := lifecycle.KeepDescription(callFailed(ap.Names.Remove, ap.DescribeOutcome()), ap.Kind.Attempts().LastError, ap.Answer.Outcome)
+	message := rules.KeepDescription(callFailed(ap.Names.Remove, ap.DescribeOutcome()), ap.Kind.Attempts().LastError, ap.Answer.Outcome)
 	switch ap.Answer.Class {
 	case osbresult.Done:
 		ap.recordRemoved()
@@ -66,6 +66,6 @@ func (ap *Application) scheduleRemoval(message string) {
 }
 
 // removalFailed returns the conditions of a removal that is repeated.
-func (ap *Application) removalFailed(ready v1beta1.ConditionStatus, message string) lifecycle.ConditionSet {
-	return ap.Kind.WithRemovalText(lifecycle.ConditionSet{Ready: ready, Reason: ap.Names.RemoveFailed, Message: ap.WithNextAttempt(message)})
+func (ap *Application) removalFailed(ready v1beta1.ConditionStatus, message string) rules.ConditionSet {
+	return ap.Kind.WithRemovalText(rules.ConditionSet{Ready: ready, Reason: ap.Names.RemoveFailed, Message: ap.WithNextAttempt(message)})
 }

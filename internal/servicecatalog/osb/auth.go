@@ -80,7 +80,7 @@ type credential struct {
 // authorizer returns the credential for the next request.
 type authorizer interface {
 	// authorize returns an outcome if there is no credential.
-	authorize(ctx context.Context) (credential, *result.Outcome)
+	authorize(ctx context.Context) (credential, *osbresult.Outcome)
 	// drop removes a credential that was refused.
 	drop(credential)
 	close()
@@ -130,9 +130,9 @@ func isVisible(s string) bool {
 // fixed is a credential that does not change.
 type fixed credential
 
-func (f fixed) authorize(context.Context) (credential, *result.Outcome) { return credential(f), nil }
-func (fixed) drop(credential)                                           {}
-func (fixed) close()                                                    {}
+func (f fixed) authorize(context.Context) (credential, *osbresult.Outcome) { return credential(f), nil }
+func (fixed) drop(credential)                                              {}
+func (fixed) close()                                                       {}
 
 // tokens gets tokens, and caches one until shortly before its expiry. Concurrent callers wait for the same token.
 type tokens struct {
@@ -153,7 +153,7 @@ type tokens struct {
 type pendingToken struct {
 	done   chan struct{}
 	got    credential
-	failed *result.Outcome
+	failed *osbresult.Outcome
 }
 
 func newTokens(o OAuth2, guard *outbound.Guard, limits outbound.Options, now func() time.Time) (*tokens, error) {
@@ -188,7 +188,7 @@ func (t *tokens) drop(refused credential) {
 	}
 }
 
-func (t *tokens) authorize(ctx context.Context) (credential, *result.Outcome) {
+func (t *tokens) authorize(ctx context.Context) (credential, *osbresult.Outcome) {
 	t.mu.Lock()
 	if t.current.header != "" && (t.ends.IsZero() || t.now().Before(t.ends)) {
 		defer t.mu.Unlock()
@@ -205,7 +205,7 @@ func (t *tokens) authorize(ctx context.Context) (credential, *result.Outcome) {
 	case <-pending.done:
 		return pending.got, pending.failed
 	case <-ctx.Done():
-		return credential{}, noToken(result.Retry, "the request was cancelled", 0)
+		return credential{}, noToken(osbresult.Retry, "the request was cancelled", 0)
 	}
 }
 
@@ -223,20 +223,20 @@ func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 }
 
 // guardedGet is get; after a panic there is no token. The next caller asks again.
-func (t *tokens) guardedGet(ctx context.Context) (got credential, lifetime time.Duration, failed *result.Outcome) {
+func (t *tokens) guardedGet(ctx context.Context) (got credential, lifetime time.Duration, failed *osbresult.Outcome) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			got, lifetime, failed = credential{}, 0, noToken(result.Retry, panics.Count(ctx, panics.Broker, "requesting an OAuth2 token", recovered).Error(), 0)
+			got, lifetime, failed = credential{}, 0, noToken(osbresult.Retry, panics.Count(ctx, panics.Broker, "requesting an OAuth2 token", recovered).Error(), 0)
 		}
 	}()
 	return t.get(ctx)
 }
 
 // get sends one request for a token.
-func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Outcome) {
+func (t *tokens) get(ctx context.Context) (credential, time.Duration, *osbresult.Outcome) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(t.form))
 	if err != nil {
-		return credential{}, 0, noToken(result.Misconfigured, "the token URL is not valid", 0)
+		return credential{}, 0, noToken(osbresult.Misconfigured, "the token URL is not valid", 0)
 	}
 	req.Header.Set("Authorization", t.own.header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -244,7 +244,7 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Ou
 	req.Header.Set("User-Agent", version.UserAgent())
 	resp, err := t.client.Do(ctx, req)
 	if err != nil {
-		class := result.Retry
+		class := osbresult.Retry
 		if failure, ok := errors.AsType[*outbound.Error](err); ok && !failure.Sent {
 			class = classOfUnsent(failure)
 		}
@@ -252,22 +252,22 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Ou
 	}
 	wait := outbound.RetryAfter(resp.Header, t.now())
 	if resp.StatusCode != http.StatusOK {
-		class := result.Misconfigured
+		class := osbresult.Misconfigured
 		if isTemporary(resp.StatusCode) {
-			class = result.Retry
+			class = osbresult.Retry
 		}
 		return credential{}, 0, noToken(class, statusLine(resp.StatusCode)+tokenError(resp.Body), wait)
 	}
 	token, lifetime, err := readToken(resp.Body)
 	if err != nil {
-		return credential{}, 0, noToken(result.Misconfigured, "the token server's answer cannot be used: "+err.Error(), wait)
+		return credential{}, 0, noToken(osbresult.Misconfigured, "the token server's answer cannot be used: "+err.Error(), wait)
 	}
 	return credential{header: "Bearer " + token, secrets: append([]string{token}, t.secrets...), names: t.names, renewable: true}, lifetime, nil
 }
 
 // noToken returns the outcome of a request that was not sent, as there is no token.
-func noToken(class result.Class, why string, wait time.Duration) *result.Outcome {
-	return &result.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
+func noToken(class osbresult.Class, why string, wait time.Duration) *osbresult.Outcome {
+	return &osbresult.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
 }
 
 // tokenError returns the error code of a token server, if it is one of RFC 6749, 5.2. Other text is not shown: the author of the

@@ -163,7 +163,7 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 	})
 	c := newClient(t, s.URL, tokens.auth)
 	_, out := c.Provision(t.Context(), provisionRequest())
-	want(t, "with another token", out.Class, result.Done)
+	want(t, "with another token", out.Class, osbresult.Done)
 	requests := s.take()
 	want(t, "requests", len(requests), 2)
 	want(t, "the body again", string(requests[1].Body), string(requests[0].Body))
@@ -171,7 +171,7 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 
 	refused["Bearer t0ken-2"], refused["Bearer t0ken-3"] = true, true
 	_, out = c.Provision(t.Context(), provisionRequest())
-	want(t, "refused again", out, result.Outcome{Class: result.Misconfigured, Status: 401, Sent: true, Description: "expired"})
+	want(t, "refused again", out, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Sent: true, Description: "expired"})
 	want(t, "requests", len(s.take()), 2)
 	want(t, "tokens", tokens.issued.Load(), 3)
 }
@@ -184,7 +184,7 @@ func TestRefusedTokenIsNotRenewedWhereNothingMayBeSent(t *testing.T) {
 	request := provisionRequest()
 	request.MayRepeat = func() bool { return false }
 	_, out := c.Provision(t.Context(), request)
-	want(t, "outcome", out, result.Outcome{Class: result.Misconfigured, Status: 401, Sent: true, Description: "expired"})
+	want(t, "outcome", out, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Sent: true, Description: "expired"})
 	want(t, "requests", len(s.take()), 1)
 }
 
@@ -202,7 +202,7 @@ func TestTokenIsShared(t *testing.T) {
 	var done atomic.Int32
 	for range 16 {
 		all.Go(func() {
-			if _, out := c.Catalog(t.Context(), ""); out.Class == result.Done {
+			if _, out := c.Catalog(t.Context(), ""); out.Class == osbresult.Done {
 				done.Add(1)
 			}
 		})
@@ -238,11 +238,11 @@ func TestNoToken(t *testing.T) {
 			o.Auth = Auth{OAuth2: &OAuth2{TokenURL: tokens.URL, ClientID: "id", ClientSecret: "s3cret"}}
 		})
 		_, out := c.Provision(t.Context(), provisionRequest())
-		class := result.Misconfigured
+		class := osbresult.Misconfigured
 		if why == "away for a while" || why == "no answer" {
-			class = result.Retry
+			class = osbresult.Retry
 		}
-		want(t, why, out, result.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + test.says, RetryAfter: test.wait})
+		want(t, why, out, osbresult.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + test.says, RetryAfter: test.wait})
 		want(t, why+", requests to the broker", len(s.take()), 0)
 		_, _ = c.Provision(t.Context(), provisionRequest())
 		want(t, why+", requests for a token", len(tokens.take()), 2)
@@ -270,13 +270,13 @@ func TestIdentityIsBounded(t *testing.T) {
 	request := provisionRequest()
 	request.Identity = &user
 	_, out := newClient(t, s.URL).Provision(t.Context(), request)
-	want(t, "outcome", out.Class, result.Done)
+	want(t, "outcome", out.Class, osbresult.Done)
 	if len(sizes) != 2 || sizes[1] > 256 || sizes[1] == 0 {
 		t.Errorf("headers of %v bytes", sizes)
 	}
 	always := newScript(t, status(http.StatusRequestHeaderFieldsTooLarge, ""))
 	_, out = newClient(t, always.URL).Provision(t.Context(), request)
-	want(t, "431 is no refusal", out.Class, result.Misconfigured)
+	want(t, "431 is no refusal", out.Class, osbresult.Misconfigured)
 	want(t, "requests", len(always.take()), 2)
 }
 
@@ -292,7 +292,7 @@ func TestPanicWhileATokenIsRequested(t *testing.T) {
 	var waiting sync.WaitGroup
 	for range 3 {
 		waiting.Go(func() {
-			if got, failed := made.authorize(t.Context()); failed == nil || failed.Class != result.Retry || !strings.Contains(failed.Description, "a mistake in Bellhop") {
+			if got, failed := made.authorize(t.Context()); failed == nil || failed.Class != osbresult.Retry || !strings.Contains(failed.Description, "a mistake in Bellhop") {
 				t.Errorf("%+v, %+v", got, failed)
 			}
 		})

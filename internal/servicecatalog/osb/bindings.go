@@ -29,7 +29,7 @@ func bindingPath(instanceID, bindingID string) []string {
 
 // Bind creates a binding, or replaces its predecessor: then no parameters are sent, since the predecessor's stay. The request can
 // be repeated. The credentials may be returned only once.
-func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *result.Binding, out result.Outcome) {
+func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *osbresult.Binding, out osbresult.Outcome) {
 	type resourceBody struct {
 		AppGUID string `json:"app_guid"`
 	}
@@ -67,7 +67,7 @@ func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *result.Bindi
 
 // FetchBinding fetches a binding. Gone is also the answer for one that is being created. The credentials of a binding that was
 // created synchronously may be missing.
-func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (binding *result.Binding, out result.Outcome) {
+func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (binding *osbresult.Binding, out osbresult.Outcome) {
 	e := &exchange{
 		operation: GetBinding, method: http.MethodGet, path: bindingPath(p.InstanceID, bindingID),
 		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}, {"binding_id", bindingID}},
@@ -80,6 +80,6 @@ func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (
 }
 
 // Unbind removes a binding. After anything but Done, Accepted and Gone the request has to be repeated.
-func (c *Client) Unbind(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
+func (c *Client) Unbind(ctx context.Context, r RemovalRequest) (RemovalResponse, osbresult.Outcome) {
 	return c.remove(ctx, Unbind, bindingPath(r.InstanceID, r.BindingID), r, pair{"instance_id", r.InstanceID}, pair{"binding_id", r.BindingID})
 }

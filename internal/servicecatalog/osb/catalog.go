@@ -43,7 +43,7 @@ const (
 // Catalog reads the catalog, unless it has the given ETag: then the catalog is nil, and the outcome Done.
 // If the broker refuses the version of the API, the others are tried, newest first. The first that the broker accepts is used until
 // the catalog is read as a whole again.
-func (c *Client) Catalog(ctx context.Context, etag string) (*result.Catalog, result.Outcome) {
+func (c *Client) Catalog(ctx context.Context, etag string) (*osbresult.Catalog, osbresult.Outcome) {
 	start, tried := c.now(), c.Version()
 	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}}
 	if isETag(etag) {
@@ -53,7 +53,7 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*result.Catalog, res
 		tried = versions[0]
 	}
 	catalog, out := c.catalogAs(ctx, e, tried)
-	if out.Class == result.Done {
+	if out.Class == osbresult.Done {
 		c.version.Store(tried)
 	}
 	for _, version := range versions {
@@ -63,11 +63,11 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*result.Catalog, res
 		if version == tried {
 			continue
 		}
-		var next result.Outcome
+		var next osbresult.Outcome
 		if catalog, next = c.catalogAs(ctx, e, version); next.Status != http.StatusPreconditionFailed {
 			out = next
 		}
-		if next.Class == result.Done {
+		if next.Class == osbresult.Done {
 			c.version.Store(version)
 		}
 	}
@@ -79,8 +79,8 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*result.Catalog, res
 }
 
 // catalogAs reads the catalog in one version of the API.
-func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*result.Catalog, result.Outcome) {
-	var catalog *result.Catalog
+func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*osbresult.Catalog, osbresult.Outcome) {
+	var catalog *osbresult.Catalog
 	e.version = version
 	e.read = func(a answer) (err error) {
 		if a.status == http.StatusNotModified {
@@ -91,7 +91,7 @@ func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*r
 	}
 	e.tooLong = c.limits.tooLong
 	out := c.ask(ctx, e)
-	if out.Class != result.Done {
+	if out.Class != osbresult.Done {
 		catalog = nil
 	}
 	return catalog, out
@@ -102,7 +102,7 @@ func isETag(s string) bool {
 	return s != "" && len(s) <= maxETag && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-func readCatalog(a answer, limits CatalogLimits) (*result.Catalog, error) {
+func readCatalog(a answer, limits CatalogLimits) (*osbresult.Catalog, error) {
 	// A value that is nested too deeply, or has an invalid encoding, invalidates itself only.
 	body := a.body
 	if !utf8.Valid(body) {
@@ -116,7 +116,7 @@ func readCatalog(a answer, limits CatalogLimits) (*result.Catalog, error) {
 		return nil, errors.New("services must be an array")
 	}
 	r := catalogReader{
-		catalog:  &result.Catalog{ETag: a.header.Get("ETag")},
+		catalog:  &osbresult.Catalog{ETag: a.header.Get("ETag")},
 		words:    a.words,
 		limits:   limits,
 		services: map[string]bool{}, names: map[string]bool{}, plans: map[string]bool{}, planNames: map[string]bool{},
@@ -129,7 +129,7 @@ func readCatalog(a answer, limits CatalogLimits) (*result.Catalog, error) {
 
 // catalogReader reads the usable entries of a catalog.
 type catalogReader struct {
-	catalog                *result.Catalog
+	catalog                *osbresult.Catalog
 	words                  *cleaner
 	limits                 CatalogLimits
 	services, names, plans map[string]bool // ids and names seen so far
@@ -215,7 +215,7 @@ func (r *catalogReader) service(path string, text []byte) {
 	if o == nil {
 		return
 	}
-	s := result.Service{
+	s := osbresult.Service{
 		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
 		Tags: o.texts("tags"), Requires: o.texts("requires"), Bindable: o.isSet("bindable"),
 		InstancesRetrievable: o.isSet("instances_retrievable"), BindingsRetrievable: o.isSet("bindings_retrievable"),
@@ -270,20 +270,20 @@ func described(path, name string) string {
 	return fmt.Sprintf("%s (%.64q)", path, name)
 }
 
-func (r *catalogReader) plan(s *result.Service, path string, text []byte) {
+func (r *catalogReader) plan(s *osbresult.Service, path string, text []byte) {
 	o := r.entry(path, text)
 	if o == nil {
 		return
 	}
 	free := o.flag("free")
-	p := result.Plan{
+	p := osbresult.Plan{
 		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
 		Free: free == nil || *free, Bindable: o.flag("bindable"), PlanUpdateable: o.flag("plan_updateable"),
 		BindingRotatable: o.isSet("binding_rotatable"), MaximumPollingDuration: o.seconds("maximum_polling_duration"),
 		Metadata: o.part("metadata"),
 	}
 	if info := o.object("maintenance_info"); info.members != nil {
-		p.MaintenanceInfo = &result.MaintenanceInfo{Version: info.text("version"), Description: info.text("description")}
+		p.MaintenanceInfo = &osbresult.MaintenanceInfo{Version: info.text("version"), Description: info.text("description")}
 	}
 	path = described(path, p.Name)
 	taken := false
@@ -319,7 +319,7 @@ var semVer = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
 	`(-((0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$`)
 
 // schemas reads the valid schemas. An invalid one does not invalidate the plan.
-func (r *catalogReader) schemas(p *result.Plan, path string, plan *object) {
+func (r *catalogReader) schemas(p *osbresult.Plan, path string, plan *object) {
 	for _, schema := range []struct {
 		of, when string
 		to       *json.RawMessage

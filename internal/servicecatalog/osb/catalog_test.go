@@ -119,7 +119,7 @@ func TestCatalogProblems(t *testing.T) {
 		if told != (test.problem != "") || test.problem == "" && len(catalog.Problems) > 0 {
 			t.Errorf("%s: got the problems %q", test.why, catalog.Problems)
 		}
-		if !test.left && !slices.ContainsFunc(catalog.Services[1].Plans, func(p result.Plan) bool { return p.ID == "ok" || p.ID == "p2" }) {
+		if !test.left && !slices.ContainsFunc(catalog.Services[1].Plans, func(p osbresult.Plan) bool { return p.ID == "ok" || p.ID == "p2" }) {
 			t.Errorf("%s: got the plans %+v", test.why, catalog.Services[1].Plans)
 		}
 	}
@@ -166,7 +166,7 @@ func TestCatalogIsTooLarge(t *testing.T) {
 		s := newScript(t, status(200, test.body))
 		client := newClient(t, s.URL, func(o *Options) { o.Catalog = test.limits })
 		catalog, out := client.Catalog(t.Context(), "")
-		want(t, test.why, out.Class, result.Malformed)
+		want(t, test.why, out.Class, osbresult.Malformed)
 		want(t, test.why+", there is one", catalog != nil, false)
 		if !strings.Contains(out.Description, test.want) {
 			t.Errorf("%s: got %q", test.why, out.Description)
@@ -180,7 +180,7 @@ func TestCatalogsAreDecodedWithBoundedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newScript(t, status(200, `{"services":[]}`))
-	read := make(chan result.Outcome, 1)
+	read := make(chan osbresult.Outcome, 1)
 	go func() {
 		_, out := newClient(t, s.URL).Catalog(t.Context(), "")
 		read <- out
@@ -191,7 +191,7 @@ func TestCatalogsAreDecodedWithBoundedMemory(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	decoding.Release(decodedBytes)
-	want(t, "then", (<-read).Class, result.Done)
+	want(t, "then", (<-read).Class, osbresult.Done)
 }
 
 func TestMaximumPollingDuration(t *testing.T) {
@@ -206,18 +206,18 @@ func TestVersions(t *testing.T) {
 	for _, test := range []struct {
 		why, begin, etag, asked, settled string
 		takes                            []string
-		class                            result.Class
+		class                            osbresult.Class
 	}{
-		{"the newest", "", "", "2.17", "2.17", versions, result.Done},
-		{"older ones", "", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, result.Done},
-		{"the oldest", "", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, result.Done},
-		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, result.Misconfigured},
-		{"the one that is known, while it is only to be seen whether the catalog is the same", "2.14", "etag", "2.14", "2.14", versions, result.Done},
-		{"another than the one that was known", "2.14", "etag", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, result.Done},
-		{"a newer one than was known", "2.14", "", "2.17", "2.17", versions, result.Done},
-		{"a little newer one than was known", "2.14", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, result.Done},
-		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, result.Misconfigured},
-		{"one that we do not know begins with the newest", "3.0", "etag", "2.17", "2.17", versions, result.Done},
+		{"the newest", "", "", "2.17", "2.17", versions, osbresult.Done},
+		{"older ones", "", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, osbresult.Done},
+		{"the oldest", "", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, osbresult.Done},
+		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, osbresult.Misconfigured},
+		{"the one that is known, while it is only to be seen whether the catalog is the same", "2.14", "etag", "2.14", "2.14", versions, osbresult.Done},
+		{"another than the one that was known", "2.14", "etag", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, osbresult.Done},
+		{"a newer one than was known", "2.14", "", "2.17", "2.17", versions, osbresult.Done},
+		{"a little newer one than was known", "2.14", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, osbresult.Done},
+		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, osbresult.Misconfigured},
+		{"one that we do not know begins with the newest", "3.0", "etag", "2.17", "2.17", versions, osbresult.Done},
 	} {
 		var asked []string
 		s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
@@ -234,7 +234,7 @@ func TestVersions(t *testing.T) {
 		want(t, test.why, out.Class, test.class)
 		want(t, test.why+", asked", strings.Join(asked, " "), test.asked)
 		want(t, test.why+", in use", c.Version(), test.settled)
-		if out.Class == result.Misconfigured {
+		if out.Class == osbresult.Misconfigured {
 			want(t, test.why, out.Description, "the broker refuses version 2.17 of the API: other versions, please; it refuses the others from 2.17 to 2.13, too")
 		}
 		asked = nil
@@ -254,7 +254,7 @@ func TestVersionIsNotSettledByAFailure(t *testing.T) {
 	})
 	c := newClient(t, s.URL)
 	_, out := c.Catalog(t.Context(), "")
-	want(t, "it is", out.Class, result.Retry)
+	want(t, "it is", out.Class, osbresult.Retry)
 	want(t, "requests", len(s.take()), 2)
 	want(t, "in use", c.Version(), "2.17")
 }

@@ -67,7 +67,7 @@ const decodedBytes = 16 << 20
 var decoding = semaphore.NewWeighted(decodedBytes)
 
 // decodeCatalog reads a catalog when there is memory for it.
-func (c *Client) decodeCatalog(ctx context.Context, a answer) (*result.Catalog, error) {
+func (c *Client) decodeCatalog(ctx context.Context, a answer) (*osbresult.Catalog, error) {
 	size := min(int64(len(a.body)), decodedBytes)
 	if err := decoding.Acquire(ctx, size); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ const (
 // Observation is a call that has ended.
 type Observation struct {
 	Operation Operation
-	Outcome   result.Outcome
+	Outcome   osbresult.Outcome
 	// Sent is when the call began, and Duration how long it took.
 	Sent     time.Time
 	Duration time.Duration

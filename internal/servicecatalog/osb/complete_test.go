@@ -159,7 +159,7 @@ func marks(t *testing.T) map[string]string {
 // testFiles are those of the repository, whatever the module.
 func testFiles(t *testing.T) []string {
 	t.Helper()
-	root := filepath.Join("..", "..")
+	root := filepath.Join("..", "..", "..")
 	if text, err := os.ReadFile(filepath.Join(root, "go.mod")); err != nil || !strings.HasPrefix(string(text), "module github.com/gophernetes/bellhop\n") {
 		t.Fatalf("the repository is not at %s: %v", root, err)
 	}

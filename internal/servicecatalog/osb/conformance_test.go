@@ -77,7 +77,7 @@ var conformance = []struct {
 				_, _ = w.Write([]byte(good))
 			})
 			for operation, call := range tenCalls(nil, true) {
-				want(t, string(operation)+" answered as "+mime, call(t.Context(), newClient(t, s.URL)).Class, result.Done)
+				want(t, string(operation)+" answered as "+mime, call(t.Context(), newClient(t, s.URL)).Class, osbresult.Done)
 			}
 		}
 	}},
@@ -90,7 +90,7 @@ var conformance = []struct {
 		c := newClient(t, s.URL)
 		for operation, call := range tenCalls(nil, true) {
 			out := call(t.Context(), c)
-			want(t, string(operation)+" is read: "+out.Description, out.Class, result.Done)
+			want(t, string(operation)+" is read: "+out.Description, out.Class, osbresult.Done)
 		}
 		catalog, _ := c.Catalog(t.Context(), "")
 		if len(catalog.Services) != 1 || len(catalog.Services[0].Plans) != 1 || len(catalog.Problems) > 0 {
@@ -98,7 +98,7 @@ var conformance = []struct {
 		}
 		s.answers(status(422, `{`+more+`"error":"ConcurrencyError"}`))
 		_, out := c.Provision(t.Context(), provisionRequest())
-		want(t, "an error is read", out.Class, result.Concurrency)
+		want(t, "an error is read", out.Class, osbresult.Concurrency)
 	}},
 	{"T07", func(t *testing.T) {
 		ours := map[string]bool{}
@@ -144,7 +144,7 @@ var conformance = []struct {
 		want(t, "the address", s.one(t).URI, "/v2/service_instances/"+escaped+"/service_bindings/"+escaped+"?service_id="+escaped+"&plan_id="+escaped)
 		for _, id := range []string{".", "..", ""} {
 			_, out := c.Deprovision(t.Context(), RemovalRequest{Params: Params{InstanceID: id, ServiceID: "s", PlanID: "p"}})
-			want(t, "an id that leads elsewhere", out.Class, result.Rejected)
+			want(t, "an id that leads elsewhere", out.Class, osbresult.Rejected)
 			want(t, "requests about "+id, len(s.take()), 0)
 		}
 	}},
@@ -165,9 +165,9 @@ var conformance = []struct {
 		})
 		c := newClient(t, broker.URL)
 		response, out := c.Provision(t.Context(), provisionRequest())
-		want(t, "the provisioning", out.Class, result.Accepted)
+		want(t, "the provisioning", out.Class, osbresult.Accepted)
 		_, out = c.Poll(t.Context(), PollRequest{Params: params(), Operation: response.Operation})
-		want(t, "the poll", out.Class, result.Done)
+		want(t, "the poll", out.Class, osbresult.Done)
 	}},
 	{"T10", func(t *testing.T) {
 		s := newScript(t, status(200, good))
@@ -208,9 +208,9 @@ var conformance = []struct {
 		s := newScript(t, status(412, `{"description":"use 1.0"}`))
 		c := newClient(t, s.URL)
 		for operation, call := range tenCalls(nil, true) {
-			out, class := call(t.Context(), c), result.NeedsCatalog // with which the version is settled anew
+			out, class := call(t.Context(), c), osbresult.NeedsCatalog // with which the version is settled anew
 			if operation == GetCatalog {
-				class = result.Misconfigured
+				class = osbresult.Misconfigured
 			}
 			want(t, string(operation), out.Class, class)
 			if !strings.HasPrefix(out.Description, "the broker refuses version 2.17 of the API: use 1.0") {
@@ -225,16 +225,16 @@ var conformance = []struct {
 		for _, code := range []string{"AsyncRequired", "ConcurrencyError", "RequiresApp", "MaintenanceInfoConflict"} {
 			s.answers(status(422, `{"description":"`+code+`"}`))
 			_, out := c.Bind(t.Context(), bindRequest())
-			want(t, code+" as a description", out.Class, result.Rejected)
+			want(t, code+" as a description", out.Class, osbresult.Rejected)
 			_, out = c.Provision(t.Context(), provisionRequest())
-			want(t, code+" as a description", out.Class, result.Rejected)
+			want(t, code+" as a description", out.Class, osbresult.Rejected)
 		}
 		r := provisionRequest()
 		r.AcceptsIncomplete = false
 		for _, description := range []string{`"x"`, `""`, `null`, `7`, `"This service plan requires client support for asynchronous service operations."`} {
 			s.answers(status(422, `{"error":"AsyncRequired","description":`+description+`}`))
 			_, out := c.Provision(t.Context(), r)
-			want(t, "the code beside "+description, out.Class, result.NeedsAsync)
+			want(t, "the code beside "+description, out.Class, osbresult.NeedsAsync)
 		}
 	}},
 
@@ -307,10 +307,10 @@ var conformance = []struct {
 		})
 		c := newClient(t, s.URL)
 		first, out := c.Catalog(t.Context(), "")
-		want(t, "the first", out.Class, result.Done)
+		want(t, "the first", out.Class, osbresult.Done)
 		want(t, "what it is known by", first.ETag, `W/"7"`)
 		second, out := c.Catalog(t.Context(), first.ETag)
-		want(t, "the second", out.Class, result.Done)
+		want(t, "the second", out.Class, osbresult.Done)
 		want(t, "the second is new", second != nil, false)
 	}},
 	{"C06", func(t *testing.T) {
@@ -357,7 +357,7 @@ var conformance = []struct {
 			r := provisionRequest()
 			empty(&r)
 			_, out := c.Provision(t.Context(), r)
-			want(t, "without it", out, result.Outcome{Class: result.Rejected, Description: "not sent: " + name + " must not be empty"})
+			want(t, "without it", out, osbresult.Outcome{Class: osbresult.Rejected, Description: "not sent: " + name + " must not be empty"})
 			want(t, "requests", len(s.take()), 0)
 		}
 	}},
@@ -381,7 +381,7 @@ var conformance = []struct {
 			r := provisionRequest()
 			r.Context = within
 			_, out := c.Provision(t.Context(), r)
-			want(t, "without it", out.Class, result.Rejected)
+			want(t, "without it", out.Class, osbresult.Rejected)
 			want(t, "requests", len(s.take()), 0)
 		}
 	}},
@@ -398,7 +398,7 @@ var conformance = []struct {
 	{"P08", func(t *testing.T) {
 		s := newScript(t, nil)
 		c := newClient(t, s.URL)
-		for code, class := range map[int]result.Class{200: result.Done, 201: result.Done, 202: result.Accepted} {
+		for code, class := range map[int]osbresult.Class{200: osbresult.Done, 201: osbresult.Done, 202: osbresult.Accepted} {
 			s.answers(status(code, `{"operation":"op"}`))
 			response, out := c.Provision(t.Context(), provisionRequest())
 			want(t, "it is", out.Class, class)
@@ -412,7 +412,7 @@ var conformance = []struct {
 		for code := 200; code < 600; code++ {
 			s.answers(status(code, `{}`, "Location", "/elsewhere"))
 			_, out := c.Provision(t.Context(), provisionRequest())
-			if listed := code <= 202; listed != (out.Class == result.Done || out.Class == result.Accepted) {
+			if listed := code <= 202; listed != (out.Class == osbresult.Done || out.Class == osbresult.Accepted) {
 				t.Errorf("%d: got %s", code, out.Class)
 			}
 		}
@@ -422,7 +422,7 @@ var conformance = []struct {
 			s := newScript(t, status(202, body))
 			c := newClient(t, s.URL)
 			response, out := c.Provision(t.Context(), provisionRequest())
-			want(t, body, out.Class, result.Accepted)
+			want(t, body, out.Class, osbresult.Accepted)
 			s.take()
 			c.Poll(t.Context(), PollRequest{Params: params(), Operation: response.Operation})
 			if r := s.one(t); strings.Contains(r.URI, "operation=") {
@@ -444,7 +444,7 @@ var conformance = []struct {
 			r := pollRequest(binding)
 			r.PlanID = ""
 			_, out := c.Poll(t.Context(), r)
-			want(t, "without a plan", out.Class, result.Rejected)
+			want(t, "without a plan", out.Class, osbresult.Rejected)
 			want(t, "requests", len(s.take()), 0)
 		}
 	}},
@@ -467,7 +467,7 @@ var conformance = []struct {
 		for _, body := range []string{`{}`, ``, "\n", `null`} {
 			s := newScript(t, status(200, body))
 			response, out := newClient(t, s.URL).Update(t.Context(), UpdateRequest{Params: params()})
-			want(t, "with "+body, out.Class, result.Done)
+			want(t, "with "+body, out.Class, osbresult.Done)
 			want(t, "it says", response, UpdateResponse{})
 		}
 	}},
@@ -499,7 +499,7 @@ var conformance = []struct {
 	{"D05", func(t *testing.T) {
 		s := newScript(t, status(404, `{"description":"no such instance"}`))
 		_, out := newClient(t, s.URL).Deprovision(t.Context(), removalRequest(""))
-		want(t, "it is", out.Class, result.Misconfigured)
+		want(t, "it is", out.Class, osbresult.Misconfigured)
 	}},
 
 	{"B03", func(t *testing.T) {
@@ -516,7 +516,7 @@ var conformance = []struct {
 		r := bindRequest()
 		r.ServiceID = ""
 		_, out := c.Bind(t.Context(), r)
-		want(t, "without one", out.Class, result.Rejected)
+		want(t, "without one", out.Class, osbresult.Rejected)
 	}},
 	{"B04", func(t *testing.T) {
 		s := newScript(t, status(201, `{}`))
@@ -530,7 +530,7 @@ var conformance = []struct {
 			r := bindRequest()
 			r.Context = within
 			_, out := c.Bind(t.Context(), r)
-			want(t, "without it", out.Class, result.Rejected)
+			want(t, "without it", out.Class, osbresult.Rejected)
 			want(t, "requests", len(s.take()), 0)
 		}
 	}},
@@ -559,7 +559,7 @@ var conformance = []struct {
 	{"B08", func(t *testing.T) {
 		s := newScript(t, status(202, `{"operation":"op","credentials":{"password":"early"},"syslog_drain_url":"x","metadata":{"expires_at":"2030-01-01T00:00:00Z"}}`))
 		binding, out := newClient(t, s.URL).Bind(t.Context(), bindRequest())
-		want(t, "it is", out.Class, result.Accepted)
+		want(t, "it is", out.Class, osbresult.Accepted)
 		if binding.Credentials != nil || binding.SyslogDrainURL != "" || !binding.ExpiresAt.IsZero() || binding.Operation != "op" {
 			t.Errorf("got %+v", binding)
 		}
@@ -567,9 +567,9 @@ var conformance = []struct {
 	{"B14", func(t *testing.T) {
 		s := newScript(t, status(201, `{"credentials":{},"endpoints":[{"host":"a","ports":["443","9000-9010"]},{"host":"b","ports":[5432],"protocol":"udp"},{"host":"c","ports":["1"],"protocol":null}]}`))
 		binding, out := newClient(t, s.URL).Bind(t.Context(), bindRequest())
-		want(t, "it is", out.Class, result.Done)
-		wanted := []result.Endpoint{{Host: "a", Ports: []string{"443", "9000-9010"}, Protocol: "tcp"}, {Host: "b", Ports: []string{"5432"}, Protocol: "udp"}, {Host: "c", Ports: []string{"1"}, Protocol: "tcp"}}
-		if !slices.EqualFunc(binding.Endpoints, wanted, func(a, b result.Endpoint) bool {
+		want(t, "it is", out.Class, osbresult.Done)
+		wanted := []osbresult.Endpoint{{Host: "a", Ports: []string{"443", "9000-9010"}, Protocol: "tcp"}, {Host: "b", Ports: []string{"5432"}, Protocol: "udp"}, {Host: "c", Ports: []string{"1"}, Protocol: "tcp"}}
+		if !slices.EqualFunc(binding.Endpoints, wanted, func(a, b osbresult.Endpoint) bool {
 			return a.Host == b.Host && a.Protocol == b.Protocol && slices.Equal(a.Ports, b.Ports)
 		}) {
 			t.Errorf("got %+v", binding.Endpoints)
@@ -577,7 +577,7 @@ var conformance = []struct {
 		for _, ports := range []string{`["0"]`, `["65536"]`, `["1-"]`, `["-1"]`, `["a"]`, `[" 1"]`, `[1.5]`, `[null]`, `[["1"]]`, `"443"`} {
 			s.answers(status(201, `{"credentials":{},"endpoints":[{"host":"a","ports":`+ports+`}]}`))
 			_, out := newClient(t, s.URL).Bind(t.Context(), bindRequest())
-			want(t, "with "+ports, out.Class, result.Unknown)
+			want(t, "with "+ports, out.Class, osbresult.Unknown)
 		}
 	}},
 	{"B16", func(t *testing.T) {
@@ -593,7 +593,7 @@ var conformance = []struct {
 		} {
 			s := newScript(t, status(200, `{"credentials":{},"metadata":{"expires_at":"`+text+`","renew_before":"`+text+`"}}`))
 			binding, out := newClient(t, s.URL).FetchBinding(t.Context(), params(), bindingID)
-			want(t, text, out.Class, result.Done)
+			want(t, text, out.Class, osbresult.Done)
 			if !binding.ExpiresAt.Equal(at) || !binding.RenewBefore.Equal(at) {
 				t.Errorf("%s: got %s, %s", text, binding.ExpiresAt, binding.RenewBefore)
 			}
@@ -605,7 +605,7 @@ var conformance = []struct {
 	{"F06", func(t *testing.T) {
 		s := newScript(t, status(200, `{"maintenance_info":{"version":"1.2.3","description":7}}`))
 		instance, out := newClient(t, s.URL).FetchInstance(t.Context(), params())
-		want(t, "it is", out.Class, result.Done)
+		want(t, "it is", out.Class, osbresult.Done)
 		want(t, "the version", instance.MaintenanceVersion, "1.2.3")
 	}},
 
@@ -636,7 +636,7 @@ var conformance = []struct {
 		s := newScript(t, status(422, `{"error":"ConcurrencyError","description":"wait"}`))
 		for operation, call := range tenCalls(nil, true) {
 			if operation != GetCatalog {
-				want(t, string(operation), call(t.Context(), newClient(t, s.URL)).Class, result.Concurrency)
+				want(t, string(operation), call(t.Context(), newClient(t, s.URL)).Class, osbresult.Concurrency)
 			}
 		}
 	}},
@@ -665,11 +665,11 @@ func everyBody(t *testing.T) []got {
 	return all
 }
 
-func parseCatalog(t *testing.T, body string) *result.Catalog {
+func parseCatalog(t *testing.T, body string) *osbresult.Catalog {
 	t.Helper()
 	s := newScript(t, status(200, body))
 	catalog, out := newClient(t, s.URL).Catalog(t.Context(), "")
-	if out.Class != result.Done || catalog == nil {
+	if out.Class != osbresult.Done || catalog == nil {
 		t.Fatalf("got %+v", out)
 	}
 	return catalog
@@ -693,18 +693,18 @@ func metadataIsIgnored(t *testing.T) {
 		s := newScript(t, status(200, `{"metadata":`+metadata+`}`))
 		c := newClient(t, s.URL)
 		response, out := c.Provision(t.Context(), provisionRequest())
-		want(t, "a provisioning with "+metadata, out.Class, result.Done)
+		want(t, "a provisioning with "+metadata, out.Class, osbresult.Done)
 		want(t, "it says", response, ProvisionResponse{})
 		_, out = c.Update(t.Context(), UpdateRequest{Params: params()})
-		want(t, "an update with "+metadata, out.Class, result.Done)
+		want(t, "an update with "+metadata, out.Class, osbresult.Done)
 		_, out = c.FetchInstance(t.Context(), params())
-		want(t, "an instance with "+metadata, out.Class, result.Done)
+		want(t, "an instance with "+metadata, out.Class, osbresult.Done)
 	}
 }
 
-func remove(t *testing.T, c *Client, r RemovalRequest) result.Outcome {
+func remove(t *testing.T, c *Client, r RemovalRequest) osbresult.Outcome {
 	t.Helper()
-	var out result.Outcome
+	var out osbresult.Outcome
 	if r.BindingID == "" {
 		_, out = c.Deprovision(t.Context(), r)
 	} else {
@@ -724,7 +724,7 @@ func removalNamesItsPlan(t *testing.T, binding string) {
 	for _, empty := range []func(*Params){func(p *Params) { p.ServiceID = "" }, func(p *Params) { p.PlanID = "" }} {
 		request := removalRequest(binding)
 		empty(&request.Params)
-		want(t, "without one", remove(t, c, request).Class, result.Rejected)
+		want(t, "without one", remove(t, c, request).Class, osbresult.Rejected)
 		want(t, "requests", len(s.take()), 0)
 	}
 }
@@ -739,9 +739,9 @@ func goneIsSuccess(t *testing.T, binding string) {
 			gone := code == 410
 			done := code == 200 && body != `<html>`
 			running := code == 202 && strings.HasPrefix(body, "{")
-			want(t, http.StatusText(code)+" is Gone", out.Class == result.Gone, gone)
-			want(t, http.StatusText(code)+" is Done", out.Class == result.Done, done)
-			want(t, http.StatusText(code)+" is Accepted", out.Class == result.Accepted, running)
+			want(t, http.StatusText(code)+" is Gone", out.Class == osbresult.Gone, gone)
+			want(t, http.StatusText(code)+" is Done", out.Class == osbresult.Done, done)
+			want(t, http.StatusText(code)+" is Accepted", out.Class == osbresult.Accepted, running)
 		}
 	}
 }
@@ -753,11 +753,11 @@ func onlyNotFoundIsGone(t *testing.T, operation Operation) {
 	for code := 200; code < 600; code++ {
 		s.answers(status(code, `{}`, "Location", "/elsewhere"))
 		out := fetch(t.Context(), c)
-		want(t, http.StatusText(code)+" is Gone", out.Class == result.Gone, code == 404)
-		want(t, http.StatusText(code)+" is Done", out.Class == result.Done, code == 200)
+		want(t, http.StatusText(code)+" is Gone", out.Class == osbresult.Gone, code == 404)
+		want(t, http.StatusText(code)+" is Done", out.Class == osbresult.Done, code == 200)
 	}
 	s.answers(drop)
-	want(t, "no answer", fetch(t.Context(), c).Class, result.Retry)
+	want(t, "no answer", fetch(t.Context(), c).Class, osbresult.Retry)
 }
 
 func everyFourHundred() []http.HandlerFunc {
@@ -775,7 +775,7 @@ func leavesBehind(t *testing.T, answers ...http.HandlerFunc) {
 	c := newClient(t, s.URL, func(o *Options) { o.Outbound.Timeout = time.Second })
 	for i, answer := range answers {
 		s.answers(answer)
-		if _, out := c.Provision(t.Context(), provisionRequest()); out.Class != result.Unknown || !out.Sent {
+		if _, out := c.Provision(t.Context(), provisionRequest()); out.Class != osbresult.Unknown || !out.Sent {
 			t.Errorf("answer %d: got %+v", i, out)
 		}
 	}
@@ -788,7 +788,7 @@ func leavesNothing(t *testing.T, operation Operation, answers ...http.HandlerFun
 	for i, answer := range answers {
 		s.answers(answer)
 		switch out := tenCalls(nil, true)[operation](t.Context(), c); out.Class {
-		case result.Rejected, result.Retry, result.Misconfigured, result.Conflict, result.NeedsAsync, result.NeedsApp, result.NeedsCatalog, result.Concurrency, result.Malformed:
+		case osbresult.Rejected, osbresult.Retry, osbresult.Misconfigured, osbresult.Conflict, osbresult.NeedsAsync, osbresult.NeedsApp, osbresult.NeedsCatalog, osbresult.Concurrency, osbresult.Malformed:
 		default:
 			t.Errorf("answer %d: got %+v", i, out)
 		}

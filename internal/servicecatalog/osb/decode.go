@@ -76,7 +76,7 @@ func (o *object) dashboard(words *cleaner) string {
 
 // done refuses a body that contradicts the status: brokers that send 200 for 202 return no credentials or dashboard.
 func (o *object) done() {
-	if state := o.members["state"]; string(state) == strconv.Quote(string(result.InProgress)) {
+	if state := o.members["state"]; string(state) == strconv.Quote(string(osbresult.InProgress)) {
 		o.fail("it says that the operation is in progress, for which the status must be 202")
 	}
 }
@@ -121,24 +121,24 @@ func readRemoval(a answer) (RemovalResponse, error) {
 	return RemovalResponse{Operation: o.operation(a.words)}, o.err()
 }
 
-func readInstance(a answer) (*result.Instance, error) {
+func readInstance(a answer) (*osbresult.Instance, error) {
 	o := readObject(a.body)
 	o.done()
-	instance := &result.Instance{
+	instance := &osbresult.Instance{
 		ServiceID: o.text("service_id"), PlanID: o.text("plan_id"), DashboardURL: o.dashboard(a.words),
 		Parameters: o.raw("parameters"), MaintenanceVersion: o.object("maintenance_info").text("version"),
 	}
 	return instance, o.err()
 }
 
-func readBinding(a answer) (*result.Binding, error) {
+func readBinding(a answer) (*osbresult.Binding, error) {
 	o := readObject(a.body)
 	if a.status == http.StatusAccepted { // credentials in it are not to be trusted
-		return &result.Binding{Operation: o.operation(a.words)}, o.err()
+		return &osbresult.Binding{Operation: o.operation(a.words)}, o.err()
 	}
 	o.done()
 	metadata := o.object("metadata")
-	binding := &result.Binding{
+	binding := &osbresult.Binding{
 		Created:     a.status == http.StatusCreated,
 		Credentials: o.raw("credentials"), Parameters: o.raw("parameters"),
 		ExpiresAt: metadata.time("expires_at"), RenewBefore: metadata.time("renew_before"),
@@ -151,8 +151,8 @@ func readBinding(a answer) (*result.Binding, error) {
 	return binding, o.err()
 }
 
-func (o *object) endpoints() []result.Endpoint {
-	var endpoints []result.Endpoint
+func (o *object) endpoints() []osbresult.Endpoint {
+	var endpoints []osbresult.Endpoint
 	for i, value := range o.list("endpoints") {
 		member := fmt.Sprintf("endpoints[%d]", i)
 		if kindOf(value) != "an object" {
@@ -160,7 +160,7 @@ func (o *object) endpoints() []result.Endpoint {
 			return nil
 		}
 		child := o.nested(member, value)
-		endpoint := result.Endpoint{Host: child.text("host"), Ports: child.ports(), Protocol: child.text("protocol")}
+		endpoint := osbresult.Endpoint{Host: child.text("host"), Ports: child.ports(), Protocol: child.text("protocol")}
 		if endpoint.Protocol == "" {
 			endpoint.Protocol = "tcp"
 		}
@@ -194,19 +194,19 @@ func isPort(s string) bool {
 
 // lastOperation reads the answer to a poll.
 type lastOperation struct {
-	result.LastOperation
+	osbresult.LastOperation
 	unusable, notRepeatable bool
 }
 
 func readLastOperation(a answer) (lastOperation, error) {
 	o := readObject(a.body)
-	last := lastOperation{LastOperation: result.LastOperation{State: result.State(o.text("state"))}}
-	if last.State == result.Failed || a.words.about == nil {
+	last := lastOperation{LastOperation: osbresult.LastOperation{State: osbresult.State(o.text("state"))}}
+	if last.State == osbresult.Failed || a.words.about == nil {
 		last.Description = a.words.clean(o.text("description"), maxDescription)
 	}
 	last.unusable, last.notRepeatable = o.isFalse("instance_usable"), o.isFalse("update_repeatable")
 	switch last.State {
-	case result.InProgress, result.Succeeded, result.Failed:
+	case osbresult.InProgress, osbresult.Succeeded, osbresult.Failed:
 	default:
 		o.fail(`state must be "in progress", "succeeded" or "failed"`)
 	}

@@ -63,7 +63,7 @@ type answer struct {
 }
 
 // do makes the call, and returns its outcome.
-func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
+func (c *Client) do(ctx context.Context, e *exchange) osbresult.Outcome {
 	start := c.now()
 	out := c.ask(ctx, e)
 	c.observe(ctx, Observation{e.operation, out, start, c.now().Sub(start), e.id})
@@ -72,12 +72,12 @@ func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
 
 // ask sends the request; once more if its OAuth2 token was refused and can be renewed, or without the groups of the user if its headers were
 // too large (431), unless the caller may send nothing any more.
-func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
+func (c *Client) ask(ctx context.Context, e *exchange) osbresult.Outcome {
 	if e.version == "" {
 		e.version = c.Version()
 	}
 	if problem := e.problem(); problem != "" {
-		return result.Outcome{Class: result.Rejected, Description: "not sent: " + problem}
+		return osbresult.Outcome{Class: osbresult.Rejected, Description: "not sent: " + problem}
 	}
 	cred, failed := c.auth.authorize(ctx)
 	if failed != nil {
@@ -121,10 +121,10 @@ func (e *exchange) problem() string {
 }
 
 // send sends one request. Without an answer, the outcome is complete.
-func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbound.Response, result.Outcome) {
+func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbound.Response, osbresult.Outcome) {
 	req, err := c.request(ctx, e, cred)
 	if err != nil {
-		return nil, result.Outcome{Class: result.Rejected, Description: "not sent: " + err.Error()}
+		return nil, osbresult.Outcome{Class: osbresult.Rejected, Description: "not sent: " + err.Error()}
 	}
 	client := c.client
 	if e.operation == GetCatalog {
@@ -134,7 +134,7 @@ func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbo
 	if err != nil {
 		return nil, e.unanswered(err)
 	}
-	return resp, result.Outcome{Status: resp.StatusCode, Sent: true, Incomplete: resp.BodyErr != nil, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
+	return resp, osbresult.Outcome{Status: resp.StatusCode, Sent: true, Incomplete: resp.BodyErr != nil, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
 }
 
 // request builds the HTTP request. Its errors have nothing of the URL or the body.

@@ -175,7 +175,7 @@ func FuzzLastOperation(f *testing.F) {
 		last, err := readLastOperation(a)
 		checkProblem(t, err)
 		checkShown(t, last.Description, maxDescription)
-		if known := last.State == result.InProgress || last.State == result.Succeeded || last.State == result.Failed; err == nil && !known {
+		if known := last.State == osbresult.InProgress || last.State == osbresult.Succeeded || last.State == osbresult.Failed; err == nil && !known {
 			t.Errorf("got the state %q", last.State)
 		}
 	})
@@ -230,9 +230,9 @@ func FuzzError(f *testing.F) {
 			{operation: ProvisionInstance, method: http.MethodPut, version: "2.17"}, {operation: UpdateInstance, method: http.MethodPatch, version: "2.17"},
 			{operation: Unbind, method: http.MethodDelete, version: "2.17"}, {operation: PollLastOperation, method: http.MethodGet, version: "2.17"},
 		} {
-			out := e.failed(&outbound.Response{StatusCode: code, Body: body}, result.Outcome{Status: code, Sent: true}, &cleaner{credentials: []string{"canary-secret"}})
+			out := e.failed(&outbound.Response{StatusCode: code, Body: body}, osbresult.Outcome{Status: code, Sent: true}, &cleaner{credentials: []string{"canary-secret"}})
 			switch out.Class {
-			case result.Rejected, result.Retry, result.Misconfigured, result.Unknown, result.Gone, result.Conflict, result.NeedsAsync, result.NeedsApp, result.NeedsCatalog, result.Concurrency, result.Malformed:
+			case osbresult.Rejected, osbresult.Retry, osbresult.Misconfigured, osbresult.Unknown, osbresult.Gone, osbresult.Conflict, osbresult.NeedsAsync, osbresult.NeedsApp, osbresult.NeedsCatalog, osbresult.Concurrency, osbresult.Malformed:
 			default:
 				t.Errorf("%s, %d: got %q", e.operation, code, out.Class)
 			}

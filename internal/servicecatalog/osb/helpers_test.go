@@ -169,7 +169,7 @@ func pollRequest(binding string) PollRequest {
 }
 
 // a call is one of the ten, with everything that it can say.
-type call func(context.Context, *Client) result.Outcome
+type call func(context.Context, *Client) osbresult.Outcome
 
 // tenCalls are all of them, made by the user if there is one, and permitted to take their
 // time or not.
@@ -177,41 +177,41 @@ func tenCalls(user *Identity, incomplete bool) map[Operation]call {
 	p := params()
 	p.Identity, p.AcceptsIncomplete = user, incomplete
 	return map[Operation]call{
-		GetCatalog: func(ctx context.Context, c *Client) result.Outcome { _, out := c.Catalog(ctx, ""); return out },
-		ProvisionInstance: func(ctx context.Context, c *Client) result.Outcome {
+		GetCatalog: func(ctx context.Context, c *Client) osbresult.Outcome { _, out := c.Catalog(ctx, ""); return out },
+		ProvisionInstance: func(ctx context.Context, c *Client) osbresult.Outcome {
 			r := provisionRequest()
 			r.Params = p
 			_, out := c.Provision(ctx, r)
 			return out
 		},
-		GetInstance: func(ctx context.Context, c *Client) result.Outcome { _, out := c.FetchInstance(ctx, p); return out },
-		UpdateInstance: func(ctx context.Context, c *Client) result.Outcome {
+		GetInstance: func(ctx context.Context, c *Client) osbresult.Outcome { _, out := c.FetchInstance(ctx, p); return out },
+		UpdateInstance: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.Update(ctx, UpdateRequest{Params: p, Context: within(), PreviousPlanID: "former"})
 			return out
 		},
-		DeprovisionInstance: func(ctx context.Context, c *Client) result.Outcome {
+		DeprovisionInstance: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.Deprovision(ctx, RemovalRequest{Params: p})
 			return out
 		},
-		PollLastOperation: func(ctx context.Context, c *Client) result.Outcome {
+		PollLastOperation: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.Poll(ctx, PollRequest{Params: p, Operation: "op"})
 			return out
 		},
-		Bind: func(ctx context.Context, c *Client) result.Outcome {
+		Bind: func(ctx context.Context, c *Client) osbresult.Outcome {
 			r := bindRequest()
 			r.Params = p
 			_, out := c.Bind(ctx, r)
 			return out
 		},
-		GetBinding: func(ctx context.Context, c *Client) result.Outcome {
+		GetBinding: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.FetchBinding(ctx, p, bindingID)
 			return out
 		},
-		Unbind: func(ctx context.Context, c *Client) result.Outcome {
+		Unbind: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.Unbind(ctx, RemovalRequest{Params: p, BindingID: bindingID})
 			return out
 		},
-		PollBindingLastOperation: func(ctx context.Context, c *Client) result.Outcome {
+		PollBindingLastOperation: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.Poll(ctx, PollRequest{Params: p, BindingID: bindingID, Operation: "op"})
 			return out
 		},

@@ -87,7 +87,7 @@ func accepts(incomplete bool) pair {
 func instancePath(id string) []string { return []string{"service_instances", id} }
 
 // Provision provisions an instance. The request can be repeated: a broker that has the instance answers 200.
-func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out result.Outcome) {
+func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out osbresult.Outcome) {
 	e := &exchange{
 		operation: ProvisionInstance, method: http.MethodPut, path: instancePath(r.InstanceID),
 		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
@@ -112,7 +112,7 @@ func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response Pr
 }
 
 // Update updates an instance. An Unknown update leaves nothing that a removal would have to undo: the same request is repeated.
-func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out result.Outcome) {
+func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out osbresult.Outcome) {
 	type previousBody struct {
 		PlanID          string           `json:"plan_id,omitempty"`
 		MaintenanceInfo *maintenanceBody `json:"maintenance_info,omitempty"`
@@ -146,11 +146,11 @@ func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateRe
 }
 
 // Deprovision removes an instance. After anything but Done, Accepted and Gone the request has to be repeated.
-func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
+func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, osbresult.Outcome) {
 	return c.remove(ctx, DeprovisionInstance, instancePath(r.InstanceID), r, pair{"instance_id", r.InstanceID})
 }
 
-func (c *Client) remove(ctx context.Context, operation Operation, path []string, r RemovalRequest, required ...pair) (response RemovalResponse, out result.Outcome) {
+func (c *Client) remove(ctx context.Context, operation Operation, path []string, r RemovalRequest, required ...pair) (response RemovalResponse, out osbresult.Outcome) {
 	e := &exchange{
 		operation: operation, method: http.MethodDelete, path: path,
 		query: append(r.ids(), accepts(r.AcceptsIncomplete)), about: r.Params, asyncSent: r.AcceptsIncomplete,
@@ -165,7 +165,7 @@ func (c *Client) remove(ctx context.Context, operation Operation, path []string,
 
 // FetchInstance fetches an instance. Gone is also the answer for one that is being provisioned. ServiceID and PlanID are sent if
 // they are known.
-func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *result.Instance, out result.Outcome) {
+func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *osbresult.Instance, out osbresult.Outcome) {
 	e := &exchange{
 		operation: GetInstance, method: http.MethodGet, path: instancePath(p.InstanceID),
 		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}},
@@ -180,7 +180,7 @@ func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *result.
 // Poll polls an operation. Done: LastOperation has its state; Gone: a removal has succeeded. After anything else the poll is
 // repeated until the deadline of the operation. During a change of plan, PlanID is the old one.
 // InstanceUnusable and UpdateNotRepeatable can come with Failed; they have no meaning for a provisioning.
-func (c *Client) Poll(ctx context.Context, r PollRequest) (result.LastOperation, result.Outcome) {
+func (c *Client) Poll(ctx context.Context, r PollRequest) (osbresult.LastOperation, osbresult.Outcome) {
 	var last lastOperation
 	e := &exchange{
 		operation: PollLastOperation, method: http.MethodGet, path: instancePath(r.InstanceID),
@@ -194,9 +194,9 @@ func (c *Client) Poll(ctx context.Context, r PollRequest) (result.LastOperation,
 	e.path = append(e.path, "last_operation")
 	out := c.do(ctx, e)
 	if !isAnswered(out) {
-		return result.LastOperation{}, out
+		return osbresult.LastOperation{}, out
 	}
-	if last.State == result.Failed && r.BindingID == "" {
+	if last.State == osbresult.Failed && r.BindingID == "" {
 		out.InstanceUnusable, out.UpdateNotRepeatable = last.unusable, last.notRepeatable && !r.Removal
 	}
 	return last.LastOperation, out

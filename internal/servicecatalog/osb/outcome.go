@@ -42,7 +42,7 @@ const (
 )
 
 // judge returns the outcome of an answer.
-func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cleaner) result.Outcome {
+func (e *exchange) judge(resp *outbound.Response, out osbresult.Outcome, words *cleaner) osbresult.Outcome {
 	line := statusLine(resp.StatusCode)
 	switch {
 	case !e.isSuccess(resp.StatusCode):
@@ -52,9 +52,9 @@ func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cle
 		out.Description = line + ", but " + resp.BodyErr.Error()
 		return out
 	case resp.StatusCode == http.StatusAccepted && !e.asyncSent:
-		out.Class = result.Unknown
+		out.Class = osbresult.Unknown
 		if e.removes() { // it can be repeated, and only then polled
-			out.Class = result.NeedsAsync
+			out.Class = osbresult.NeedsAsync
 		}
 		out.Description = line + ", though the request did not say accepts_incomplete"
 		return out
@@ -71,15 +71,15 @@ func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cle
 	out.Withheld, out.TooManySecrets = err == nil && words.withheld, err == nil && words.tooMany
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:
-		out.Class = result.Malformed
+		out.Class = osbresult.Malformed
 		out.Description = line + ", but its body cannot be used: " + err.Error()
 	case err != nil:
-		out.Class = result.Unknown
+		out.Class = osbresult.Unknown
 		out.Description = line + ", but its body cannot be used: " + err.Error()
 	case resp.StatusCode == http.StatusAccepted:
-		out.Class = result.Accepted
+		out.Class = osbresult.Accepted
 	default:
-		out.Class = result.Done
+		out.Class = osbresult.Done
 	}
 	return out
 }
@@ -111,37 +111,37 @@ func (e *exchange) fetches() bool { return e.operation == GetInstance || e.opera
 
 // lost returns the class where the broker may have received the request, and there is no answer. An Unknown change or removal can
 // be sent again unchanged.
-func (e *exchange) lost() result.Class {
+func (e *exchange) lost() osbresult.Class {
 	if e.reads() {
-		return result.Retry
+		return osbresult.Retry
 	}
-	return result.Unknown
+	return osbresult.Unknown
 }
 
 // unanswered returns the outcome of a request without an answer.
-func (e *exchange) unanswered(err error) result.Outcome {
+func (e *exchange) unanswered(err error) osbresult.Outcome {
 	failure, ok := errors.AsType[*outbound.Error](err)
 	if !ok {
-		return result.Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
+		return osbresult.Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
 	}
 	if !failure.Sent {
-		return result.Outcome{Class: classOfUnsent(failure), Description: failure.Message}
+		return osbresult.Outcome{Class: classOfUnsent(failure), Description: failure.Message}
 	}
-	return result.Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
+	return osbresult.Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
 }
 
 // classOfUnsent distinguishes a network failure from a wrong address, name or certificate, which a person has to correct.
-func classOfUnsent(failure *outbound.Error) result.Class {
+func classOfUnsent(failure *outbound.Error) osbresult.Class {
 	switch failure.Kind {
 	case outbound.Refused, outbound.Unresolved, outbound.TLS, outbound.Protocol:
-		return result.Misconfigured
+		return osbresult.Misconfigured
 	case outbound.Unreachable, outbound.Timeout, outbound.Broken, outbound.Canceled:
 	}
-	return result.Retry
+	return osbresult.Retry
 }
 
 // failed returns the outcome of an answer that is no success.
-func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cleaner) result.Outcome {
+func (e *exchange) failed(resp *outbound.Response, out osbresult.Outcome, words *cleaner) osbresult.Outcome {
 	said, whole := errorBody{}, resp.BodyErr == nil && !resp.Truncated
 	if resp.StatusCode >= http.StatusBadRequest && whole {
 		said = readError(resp.Body)
@@ -158,10 +158,10 @@ func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cl
 	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
 	out.UpdateNotRepeatable = said.NotRepeatable && updates
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
-	case out.Class == result.Rejected && resp.BodyErr != nil:
-		out.Class = result.Retry // the code of a 422, and the program that refuses, are lost with the body
-	case out.Class == result.Rejected && !said.Documented: // a proxy, a gateway or another program answers
-		out.Class = result.Misconfigured
+	case out.Class == osbresult.Rejected && resp.BodyErr != nil:
+		out.Class = osbresult.Retry // the code of a 422, and the program that refuses, are lost with the body
+	case out.Class == osbresult.Rejected && !said.Documented: // a proxy, a gateway or another program answers
+		out.Class = osbresult.Misconfigured
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		out.Description = "the broker refuses version " + e.version + " of the API: " + out.Description
 	}
@@ -169,49 +169,49 @@ func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cl
 }
 
 // meaning is the table of the statuses that are no success.
-func (e *exchange) meaning(status int, code string) result.Class {
+func (e *exchange) meaning(status int, code string) osbresult.Class {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-		return result.Rejected
+		return osbresult.Rejected
 	case http.StatusUnprocessableEntity:
 		return e.unprocessable(code)
 	case http.StatusPreconditionFailed:
 		if e.operation != GetCatalog { // by which the version is settled
-			return result.NeedsCatalog
+			return osbresult.NeedsCatalog
 		}
 	case http.StatusConflict:
 		if e.creates() {
-			return result.Conflict
+			return osbresult.Conflict
 		}
 	case http.StatusNotFound:
 		switch {
 		case e.fetches():
-			return result.Gone
+			return osbresult.Gone
 		case e.polls(): // replicas that lag behind say so, too
-			return result.Malformed
+			return osbresult.Malformed
 		}
 	case http.StatusGone:
 		switch {
 		case e.removes(), e.polls() && e.ofRemoval:
-			return result.Gone
+			return osbresult.Gone
 		case e.polls():
-			return result.Malformed
+			return osbresult.Malformed
 		}
 	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
 		return e.lost()
 	}
 	switch {
 	case isTemporary(status) && status < http.StatusInternalServerError:
-		return result.Retry
+		return osbresult.Retry
 	case status/100 == 2 && e.reads():
-		return result.Malformed
+		return osbresult.Malformed
 	case status/100 == 2:
-		return result.Unknown
+		return osbresult.Unknown
 	case status/100 == 3, status/100 == 4: // a redirect is not followed
-		return result.Misconfigured
+		return osbresult.Misconfigured
 	}
 	if e.operation == UpdateInstance { // of which a failure leaves all as it was
-		return result.Retry
+		return osbresult.Retry
 	}
 	return e.lost()
 }
@@ -227,18 +227,18 @@ func isTemporary(status int) bool {
 
 // unprocessable returns the class of an error code of a 422, where it has one. A code that asks for what was sent is a plain
 // refusal: otherwise the caller would repeat the request for ever.
-func (e *exchange) unprocessable(code string) result.Class {
+func (e *exchange) unprocessable(code string) osbresult.Class {
 	switch {
 	case code == codeConcurrency && e.operation != GetCatalog:
-		return result.Concurrency
+		return osbresult.Concurrency
 	case code == codeAsync && !e.reads() && !e.asyncSent:
-		return result.NeedsAsync
+		return osbresult.NeedsAsync
 	case code == codeApp && e.operation == Bind && !e.appSent:
-		return result.NeedsApp
+		return osbresult.NeedsApp
 	case code == codeMaintenance && (e.creates() || e.operation == UpdateInstance):
-		return result.NeedsCatalog
+		return osbresult.NeedsCatalog
 	}
-	return result.Rejected
+	return osbresult.Rejected
 }
 
 // statusLine returns a status with its text, such as "HTTP 404 Not Found".
@@ -314,4 +314,6 @@ func (c *cleaner) load() {
 }
 
 // isAnswered reports whether the answer has content to read.
-func isAnswered(o result.Outcome) bool { return o.Class == result.Done || o.Class == result.Accepted }
+func isAnswered(o osbresult.Outcome) bool {
+	return o.Class == osbresult.Done || o.Class == osbresult.Accepted
+}

@@ -191,7 +191,7 @@ func TestMatrix(t *testing.T) {
 }
 
 func pollOfRemoval(operation Operation) call {
-	return func(ctx context.Context, c *Client) result.Outcome {
+	return func(ctx context.Context, c *Client) osbresult.Outcome {
 		r := pollRequest("")
 		if operation == PollBindingLastOperation {
 			r = pollRequest(bindingID)
@@ -203,12 +203,12 @@ func pollOfRemoval(operation Operation) call {
 }
 
 // checkOutcome checks what is true of every outcome.
-func checkOutcome(t *testing.T, what, name string, out result.Outcome) {
+func checkOutcome(t *testing.T, what, name string, out osbresult.Outcome) {
 	t.Helper()
 	want(t, what+" was sent", out.Sent, name != "nobody")
 	want(t, what+" has a status", out.Status != 0, name != "nobody" && name != "drop" && name != "hang")
 	want(t, what+" is incomplete", out.Incomplete, strings.HasSuffix(name, " cut"))
-	silent := slices.Contains([]result.Class{result.Done, result.Accepted}, out.Class)
+	silent := slices.Contains([]osbresult.Class{osbresult.Done, osbresult.Accepted}, out.Class)
 	want(t, what+" says what happened", out.Description == "", silent)
 	for _, foreign := range []string{"nginx", "elsewhere", "127.0.0.1"} {
 		if strings.Contains(out.Description, foreign) {
@@ -221,19 +221,19 @@ func checkOutcome(t *testing.T, what, name string, out result.Outcome) {
 // seldom, and never refused for good.
 func TestMisconfigured(t *testing.T) {
 	for _, test := range []struct {
-		out  result.Outcome
+		out  osbresult.Outcome
 		want bool
 	}{
-		{result.Outcome{Class: result.Misconfigured, Status: 403}, true},
-		{result.Outcome{Class: result.Misconfigured}, true},
-		{result.Outcome{Class: result.Malformed, Status: 200}, true},
-		{result.Outcome{Class: result.Malformed, Status: 404}, false},
-		{result.Outcome{Class: result.NeedsCatalog, Status: 412}, true},
-		{result.Outcome{Class: result.NeedsCatalog, Status: 422}, false},
-		{result.Outcome{Class: result.Rejected, Status: 400}, false},
-		{result.Outcome{Class: result.Retry, Status: 503}, false},
-		{result.Outcome{Class: result.Unknown, Status: 500}, false},
-		{result.Outcome{Class: result.Done, Status: 200}, false},
+		{osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403}, true},
+		{osbresult.Outcome{Class: osbresult.Misconfigured}, true},
+		{osbresult.Outcome{Class: osbresult.Malformed, Status: 200}, true},
+		{osbresult.Outcome{Class: osbresult.Malformed, Status: 404}, false},
+		{osbresult.Outcome{Class: osbresult.NeedsCatalog, Status: 412}, true},
+		{osbresult.Outcome{Class: osbresult.NeedsCatalog, Status: 422}, false},
+		{osbresult.Outcome{Class: osbresult.Rejected, Status: 400}, false},
+		{osbresult.Outcome{Class: osbresult.Retry, Status: 503}, false},
+		{osbresult.Outcome{Class: osbresult.Unknown, Status: 500}, false},
+		{osbresult.Outcome{Class: osbresult.Done, Status: 200}, false},
 	} {
 		want(t, fmt.Sprintf("%+v", test.out), test.out.Misconfigured(), test.want)
 	}
@@ -253,7 +253,7 @@ func TestUnsentAndUnanswered(t *testing.T) {
 	})
 	c := newClient(t, s.URL, func(o *Options) { o.Outbound.Timeout = time.Second })
 	_, out := c.Provision(t.Context(), provisionRequest())
-	want(t, "a body that drips", out, result.Outcome{Class: result.Unknown, Status: 201, Sent: true, Incomplete: true, Description: "HTTP 201 Created, but no complete answer within the time limit"})
+	want(t, "a body that drips", out, osbresult.Outcome{Class: osbresult.Unknown, Status: 201, Sent: true, Incomplete: true, Description: "HTTP 201 Created, but no complete answer within the time limit"})
 
 	s.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusCreated)
@@ -265,19 +265,19 @@ func TestUnsentAndUnanswered(t *testing.T) {
 	})
 	c = newClient(t, s.URL)
 	_, out = c.Provision(t.Context(), provisionRequest())
-	want(t, "a body without end", out, result.Outcome{Class: result.Unknown, Status: 201, Sent: true, Description: "HTTP 201 Created, but its body cannot be used: it is too long"})
+	want(t, "a body without end", out, osbresult.Outcome{Class: osbresult.Unknown, Status: 201, Sent: true, Description: "HTTP 201 Created, but its body cannot be used: it is too long"})
 
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, out = c.Provision(ended, provisionRequest())
-	want(t, "after the caller has given up", out, result.Outcome{Class: result.Retry, Description: "the request was cancelled"})
+	want(t, "after the caller has given up", out, osbresult.Outcome{Class: osbresult.Retry, Description: "the request was cancelled"})
 
 	guarded, err := NewClient(Options{URL: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, out = guarded.Provision(t.Context(), provisionRequest())
-	want(t, "an address that is refused", out.Class, result.Misconfigured)
+	want(t, "an address that is refused", out.Class, osbresult.Misconfigured)
 	want(t, "it was sent", out.Sent, false)
 }
 
@@ -303,19 +303,19 @@ func TestLastOperation(t *testing.T) {
 	for _, test := range []struct {
 		why, body             string
 		binding, removal      bool
-		last                  result.LastOperation
-		class                 result.Class
+		last                  osbresult.LastOperation
+		class                 osbresult.Class
 		unusable, notRepeated bool
 	}{
-		{why: "it runs", body: `{"state":"in progress","description":" 10%\n done\u0007 "}`, last: result.LastOperation{State: result.InProgress, Description: "10%  done"}, class: result.Done},
-		{why: "it went well", body: `{"state":"succeeded","instance_usable":false,"update_repeatable":false}`, last: result.LastOperation{State: result.Succeeded}, class: result.Done},
-		{why: "it went badly", body: `{"state":"failed","description":"no room","instance_usable":false,"update_repeatable":false}`, last: result.LastOperation{State: result.Failed, Description: "no room"}, class: result.Done, unusable: true, notRepeated: true},
-		{why: "flags that say nothing", body: `{"state":"failed","instance_usable":true,"update_repeatable":null}`, last: result.LastOperation{State: result.Failed}, class: result.Done},
-		{why: "a removal cannot be an update", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, removal: true, last: result.LastOperation{State: result.Failed}, class: result.Done, unusable: true},
-		{why: "a binding has no flags", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, binding: true, last: result.LastOperation{State: result.Failed}, class: result.Done},
-		{why: "another state", body: `{"state":"In Progress"}`, class: result.Malformed},
-		{why: "no state", body: `{"description":"succeeded"}`, class: result.Malformed},
-		{why: "a state of another type", body: `{"state":["succeeded"]}`, class: result.Malformed},
+		{why: "it runs", body: `{"state":"in progress","description":" 10%\n done\u0007 "}`, last: osbresult.LastOperation{State: osbresult.InProgress, Description: "10%  done"}, class: osbresult.Done},
+		{why: "it went well", body: `{"state":"succeeded","instance_usable":false,"update_repeatable":false}`, last: osbresult.LastOperation{State: osbresult.Succeeded}, class: osbresult.Done},
+		{why: "it went badly", body: `{"state":"failed","description":"no room","instance_usable":false,"update_repeatable":false}`, last: osbresult.LastOperation{State: osbresult.Failed, Description: "no room"}, class: osbresult.Done, unusable: true, notRepeated: true},
+		{why: "flags that say nothing", body: `{"state":"failed","instance_usable":true,"update_repeatable":null}`, last: osbresult.LastOperation{State: osbresult.Failed}, class: osbresult.Done},
+		{why: "a removal cannot be an update", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, removal: true, last: osbresult.LastOperation{State: osbresult.Failed}, class: osbresult.Done, unusable: true},
+		{why: "a binding has no flags", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, binding: true, last: osbresult.LastOperation{State: osbresult.Failed}, class: osbresult.Done},
+		{why: "another state", body: `{"state":"In Progress"}`, class: osbresult.Malformed},
+		{why: "no state", body: `{"description":"succeeded"}`, class: osbresult.Malformed},
+		{why: "a state of another type", body: `{"state":["succeeded"]}`, class: osbresult.Malformed},
 	} {
 		s.answers(status(200, test.body))
 		r := pollRequest("")
@@ -354,18 +354,18 @@ func TestErrors(t *testing.T) {
 	} {
 		s.answers(status(422, test.body))
 		_, out := c.Update(t.Context(), UpdateRequest{Params: params()})
-		class := result.Rejected
+		class := osbresult.Rejected
 		if test.foreign {
-			class = result.Misconfigured
+			class = osbresult.Misconfigured
 		}
-		want(t, test.why, out, result.Outcome{
+		want(t, test.why, out, osbresult.Outcome{
 			Class: class, Status: 422, Sent: true, Code: test.code, Description: test.description,
 			InstanceUnusable: test.unusable, UpdateNotRepeatable: test.notRepeatable,
 		})
 	}
 	s.answers(status(422, "{\"error\":\"ConcurrencyError\",\"description\":\"in \xdcberarbeitung\"}"))
 	_, concurrent := c.Update(t.Context(), UpdateRequest{Params: params()})
-	want(t, "a code beside another encoding", concurrent.Class, result.Concurrency)
+	want(t, "a code beside another encoding", concurrent.Class, osbresult.Concurrency)
 	s.answers(status(422, `{"update_repeatable":false,"instance_usable":false}`))
 	out := remove(t, c, removalRequest(""))
 	want(t, "a removal cannot be an update", out.UpdateNotRepeatable, false)
@@ -380,8 +380,8 @@ func TestRequiresApp(t *testing.T) {
 	for _, test := range []struct {
 		app   string
 		top   bool
-		class result.Class
-	}{{"", false, result.NeedsApp}, {"ns", false, result.NeedsApp}, {"", true, result.NeedsApp}, {"ns", true, result.Rejected}} {
+		class osbresult.Class
+	}{{"", false, osbresult.NeedsApp}, {"ns", false, osbresult.NeedsApp}, {"", true, osbresult.NeedsApp}, {"ns", true, osbresult.Rejected}} {
 		r := bindRequest()
 		r.AppGUID, r.TopLevelAppGUID = test.app, test.top
 		_, out := c.Bind(t.Context(), r)
@@ -421,7 +421,7 @@ func TestWrongTypes(t *testing.T) {
 	} {
 		s := newScript(t, status(200, test.body))
 		out := tenCalls(nil, true)[test.operation](t.Context(), newClient(t, s.URL))
-		want(t, string(test.operation)+" with "+test.body, out, result.Outcome{Class: result.Malformed, Status: 200, Sent: true, Description: "HTTP 200 OK, but its body cannot be used: " + test.says})
+		want(t, string(test.operation)+" with "+test.body, out, osbresult.Outcome{Class: osbresult.Malformed, Status: 200, Sent: true, Description: "HTTP 200 OK, but its body cannot be used: " + test.says})
 	}
 }
 
@@ -429,12 +429,12 @@ func TestWrongTypes(t *testing.T) {
 func TestDuplicates(t *testing.T) {
 	s := newScript(t, status(202, `{"operation":7,"operation":"first","Operation":"other","operation":"last"}`))
 	response, out := newClient(t, s.URL).Provision(t.Context(), provisionRequest())
-	want(t, "it is", out.Class, result.Accepted)
+	want(t, "it is", out.Class, osbresult.Accepted)
 	want(t, "the operation", response.Operation, "last")
 }
 
 func TestOperationsLength(t *testing.T) {
-	for length, class := range map[int]result.Class{10000: result.Accepted, 10001: result.Unknown} {
+	for length, class := range map[int]osbresult.Class{10000: osbresult.Accepted, 10001: osbresult.Unknown} {
 		s := newScript(t, status(202, `{"operation":"`+strings.Repeat("ö", length)+`"}`))
 		for _, operation := range []Operation{ProvisionInstance, UpdateInstance, DeprovisionInstance, Bind, Unbind} {
 			want(t, fmt.Sprintf("%s with %d", operation, length), tenCalls(nil, true)[operation](t.Context(), newClient(t, s.URL)).Class, class)
@@ -457,7 +457,7 @@ func TestNumbersStayAsTheyAre(t *testing.T) {
 	for _, parameters := range []string{`[]`, `7`, `"c4nary"`, `{`, `{}{}`} {
 		r.Parameters = []byte(parameters)
 		_, out := c.Bind(t.Context(), r)
-		want(t, "parameters as "+parameters, out, result.Outcome{Class: result.Rejected, Description: "not sent: parameters must be a JSON object"})
+		want(t, "parameters as "+parameters, out, osbresult.Outcome{Class: osbresult.Rejected, Description: "not sent: parameters must be a JSON object"})
 	}
 	for _, nothing := range []string{``, `null`, " "} {
 		r.Parameters = []byte(nothing)
@@ -478,7 +478,7 @@ func TestDashboard(t *testing.T) {
 			s.answers(status(code, `{"dashboard_url":`+said+`}`))
 			response, out := c.Provision(t.Context(), provisionRequest())
 			want(t, said, response.DashboardURL, shown)
-			if out.Class != result.Done && out.Class != result.Accepted {
+			if out.Class != osbresult.Done && out.Class != osbresult.Accepted {
 				t.Errorf("%s: got %+v", said, out)
 			}
 		}

@@ -119,7 +119,7 @@ func TestTextIsWithheldIfSecretsAreUnknown(t *testing.T) {
 		p.Secrets = func() ([]string, bool) { calls++; return nil, test.allKnown }
 		last, out := newClient(t, s.URL).Poll(t.Context(), PollRequest{Params: p})
 		text := last.Description
-		if out.Class != result.Done {
+		if out.Class != osbresult.Done {
 			text = out.Code + " " + out.Description
 		}
 		if text != test.text || calls != test.calls || out.Withheld != test.withheld {
@@ -136,11 +136,11 @@ func TestManySecretsWithholdTheTextOnly(t *testing.T) {
 	}
 	for body, want := range map[string]struct {
 		status int
-		class  result.Class
+		class  osbresult.Class
 	}{
-		`{"operation":"create-42"}`:                  {http.StatusAccepted, result.Accepted},
-		`{"operation":"create-canary-value-019999"}`: {http.StatusAccepted, result.Unknown},
-		`{"description":"canary-value-000001"}`:      {http.StatusBadRequest, result.Rejected},
+		`{"operation":"create-42"}`:                  {http.StatusAccepted, osbresult.Accepted},
+		`{"operation":"create-canary-value-019999"}`: {http.StatusAccepted, osbresult.Unknown},
+		`{"description":"canary-value-000001"}`:      {http.StatusBadRequest, osbresult.Rejected},
 	} {
 		s := newScript(t, status(want.status, body))
 		p := params()
@@ -149,7 +149,7 @@ func TestManySecretsWithholdTheTextOnly(t *testing.T) {
 		if out.Class != want.class || strings.Contains(out.Description, "canary") {
 			t.Errorf("%s: %s %q, want %s", body, out.Class, out.Description, want.class)
 		}
-		if refused := want.class == result.Rejected; out.Withheld != refused || out.TooManySecrets != refused {
+		if refused := want.class == osbresult.Rejected; out.Withheld != refused || out.TooManySecrets != refused {
 			t.Errorf("%s: withheld %t, too many secrets %t", body, out.Withheld, out.TooManySecrets)
 		}
 	}
@@ -179,7 +179,7 @@ func TestADashboardOfAnInstanceWithManySecrets(t *testing.T) {
 				return many, true
 			}
 			is, out := newClient(t, s.URL).Update(t.Context(), UpdateRequest{Params: p})
-			if out.Class != result.Done || (is.DashboardURL != "") != want || want && is.DashboardURL != address {
+			if out.Class != osbresult.Done || (is.DashboardURL != "") != want || want && is.DashboardURL != address {
 				t.Errorf("%d secrets, %.60q: %s, %q", n, address, out.Class, is.DashboardURL)
 			}
 		}
@@ -189,12 +189,12 @@ func TestADashboardOfAnInstanceWithManySecrets(t *testing.T) {
 // The operation in an answer is stored in the status, and must be sent to the broker unchanged. So one that contains a secret is invalid,
 // which makes the outcome unknown. Secrets of less than minLongSecret bytes, such as westeurope, may be in it by chance.
 func TestOperationWithASecretIsInvalid(t *testing.T) {
-	for operation, want := range map[string]result.Class{"create-42": result.Accepted, "create-westeurope": result.Accepted, "create-canary-par4meter": result.Unknown, "create-canary%2Dpar4meter": result.Unknown} {
+	for operation, want := range map[string]osbresult.Class{"create-42": osbresult.Accepted, "create-westeurope": osbresult.Accepted, "create-canary-par4meter": osbresult.Unknown, "create-canary%2Dpar4meter": osbresult.Unknown} {
 		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+operation+`"}`))
 		c := newClient(t, s.URL)
 		p := params()
 		p.Secrets, p.AcceptsIncomplete = func() ([]string, bool) { return []string{"canary-par4meter", "westeurope"}, true }, true
-		outcomes := map[string]result.Outcome{}
+		outcomes := map[string]osbresult.Outcome{}
 		_, outcomes["provision"] = c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
 		_, outcomes["update"] = c.Update(t.Context(), UpdateRequest{Params: p})
 		_, outcomes["deprovision"] = c.Deprovision(t.Context(), RemovalRequest{Params: p})
@@ -202,7 +202,7 @@ func TestOperationWithASecretIsInvalid(t *testing.T) {
 		_, outcomes["unbind"] = c.Unbind(t.Context(), RemovalRequest{Params: p, BindingID: "b"})
 		for request, out := range outcomes {
 			saysWhy := strings.Contains(out.Description, "operation must not repeat a secret")
-			if out.Class != want || want == result.Unknown && !saysWhy {
+			if out.Class != want || want == osbresult.Unknown && !saysWhy {
 				t.Errorf("%s with the operation %q: %s: %s", request, operation, out.Class, out.Description)
 			}
 		}
@@ -211,7 +211,7 @@ func TestOperationWithASecretIsInvalid(t *testing.T) {
 
 // The client's password must not be in the operation either. The user name is no secret there: it may be in it by chance.
 func TestOperationWithThePasswordIsInvalid(t *testing.T) {
-	for operation, want := range map[string]result.Class{"create-for-bellhop-at-site": result.Accepted, "create-canary-pa55word": result.Unknown} {
+	for operation, want := range map[string]osbresult.Class{"create-for-bellhop-at-site": osbresult.Accepted, "create-canary-pa55word": osbresult.Unknown} {
 		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+operation+`"}`))
 		c := newClient(t, s.URL, func(o *Options) { o.Auth = Auth{Username: "bellhop-at-site", Password: "canary-pa55word"} })
 		p := params()

@@ -78,14 +78,14 @@ func verification(t *testing.T) {
 	s := newTLSServer(t, &tls.Config{MinVersion: tls.VersionTLS12})
 	for operation, call := range tenCalls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL))
-		if out.Class != result.Misconfigured || out.Sent || !strings.Contains(out.Description, "unknown authority") {
+		if out.Class != osbresult.Misconfigured || out.Sent || !strings.Contains(out.Description, "unknown authority") {
 			t.Errorf("%s, with an authority that is not known: got %+v", operation, out)
 		}
 		out = call(t.Context(), newClient(t, s.URL, func(o *Options) { o.Outbound = outboundOptions(authority(s)) }))
-		want(t, string(operation)+", with the broker's own authority", out.Class, result.Done)
+		want(t, string(operation)+", with the broker's own authority", out.Class, osbresult.Done)
 	}
 	_, out := newClient(t, s.URL, func(o *Options) { o.Outbound.InsecureSkipVerify = true }).Catalog(t.Context(), "")
-	want(t, "without verification, as it is asked for", out.Class, result.Done)
+	want(t, "without verification, as it is asked for", out.Class, osbresult.Done)
 }
 
 func clientCertificate(t *testing.T) {
@@ -96,10 +96,10 @@ func clientCertificate(t *testing.T) {
 	trusting := func(o *Options) { o.Outbound = outboundOptions(authority(s)) }
 	for operation, call := range tenCalls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL, trusting))
-		if out.Class == result.Done {
+		if out.Class == osbresult.Done {
 			t.Errorf("%s works without a certificate: %+v", operation, out)
 		}
 		out = call(t.Context(), newClient(t, s.URL, trusting, func(o *Options) { o.Auth.ClientCertificate, o.Auth.ClientKey = certificate, key }))
-		want(t, string(operation)+" with a certificate", out.Class, result.Done)
+		want(t, string(operation)+" with a certificate", out.Class, osbresult.Done)
 	}
 }

@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package lifecycle has the rules that instances, bindings and brokers share: conditions, attempts and backoff, the
+// Package rules has the rules that instances, bindings and brokers share: conditions, attempts and backoff, the
 // ownership of ids, and what properties and parameters mean. The rules are pure: they know no client and no clock.
-package lifecycle
+package rules
 
 import (
 	"fmt"

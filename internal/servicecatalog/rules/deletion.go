@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package lifecycle
+package rules
 
 // DeletionRule is why something is deleted at a broker.
 type DeletionRule string

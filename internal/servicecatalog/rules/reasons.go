@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package lifecycle
+package rules
 
 import "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 

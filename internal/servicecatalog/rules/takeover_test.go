@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package lifecycle_test
+package rules_test
 
 import (
 	"testing"
@@ -31,7 +31,7 @@ import (
 // TestWhatIsFromTheOriginal: what Bellhop has written is its own, also without a record of the id.
 func TestWhatIsFromTheOriginal(t *testing.T) {
 	ready := v1beta1.Condition{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue}
-	ours := lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: "x"}.Conditions(nil, lifecycletest.T0)
+	ours := rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: "x"}.Conditions(nil, rulestest.T0)
 	for name, test := range map[string]struct {
 		made       string
 		createdFor types.UID
@@ -39,7 +39,7 @@ func TestWhatIsFromTheOriginal(t *testing.T) {
 		want       bool
 	}{
 		"ready at the original":      {conditions: []v1beta1.Condition{ready}, want: true},
-		"the same, held":             {conditions: lifecycle.RequireTakeover([]v1beta1.Condition{ready}, lifecycletest.T0), want: true},
+		"the same, held":             {conditions: rules.RequireTakeover([]v1beta1.Condition{ready}, rulestest.T0), want: true},
 		"the same, taken over":       {conditions: []v1beta1.Condition{ready}, createdFor: "uid"},
 		"new":                        {},
 		"an id that was made":        {conditions: []v1beta1.Condition{ready}, made: "id 2026-11-20T12:00:00Z"},
@@ -49,19 +49,19 @@ func TestWhatIsFromTheOriginal(t *testing.T) {
 		if test.made != "" {
 			si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: test.made}
 		}
-		if got := lifecycle.IsFromOriginal(si, test.conditions, test.createdFor); got != test.want {
+		if got := rules.IsFromOriginal(si, test.conditions, test.createdFor); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
-	old := &metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(lifecycletest.T0)}
-	if lifecycle.IsTakenOver(old, time.Time{}) || lifecycle.IsTakenOver(old, lifecycletest.T0) || !lifecycle.IsTakenOver(old, lifecycletest.T0.Add(time.Second)) {
+	old := &metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(rulestest.T0)}
+	if rules.IsTakenOver(old, time.Time{}) || rules.IsTakenOver(old, rulestest.T0) || !rules.IsTakenOver(old, rulestest.T0.Add(time.Second)) {
 		t.Error("what the original recorded counts on objects that are older than the takeover only")
 	}
-	held := lifecycle.RequireTakeover([]v1beta1.Condition{ready}, lifecycletest.T0)
-	if again := lifecycle.RequireTakeover(held, lifecycletest.T0.Add(time.Hour)); len(again) != 2 || lifecycle.LastConditionState(again) != v1beta1.ConditionReady {
+	held := rules.RequireTakeover([]v1beta1.Condition{ready}, rulestest.T0)
+	if again := rules.RequireTakeover(held, rulestest.T0.Add(time.Hour)); len(again) != 2 || rules.LastConditionState(again) != v1beta1.ConditionReady {
 		t.Errorf("held: %v", again)
 	}
-	if after := lifecycle.EndTakeover(held); len(after) != 1 || after[0] != ready {
+	if after := rules.EndTakeover(held); len(after) != 1 || after[0] != ready {
 		t.Errorf("taken over: %v", after)
 	}
 }

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package lifecycletest has what the tests of the rules, and of the controllers over them, share.
-package lifecycletest
+// Package rulestest has what the tests of the rules, and of the controllers over them, share.
+package rulestest
 
 import (
 	"fmt"
@@ -34,7 +34,7 @@ import (
 func conditionsOf(conditions []v1beta1.Condition) string {
 	var is []string
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled, v1beta1.ConditionFailed} {
-		if lifecycle.IsTrue(lifecycle.FindCondition(conditions, kind)) {
+		if rules.IsTrue(rules.FindCondition(conditions, kind)) {
 			is = append(is, kind)
 		}
 	}
@@ -57,14 +57,14 @@ func Contradiction(conditions []v1beta1.Condition) string {
 	}
 	var are []string
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
-		if lifecycle.IsTrue(lifecycle.FindCondition(conditions, kind)) {
+		if rules.IsTrue(rules.FindCondition(conditions, kind)) {
 			are = append(are, kind)
 		}
 	}
 	if len(are) != 1 {
 		return fmt.Sprintf("F-JS1: of Ready, Reconciling and Stalled not one is True, but %v", are)
 	}
-	if lifecycle.IsTrue(lifecycle.FindCondition(conditions, v1beta1.ConditionFailed)) && are[0] != v1beta1.ConditionStalled {
+	if rules.IsTrue(rules.FindCondition(conditions, v1beta1.ConditionFailed)) && are[0] != v1beta1.ConditionStalled {
 		return fmt.Sprintf("F-JS1: Failed is True, and so is %s", are[0])
 	}
 	return ""
@@ -73,10 +73,10 @@ func Contradiction(conditions []v1beta1.Condition) string {
 // ReadyAndStalled is the reason of Ready, and whether the object is stalled.
 func ReadyAndStalled(conditions []v1beta1.Condition) string {
 	var parts []string
-	if ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady); ready != nil {
+	if ready := rules.FindCondition(conditions, v1beta1.ConditionReady); ready != nil {
 		parts = append(parts, ready.Reason)
 	}
-	if lifecycle.IsTrue(lifecycle.FindCondition(conditions, v1beta1.ConditionStalled)) {
+	if rules.IsTrue(rules.FindCondition(conditions, v1beta1.ConditionStalled)) {
 		parts = append(parts, "stalled")
 	}
 	return strings.Join(parts, " ")
@@ -85,19 +85,19 @@ func ReadyAndStalled(conditions []v1beta1.Condition) string {
 var T0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 var (
-	Owner        = lifecycle.Claimant{UID: "other", Display: `ServiceInstance "other"`, Owns: true}
-	LeavingOwner = lifecycle.Claimant{UID: "other", Display: `ServiceInstance "other"`, Owns: true, Leaving: true}
-	EarlierOne   = lifecycle.Claimant{UID: "other", Display: `ServiceInstance "other"`, Earlier: true}
-	LeavingOne   = lifecycle.Claimant{UID: "other", Display: `ServiceInstance "other"`, Earlier: true, Leaving: true}
-	LaterOne     = lifecycle.Claimant{UID: "other", Display: `ServiceInstance "other"`}
-	FirstOne     = lifecycle.Claimant{UID: "other", Display: `ServiceInstance "other"`, First: true}
+	Owner        = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`, Owns: true}
+	LeavingOwner = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`, Owns: true, Leaving: true}
+	EarlierOne   = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`, Earlier: true}
+	LeavingOne   = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`, Earlier: true, Leaving: true}
+	LaterOne     = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`}
+	FirstOne     = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`, First: true}
 )
 
 var Noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // SayConditions returns the status of Ready, its reason, and which of the other conditions are True.
 func SayConditions(list []v1beta1.Condition) string {
-	ready := lifecycle.FindCondition(list, v1beta1.ConditionReady)
+	ready := rules.FindCondition(list, v1beta1.ConditionReady)
 	parts := []string{string(ready.Status), ready.Reason}
 	for _, c := range list {
 		if c.Type != v1beta1.ConditionReady && c.Status == v1beta1.ConditionTrue {
@@ -111,12 +111,12 @@ func SayConditions(list []v1beta1.Condition) string {
 const SchemaDefault = -1
 
 // NewOffering is a class with a plan at a broker.
-func NewOffering() lifecycle.Offering {
+func NewOffering() rules.Offering {
 	class := &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	class.Spec.ExternalID, class.Spec.ExternalName, class.Spec.Bindable = "class-id", "mysql", true
 	plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
 	plan.Spec.ExternalID, plan.Spec.ExternalName = "small-id", "small"
-	return lifecycle.Offering{Class: class, Plan: plan, Broker: &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}}
+	return rules.Offering{Class: class, Plan: plan, Broker: &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}}
 }
 
 // NewInstance is a new instance with an id of its own.

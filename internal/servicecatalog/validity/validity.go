@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -52,7 +52,7 @@ func Renewal(s *v1beta1.ServiceBindingStatus, now time.Time) time.Time {
 		at = s.ExpiresAt.Add(-max(lifetime/3, renewAhead))
 	}
 	if s.IssuedAt != nil {
-		at = lifecycle.Latest(at, lifecycle.DueAfter(s.IssuedAt.Time, interval(lifetime), now))
+		at = rules.Latest(at, rules.DueAfter(s.IssuedAt.Time, interval(lifetime), now))
 	}
 	return at
 }
@@ -90,7 +90,7 @@ func RecordExpiry(s *v1beta1.ServiceBindingStatus, binding *osbresult.Binding, n
 	}
 	s.ExpiresAt, s.RenewBefore, s.IssuedAt = end, renewal, nil
 	if HasExpiry(binding) {
-		s.IssuedAt = lifecycle.Timestamp(now)
+		s.IssuedAt = rules.Timestamp(now)
 	}
 }
 
@@ -102,7 +102,7 @@ func expiryTime(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil
 	}
-	return lifecycle.Timestamp(t)
+	return rules.Timestamp(t)
 }
 
 // Retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
@@ -112,7 +112,7 @@ func Retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id strin
 	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
 		at = end.Time
 	}
-	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *lifecycle.Timestamp(at)})
+	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *rules.Timestamp(at)})
 }
 
 // Sort puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
@@ -121,7 +121,7 @@ func Sort(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.T
 	latest := now.Add(catalog.RotationOverlap(b))
 	for i := range s.Predecessors {
 		if p := &s.Predecessors[i]; p.RemoveAt.After(latest) {
-			p.RemoveAt = *lifecycle.Timestamp(latest)
+			p.RemoveAt = *rules.Timestamp(latest)
 		}
 	}
 	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
@@ -154,7 +154,7 @@ func Recorded(instance *v1beta1.ServiceInstance) string {
 	if instance == nil || instance.Status.ExternalProperties == nil {
 		return ""
 	}
-	return lifecycle.Fingerprint(instance.Status.ExternalProperties)
+	return rules.Fingerprint(instance.Status.ExternalProperties)
 }
 
 // IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.

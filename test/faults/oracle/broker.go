@@ -61,12 +61,12 @@ func (c Checker) checkBroker(all []client.Object) {
 	claimed, former := map[string]client.Object{}, map[string]bool{}
 	for _, o := range all {
 		if b, ok := o.(*v1beta1.ServiceBinding); ok {
-			for _, id := range lifecycle.PredecessorIDs(&b.Status) {
+			for _, id := range rules.PredecessorIDs(&b.Status) {
 				former[id] = true
 			}
 		}
 		if s, ok := o.(v1beta1.ServiceObject); ok {
-			for _, id := range lifecycle.LeftBehindIDs(s.CommonStatus().Common()) {
+			for _, id := range rules.LeftBehindIDs(s.CommonStatus().Common()) {
 				former[id] = true
 			}
 		}

@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
-	notifyresult "github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // NewAlert returns an Alert for some receivers.
@@ -191,7 +191,7 @@ func (e *Environment) waitRetrying(a *v1beta1.Alert) {
 
 // isUnauthorized reports whether a receiver refused the secret of the operator.
 func isUnauthorized(a *v1beta1.Alert) bool {
-	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == notifyresult.ReasonUnauthorized })
+	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == result.ReasonUnauthorized })
 }
 
 // recreateReceiver deletes the receiver and creates another one of its name.

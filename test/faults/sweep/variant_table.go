@@ -34,12 +34,12 @@ func variants() []variant {
 	return []variant{
 		{name: "status-first", edits: []mistake{{services + "instance/controller.go", `		step.Request = &s.next.Request.Request
 `, `		step.Request = &s.next.Request.Request
-		if step.Request.Operation == lifecycle.Provision {
+		if step.Request.Operation == rules.Provision {
 			step.Status = new(instancerules.Apply(s.instance, s.next.Status, *s.next.Request, operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, Created: true}, s.r.Clock.Now()))
 		}
 `}, {services + "instance/controller.go", `	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 `, `	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 `}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
@@ -58,15 +58,15 @@ func variants() []variant {
 		ap.Kind.RecordRemoved()
 `}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
 		{name: "lost-is-nothing", edits: []mistake{{"internal/servicecatalog/osb/outcome.go", `	if e.reads() {
-		return result.Retry
+		return osbresult.Retry
 	}
-	return result.Unknown
-}`, `	return result.Retry
+	return osbresult.Unknown
+}`, `	return osbresult.Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.UseNextID()
-	lifecycle.RecordRemoval(`, `	lifecycle.RecordRemoval(`}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
-		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
-	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+	rules.RecordRemoval(`, `	rules.RecordRemoval(`}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
+		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = rules.Timestamp(ap.Now)
+	ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
 		{name: "mitigates-the-next-id", edits: []mistake{{services + "instance/execute.go", `		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
@@ -83,7 +83,7 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
-		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != lifecycle.Release || s.certain {`, `	if true { // nor is anybody asked`}, {
+		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != alertrules.Release || s.certain {`, `	if true { // nor is anybody asked`}, {
 			alerts + "controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -92,14 +92,14 @@ func variants() []variant {
 		return ctrl.Result{}, nil
 	}
 `, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
-		{name: "stops-where-it-waits", edits: []mistake{{"internal/servicecatalog/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
+		{name: "stops-where-it-waits", edits: []mistake{{"internal/servicecatalog/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && rules.IsTrue(`, `(isOriginal || s.Attempts == nil) && rules.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/servicecatalog/rules/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
 			instanceRules + "apply_provision.go", `Conflict: ap.RecordConflict,`,
-			`Conflict: func() { ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()}) },`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
-		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
+			`Conflict: func() { ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()}) },`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
+		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
-		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
+		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
 			{alerts + "execute.go", `	"maps"
 `, `	"maps"
 	"os"
@@ -246,7 +246,7 @@ var lostHere bool
 		{name: "notifies-of-ends", edits: []mistake{{sourceRules + "decide.go", `		d.setContent()
 		d.change = Edits
 `, `		d.setContent()
-		d.desired.Spec.JoinedTime = lifecycle.Seconds(d.in.Now)
+		d.desired.Spec.JoinedTime = alertrules.Seconds(d.in.Now)
 `}}, scenario: "source-grows", fault: "none", oracle: "notified"},
 		{name: "older-word", edits: []mistake{{sourceRules + "instances.go", `	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)`, `	return true`}},
 			scenario: "source", fault: "none", oracle: "ended"},
@@ -273,7 +273,7 @@ var lostHere bool
 `}}, scenario: "source-resolved-by-person", fault: "none", oracle: "notified"},
 		{name: "drops-what-is-too-many", edits: []mistake{{sourceRules + "special.go", `	if more.severity(p.in.Now) != "" || p.has(more.name) {`, `	if p.has(more.name) {`}},
 			scenario: "source-many", fault: "none", oracle: "reached"},
-		{name: "leaves-orphans", edits: []mistake{{"controllers/pager/alertsource/controller.go", `		return ctrl.Result{}, r.write(ctx, source.Orphan(alerts))`, `		return ctrl.Result{}, nil`}},
+		{name: "leaves-orphans", edits: []mistake{{"controllers/pager/alertsource/controller.go", `		return ctrl.Result{}, r.write(ctx, sourcerules.Orphan(alerts))`, `		return ctrl.Result{}, nil`}},
 			scenario: "source-deleted", fault: "none", oracle: "reached"},
 	}
 }

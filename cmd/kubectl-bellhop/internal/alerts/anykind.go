@@ -80,7 +80,7 @@ func completeAny(e *cli.Environment, selector string) cobra.CompletionFunc {
 
 // watchedKinds returns the kinds that the operator watches without --page-kinds, such as deployment/.
 func watchedKinds() ([]string, error) {
-	resources, err := health.ParseWatched("")
+	resources, err := healthrules.ParseWatched("")
 	if err != nil {
 		return nil, err
 	}

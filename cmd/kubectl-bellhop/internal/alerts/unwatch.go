@@ -51,7 +51,7 @@ The operator resolves a firing Alert about the object after 60 seconds.`,
 			}
 			return u.write.Validate()
 		},
-		ValidArgsFunction: completeAny(e, health.Selector),
+		ValidArgsFunction: completeAny(e, healthrules.Selector),
 		RunE:              func(cmd *cobra.Command, args []string) error { return u.run(cmd.Context(), args) },
 	}
 	u.write.AddFlags(cmd)
@@ -80,7 +80,7 @@ func removeWatched(object *unstructured.Unstructured) error {
 	delete(labels, v1beta1.PageLabel)
 	object.SetLabels(labels)
 	annotations := object.GetAnnotations()
-	for _, name := range health.AskAnnotations {
+	for _, name := range healthrules.AskAnnotations {
 		delete(annotations, name)
 	}
 	object.SetAnnotations(annotations)

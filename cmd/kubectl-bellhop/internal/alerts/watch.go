@@ -164,7 +164,7 @@ func setWatched(object metav1.Object, kind string, options []watchOption) error 
 	for _, option := range options {
 		object.SetAnnotations(withValue(object.GetAnnotations(), option.annotation, option.value))
 	}
-	_, asks, err := health.ParseAsk(object, kind)
+	_, asks, err := healthrules.ParseAsk(object, kind)
 	if err == nil && !asks {
 		return errors.New("the object is being deleted, so the operator sends no Alert about it")
 	}
@@ -235,13 +235,13 @@ func (w *watchCommand) noteConsent(ctx context.Context, namespace string) error 
 	if err != nil {
 		return err
 	}
-	consents, err := cli.NamespaceMatches(ctx, core, namespace, health.ConsentSelector)
+	consents, err := cli.NamespaceMatches(ctx, core, namespace, healthrules.ConsentSelector)
 	switch {
 	case apierrors.IsForbidden(err):
-		fmt.Fprintf(w.e.ErrOut, "note: you may not read Namespace %q: if it has no label %s, no Alert is sent\n", namespace, health.ConsentSelector)
+		fmt.Fprintf(w.e.ErrOut, "note: you may not read Namespace %q: if it has no label %s, no Alert is sent\n", namespace, healthrules.ConsentSelector)
 		return nil
 	case err == nil && !consents:
-		fmt.Fprintf(w.e.ErrOut, "note: no Alert is sent before Namespace %q consents: %s\n", namespace, cli.LabelNamespaceCommand(namespace, health.ConsentSelector))
+		fmt.Fprintf(w.e.ErrOut, "note: no Alert is sent before Namespace %q consents: %s\n", namespace, cli.LabelNamespaceCommand(namespace, healthrules.ConsentSelector))
 	}
 	return err
 }

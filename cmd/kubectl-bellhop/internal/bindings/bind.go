@@ -26,11 +26,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/marketplace"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // bindTimeout is how long --wait waits by default: the instance may still be on its way.
@@ -162,11 +162,11 @@ func (b *bind) complete(ctx context.Context, binding *v1beta1.ServiceBinding) er
 		return err
 	}
 	spec := &binding.Spec
-	if class != nil && plan != nil && !catalogrules.EffectiveOf(class, plan).Bindable {
+	if class != nil && plan != nil && !catalog.EffectiveOf(class, plan).Bindable {
 		return cli.UsageError("plan %s/%s of serviceinstance %q has no credentials: it is not bindable",
 			class.Common().ExternalName, plan.Common().ExternalName, spec.InstanceRef.Name)
 	}
-	return b.parameters.Complete(ctx, b.e, binding, class, plan, catalog.ForBind, &spec.Parameters, &spec.ParametersFrom)
+	return b.parameters.Complete(ctx, b.e, binding, class, plan, marketplace.ForBind, &spec.Parameters, &spec.ParametersFrom)
 }
 
 // offerOf returns class and plan of the binding's instance, nil where they are not known. With a manifest the instance may come later.
@@ -183,13 +183,13 @@ func (b *bind) offerOf(ctx context.Context, binding *v1beta1.ServiceBinding) (v1
 	case err != nil:
 		return nil, nil, err
 	}
-	offers, err := catalog.Read(ctx, b.e, binding.Namespace)
+	offers, err := marketplace.Read(ctx, b.e, binding.Namespace)
 	if apierrors.IsForbidden(err) {
 		return nil, nil, nil
 	} else if err != nil {
 		return nil, nil, err
 	}
-	reference, _ := catalogrules.ReferenceOf(instance.Spec.PlanReference)
+	reference, _ := catalog.ReferenceOf(instance.Spec.PlanReference)
 	class, plan := offers.Find(reference)
 	return class, plan, nil
 }

@@ -67,7 +67,7 @@ func (b *bind) validateInject() error {
 type injectTarget struct {
 	client  cli.AnyClient
 	object  *unstructured.Unstructured
-	binding injection.Binding
+	binding injectionrules.Binding
 }
 
 // findTarget reads the workload of --inject, nil without the flag, and validates that a binding can be injected into its Pods.
@@ -87,7 +87,7 @@ func (b *bind) findTarget(ctx context.Context, binding *v1beta1.ServiceBinding) 
 	if err != nil {
 		return nil, err
 	}
-	t := &injectTarget{client: client, object: object, binding: injection.Binding{Name: binding.Name, Secret: catalog.SecretName(binding)}}
+	t := &injectTarget{client: client, object: object, binding: injectionrules.Binding{Name: binding.Name, Secret: catalog.SecretName(binding)}}
 	if err := t.addTo(object.DeepCopy()); err != nil {
 		return nil, fmt.Errorf("%s: %w", cli.ResourceName(object), err)
 	}
@@ -100,16 +100,16 @@ func (b *bind) requirePermission(ctx context.Context, namespace string) error {
 	if err != nil {
 		return err
 	}
-	permits, err := cli.NamespaceMatches(ctx, core, namespace, injection.NamespaceSelector)
+	permits, err := cli.NamespaceMatches(ctx, core, namespace, injectionrules.NamespaceSelector)
 	if apierrors.IsForbidden(err) {
-		fmt.Fprintf(b.e.ErrOut, "note: you may not read Namespace %q: without the label %s, its Pods get no credentials\n", namespace, injection.NamespaceSelector)
+		fmt.Fprintf(b.e.ErrOut, "note: you may not read Namespace %q: without the label %s, its Pods get no credentials\n", namespace, injectionrules.NamespaceSelector)
 		return nil
 	}
 	if err != nil || permits {
 		return err
 	}
-	return cli.WithHint(fmt.Errorf("namespace %q has no label %s, so its Pods get no credentials", namespace, injection.NamespaceSelector),
-		"an administrator permits it: %s", cli.LabelNamespaceCommand(namespace, injection.NamespaceSelector))
+	return cli.WithHint(fmt.Errorf("namespace %q has no label %s, so its Pods get no credentials", namespace, injectionrules.NamespaceSelector),
+		"an administrator permits it: %s", cli.LabelNamespaceCommand(namespace, injectionrules.NamespaceSelector))
 }
 
 // addTo sets label and annotation on the template of a workload.
@@ -120,7 +120,7 @@ func (t *injectTarget) addTo(workload *unstructured.Unstructured) error {
 	if err != nil {
 		return err
 	}
-	after, err := injection.AddBinding(before, t.binding)
+	after, err := injectionrules.AddBinding(before, t.binding)
 	if err != nil {
 		return err
 	}

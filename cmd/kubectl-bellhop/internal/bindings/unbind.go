@@ -68,13 +68,13 @@ func (u *unbind) noteUsers(ctx context.Context, bindings []*v1beta1.ServiceBindi
 	pods := map[string][]*corev1.Pod{}
 	for _, binding := range bindings {
 		if _, known := pods[binding.Namespace]; !known {
-			pods[binding.Namespace], err = workloads.ListPods(ctx, core, binding.Namespace, injection.Selector)
+			pods[binding.Namespace], err = workloads.ListPods(ctx, core, binding.Namespace, injectionrules.Selector)
 			if err != nil && !apierrors.IsForbidden(err) {
 				return err
 			}
 		}
 		users := slices.DeleteFunc(slices.Clone(pods[binding.Namespace]), func(pod *corev1.Pod) bool {
-			return !slices.ContainsFunc(workloads.Requested(pod), func(b injection.Binding) bool { return b.Name == binding.Name })
+			return !slices.ContainsFunc(workloads.Requested(pod), func(b injectionrules.Binding) bool { return b.Name == binding.Name })
 		})
 		if len(users) > 0 {
 			fmt.Fprintf(u.e.ErrOut, "note: remove %s from the annotation %s of the template of %s: new Pods wait for its Secret\n",

@@ -32,12 +32,12 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/alerts"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/bindings"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/brokers"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/credentials"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/describe"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/doctor"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/marketplace"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/sources"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/tree"
 )
@@ -122,7 +122,7 @@ type group struct {
 func groups(e *cli.Environment) []group {
 	return []group{
 		{"alerts", "Alerts:", append(alerts.Commands(e), sources.Commands(e)...)},
-		{"catalog", "Brokers and their catalogs:", append(brokers.Commands(e), catalog.Commands(e)...)},
+		{"catalog", "Brokers and their catalogs:", append(brokers.Commands(e), marketplace.Commands(e)...)},
 		{"services", "Services:", append(instances.Commands(e), bindings.Commands(e)...)},
 		{"credentials", "Credentials:", credentials.Commands(e)},
 		{"diagnosis", "Diagnosis:", slices.Concat(tree.Commands(e), describe.Commands(e), doctor.Commands(e))},

@@ -117,9 +117,9 @@ func howToRelease(object cli.Object) string {
 	const release = "To release it without a request to the broker: kubectl bellhop retain "
 	switch object := object.(type) {
 	case *servicecatalogv1beta1.ServiceInstance:
-		return lifecycle.HowToRetryRemoval("serviceinstance", object, object.Status.DeprovisionStatus == servicecatalogv1beta1.DeprovisionFailed) + release + namespace + object.Name
+		return rules.HowToRetryRemoval("serviceinstance", object, object.Status.DeprovisionStatus == servicecatalogv1beta1.DeprovisionFailed) + release + namespace + object.Name
 	case *servicecatalogv1beta1.ServiceBinding:
-		return lifecycle.HowToRetryRemoval("servicebinding", object, object.Status.UnbindStatus == servicecatalogv1beta1.UnbindFailed) + release + namespace + "--bindings " + object.Name
+		return rules.HowToRetryRemoval("servicebinding", object, object.Status.UnbindStatus == servicecatalogv1beta1.UnbindFailed) + release + namespace + "--bindings " + object.Name
 	case servicecatalogv1beta1.Broker:
 		return "Delete or release its instances and bindings first; kubectl bellhop tree " + strings.ToLower(kinds.Label(object)) + " -A shows them"
 	default:

@@ -51,7 +51,7 @@ type injected struct {
 // checkInjection looks for Pods that request credentials and have none, or have former ones. It reads the Pods with the label, and no other
 // Pods of what may be a large cluster.
 func checkInjection(ctx context.Context, i *inspector) (result, error) {
-	pods, err := workloads.ListPods(ctx, i.core, i.namespace, injection.Selector)
+	pods, err := workloads.ListPods(ctx, i.core, i.namespace, injectionrules.Selector)
 	if err != nil {
 		return skipForbidden(err)
 	}
@@ -69,7 +69,7 @@ func checkInjection(ctx context.Context, i *inspector) (result, error) {
 			r.findings = append(r.findings, findings...)
 		}
 	}
-	r.message = fmt.Sprintf("Pods in %s with the label %s: %d, findings: %d", i.where(), injection.Selector, len(pods), len(r.findings))
+	r.message = fmt.Sprintf("Pods in %s with the label %s: %d, findings: %d", i.where(), injectionrules.Selector, len(pods), len(r.findings))
 	if len(c.unchecked) > 0 {
 		r.message += "; not checked, as you lack the right: " + strings.Join(c.unchecked, ", ")
 	}
@@ -78,7 +78,7 @@ func checkInjection(ctx context.Context, i *inspector) (result, error) {
 
 // checkPolicy reports that the policy is not installed.
 func (c *injected) checkPolicy(ctx context.Context) ([]Finding, error) {
-	_, err := c.admission.MutatingAdmissionPolicies().Get(ctx, injection.Policy, metav1.GetOptions{})
+	_, err := c.admission.MutatingAdmissionPolicies().Get(ctx, injectionrules.Policy, metav1.GetOptions{})
 	switch {
 	case isForbidden(err):
 		c.unchecked = append(c.unchecked, "the admission policy")
@@ -89,14 +89,14 @@ func (c *injected) checkPolicy(ctx context.Context) ([]Finding, error) {
 	for namespace := range c.pods {
 		c.blocked[namespace] = true
 	}
-	return []Finding{{ID: "injection-not-installed", Severity: Problem, Object: "MutatingAdmissionPolicy/" + injection.Policy,
+	return []Finding{{ID: "injection-not-installed", Severity: Problem, Object: "MutatingAdmissionPolicy/" + injectionrules.Policy,
 		Message: "it does not exist, so that new Pods with the label get no credentials",
 		Fix:     "set injection.enabled of the Helm chart, or add the component config/injection; both need Kubernetes 1.36 or newer; see " + docs.URL("how-to/services/inject-credentials.md")}}, nil
 }
 
 // checkPermission reports Namespaces of Pods without the label that permits the injection.
 func (c *injected) checkPermission(ctx context.Context) ([]Finding, error) {
-	permitting, err := c.namespacesWith(ctx, injection.NamespaceSelector)
+	permitting, err := c.namespacesWith(ctx, injectionrules.NamespaceSelector)
 	if isForbidden(err) {
 		c.unchecked = append(c.unchecked, "the labels of Namespaces")
 		return nil, nil
@@ -111,8 +111,8 @@ func (c *injected) checkPermission(ctx context.Context) ([]Finding, error) {
 		}
 		c.blocked[namespace] = true
 		findings = append(findings, Finding{ID: "injection-not-permitted", Severity: Problem, Object: "Namespace/" + namespace,
-			Message: fmt.Sprintf("it has no label %s, so that new Pods get no credentials, such as those of %s", injection.NamespaceSelector, workloads.Names(c.pods[namespace])),
-			Fix:     cli.LabelNamespaceCommand(namespace, injection.NamespaceSelector) + ", and then restart the Pods"})
+			Message: fmt.Sprintf("it has no label %s, so that new Pods get no credentials, such as those of %s", injectionrules.NamespaceSelector, workloads.Names(c.pods[namespace])),
+			Fix:     cli.LabelNamespaceCommand(namespace, injectionrules.NamespaceSelector) + ", and then restart the Pods"})
 	}
 	return findings, nil
 }

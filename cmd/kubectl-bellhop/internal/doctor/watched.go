@@ -47,7 +47,7 @@ type watching struct {
 	// unknown are the objects that the operator cannot judge, by the reason.
 	unknown map[pagebylabel.UnknownHealth][]cli.Object
 	// unserved are resources that the API server does not have, and unreadable those that the user may not list.
-	unserved   []health.Watched
+	unserved   []healthrules.Watched
 	unreadable []string
 	// unchecked are further things that the user may not read.
 	unchecked []string
@@ -59,7 +59,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 	if err != nil && !isForbidden(err) {
 		return result{}, err
 	}
-	watched, err := health.ParseWatched("")
+	watched, err := healthrules.ParseWatched("")
 	if err != nil {
 		return result{}, err
 	}
@@ -83,7 +83,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 		}
 		r.findings = append(r.findings, findings...)
 	}
-	r.message = fmt.Sprintf("objects in %s with the label %s: %d, findings: %d", i.where(), health.Selector, len(w.objects), len(r.findings))
+	r.message = fmt.Sprintf("objects in %s with the label %s: %d, findings: %d", i.where(), healthrules.Selector, len(w.objects), len(r.findings))
 	r.message += withoutUnreadable(w.unreadable)
 	if len(w.unchecked) > 0 {
 		r.message += "; not checked, as you lack the right: " + strings.Join(w.unchecked, ", ")
@@ -92,17 +92,17 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 }
 
 // installedOnly returns those of watched resources that are not of an API group of Bellhop which is not installed.
-func (i *inspector) installedOnly(watched []health.Watched) []health.Watched {
-	return slices.DeleteFunc(slices.Clone(watched), func(w health.Watched) bool { return slices.Contains(cli.Groups, w.Group) && !i.hasGroup(w.Group) })
+func (i *inspector) installedOnly(watched []healthrules.Watched) []healthrules.Watched {
+	return slices.DeleteFunc(slices.Clone(watched), func(w healthrules.Watched) bool { return slices.Contains(cli.Groups, w.Group) && !i.hasGroup(w.Group) })
 }
 
 // list reads the objects with the label.
-func (w *watching) list(ctx context.Context, i *inspector, watched []health.Watched) error {
+func (w *watching) list(ctx context.Context, i *inspector, watched []healthrules.Watched) error {
 	for _, resource := range watched {
 		version, err := pagebylabel.VersionOf(resource.GroupVersionResource, i.Connection.ToRESTMapper)
 		if err == nil {
 			var list *unstructured.UnstructuredList
-			if list, err = i.dynamic.Resource(version).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: health.Selector}); err == nil {
+			if list, err = i.dynamic.Resource(version).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: healthrules.Selector}); err == nil {
 				w.add(list, resource.Failures, i.now())
 			}
 		}
@@ -119,7 +119,7 @@ func (w *watching) list(ctx context.Context, i *inspector, watched []health.Watc
 }
 
 // add adds objects, and those that the operator cannot judge.
-func (w *watching) add(list *unstructured.UnstructuredList, failures []health.Sign, now time.Time) {
+func (w *watching) add(list *unstructured.UnstructuredList, failures []healthrules.Sign, now time.Time) {
 	for n := range list.Items {
 		object := &list.Items[n]
 		w.objects = append(w.objects, object)
@@ -148,7 +148,7 @@ func evaluateAsks(objects []cli.Object) []Finding {
 	var findings []Finding
 	for _, object := range objects {
 		kind := object.GetObjectKind().GroupVersionKind()
-		if _, _, err := health.ParseAsk(object, kind.Kind); err != nil {
+		if _, _, err := healthrules.ParseAsk(object, kind.Kind); err != nil {
 			findings = append(findings, Finding{
 				ID: "watched-annotation-invalid", Severity: Problem, Object: kinds.Label(object), Namespace: object.GetNamespace(),
 				Message: err.Error() + "; no Alert is sent about the object",
@@ -191,7 +191,7 @@ func (w *watching) evaluateUnserved() []Finding {
 	}
 	var findings []Finding
 	for _, resource := range w.unserved {
-		text := health.FormatResource(resource.GroupVersionResource)
+		text := healthrules.FormatResource(resource.GroupVersionResource)
 		findings = append(findings, Finding{
 			ID: "watched-kind-not-served", Severity: Warning, Object: "Deployment/" + w.operator.Deployment, Namespace: w.operator.Namespace,
 			Message: "it watches " + text + ", which the API server does not serve",
@@ -210,7 +210,7 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 	if len(byNamespace) == 0 {
 		return nil, nil
 	}
-	consenting, err := i.namespacesWith(ctx, health.ConsentSelector)
+	consenting, err := i.namespacesWith(ctx, healthrules.ConsentSelector)
 	if isForbidden(err) {
 		w.unchecked = append(w.unchecked, "the consent of Namespaces")
 		return nil, nil
@@ -223,8 +223,8 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 		if !consenting[namespace] {
 			findings = append(findings, Finding{
 				ID: "watched-without-consent", Severity: Problem, Object: "Namespace/" + namespace,
-				Message: fmt.Sprintf("it has no label %s, so that no Alert is sent about %s", health.ConsentSelector, kinds.Labels(byNamespace[namespace])),
-				Fix:     cli.LabelNamespaceCommand(namespace, health.ConsentSelector),
+				Message: fmt.Sprintf("it has no label %s, so that no Alert is sent about %s", healthrules.ConsentSelector, kinds.Labels(byNamespace[namespace])),
+				Fix:     cli.LabelNamespaceCommand(namespace, healthrules.ConsentSelector),
 			})
 		}
 	}
@@ -258,7 +258,7 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 }
 
 // rightsOfWatching are what the operator needs: those of config/page-by-label, and reads of the resources in its flags.
-func rightsOfWatching(watched []health.Watched) []rights.Right {
+func rightsOfWatching(watched []healthrules.Watched) []rights.Right {
 	needed := []rights.Right{
 		rights.Of(kinds.Alert, "create"),
 		{Resource: "events", Verbs: []string{"list"}},

@@ -56,7 +56,7 @@ func TestEvaluateAsks(t *testing.T) {
 
 func TestEvaluateFlags(t *testing.T) {
 	objects := []cli.Object{watchedDeployment("orders", nil)}
-	enabled := []health.Watched{{GroupVersionResource: schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}}}
+	enabled := []healthrules.Watched{{GroupVersionResource: schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}}}
 	for name, test := range map[string]struct {
 		operator *pagebylabel.Operator
 		objects  []cli.Object
@@ -81,7 +81,7 @@ func TestEvaluateFlags(t *testing.T) {
 
 func TestRightsOfWatching(t *testing.T) {
 	var got []string
-	for _, r := range rightsOfWatching([]health.Watched{
+	for _, r := range rightsOfWatching([]healthrules.Watched{
 		{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}}, {GroupVersionResource: schema.GroupVersionResource{Group: "apps", Resource: "deployments"}},
 	}) {
 		got = append(got, strings.Join(r.Verbs, ",")+" "+r.String())
@@ -124,7 +124,7 @@ func TestEvaluateUnknown(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	w = &watching{unknown: map[pagebylabel.UnknownHealth][]cli.Object{}}
-	w.add(&unstructured.UnstructuredList{Items: []unstructured.Unstructured{house("lit", time.Hour, conditions("Lit"))}}, []health.Sign{{Condition: "Lit", Status: "False"}}, now)
+	w.add(&unstructured.UnstructuredList{Items: []unstructured.Unstructured{house("lit", time.Hour, conditions("Lit"))}}, []healthrules.Sign{{Condition: "Lit", Status: "False"}}, now)
 	if findings := w.evaluateUnknown(); len(findings) > 0 {
 		t.Errorf("%+v", findings)
 	}

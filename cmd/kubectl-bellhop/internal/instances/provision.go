@@ -24,10 +24,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/marketplace"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 // provisionTimeout is how long --wait waits by default: brokers take minutes for a database.
@@ -82,8 +82,8 @@ func (p *provision) addFlags(cmd *cobra.Command) {
 	p.parameters.AddFlags(cmd)
 	p.wait.AddFlags(cmd, "the service is there", provisionTimeout)
 	p.write.AddFlags(cmd)
-	cli.CompleteFlag(cmd, "class", catalog.CompleteClasses(p.e))
-	cli.CompleteFlag(cmd, "plan", catalog.CompletePlans(p.e, func() string { return p.class }))
+	cli.CompleteFlag(cmd, "class", marketplace.CompleteClasses(p.e))
+	cli.CompleteFlag(cmd, "plan", marketplace.CompletePlans(p.e, func() string { return p.class }))
 }
 
 func (p *provision) run(ctx context.Context, args []string) error {
@@ -144,7 +144,7 @@ func (p *provision) start(args []string) (*v1beta1.ServiceInstance, error) {
 
 // complete names class and plan, and sets and checks the parameters.
 func (p *provision) complete(ctx context.Context, instance *v1beta1.ServiceInstance) error {
-	offers, err := catalog.Read(ctx, p.e, instance.Namespace)
+	offers, err := marketplace.Read(ctx, p.e, instance.Namespace)
 	if err != nil {
 		return err
 	}
@@ -156,13 +156,13 @@ func (p *provision) complete(ctx context.Context, instance *v1beta1.ServiceInsta
 		return cli.UsageError("broker %q does not offer plan %s/%s any more", class.BrokerName(), class.Common().ExternalName, plan.Common().ExternalName)
 	}
 	spec := &instance.Spec
-	return p.parameters.Complete(ctx, p.e, instance, class, plan, catalog.ForProvision, &spec.Parameters, &spec.ParametersFrom)
+	return p.parameters.Complete(ctx, p.e, instance, class, plan, marketplace.ForProvision, &spec.Parameters, &spec.ParametersFrom)
 }
 
 // choose returns class and plan: those of the flags, else those that the manifest names.
-func (p *provision) choose(offers *catalog.Catalog, instance *v1beta1.ServiceInstance) (v1beta1.Class, v1beta1.Plan, error) {
+func (p *provision) choose(offers *marketplace.Catalog, instance *v1beta1.ServiceInstance) (v1beta1.Class, v1beta1.Plan, error) {
 	if p.class == "" && len(p.filenames) > 0 {
-		reference, errs := catalogrules.ReferenceOf(instance.Spec.PlanReference)
+		reference, errs := catalog.ReferenceOf(instance.Spec.PlanReference)
 		if len(errs) > 0 {
 			return nil, nil, cli.UsageError("%w", errs.ToAggregate())
 		}

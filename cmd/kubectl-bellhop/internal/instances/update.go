@@ -22,10 +22,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/marketplace"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 type update struct {
@@ -63,7 +63,7 @@ refusal whose cause is gone.`,
 	u.wait.AddFlags(cmd, "the broker has finished the change", provisionTimeout)
 	u.write.AddFlags(cmd)
 	cli.CompleteFlag(cmd, "plan", func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		return catalog.CompletePlans(e, func() string { return u.className(cmd.Context(), args) })(cmd, nil, prefix)
+		return marketplace.CompletePlans(e, func() string { return u.className(cmd.Context(), args) })(cmd, nil, prefix)
 	})
 	return cmd
 }
@@ -77,7 +77,7 @@ func (u *update) className(ctx context.Context, args []string) string {
 	if err != nil {
 		return ""
 	}
-	reference, _ := catalogrules.ReferenceOf(instance.Spec.PlanReference)
+	reference, _ := catalog.ReferenceOf(instance.Spec.PlanReference)
 	return reference.Class
 }
 
@@ -107,7 +107,7 @@ func (u *update) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	offers, err := catalog.Read(ctx, u.e, instance.Namespace)
+	offers, err := marketplace.Read(ctx, u.e, instance.Namespace)
 	if err != nil {
 		return err
 	}
@@ -121,9 +121,9 @@ func (u *update) run(ctx context.Context, name string) error {
 }
 
 // edit applies the flags to an instance.
-func (u *update) edit(ctx context.Context, offers *catalog.Catalog, instance *v1beta1.ServiceInstance) error {
+func (u *update) edit(ctx context.Context, offers *marketplace.Catalog, instance *v1beta1.ServiceInstance) error {
 	spec := &instance.Spec
-	reference, errs := catalogrules.ReferenceOf(spec.PlanReference)
+	reference, errs := catalog.ReferenceOf(spec.PlanReference)
 	if len(errs) > 0 {
 		return errs.ToAggregate()
 	}
@@ -144,5 +144,5 @@ func (u *update) edit(ctx context.Context, offers *catalog.Catalog, instance *v1
 	if !u.parameters.IsSet() {
 		return nil
 	}
-	return u.parameters.Complete(ctx, u.e, instance, class, plan, catalog.ForUpdate, &spec.Parameters, &spec.ParametersFrom)
+	return u.parameters.Complete(ctx, u.e, instance, class, plan, marketplace.ForUpdate, &spec.Parameters, &spec.ParametersFrom)
 }

@@ -23,9 +23,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/marketplace"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
 type upgrade struct {
@@ -71,7 +71,7 @@ func (u *upgrade) run(ctx context.Context, names []string) error {
 	}
 	var upgraded []*v1beta1.ServiceInstance
 	for _, instance := range instances {
-		offers, err := catalog.Read(ctx, u.e, instance.Namespace)
+		offers, err := marketplace.Read(ctx, u.e, instance.Namespace)
 		if err != nil {
 			return err
 		}
@@ -99,8 +99,8 @@ func (u *upgrade) run(ctx context.Context, names []string) error {
 }
 
 // versions returns the version that the plan of an instance offers, and the one that the instance has.
-func versions(offers *catalog.Catalog, instance *v1beta1.ServiceInstance) (offered, has string) {
-	reference, _ := catalogrules.ReferenceOf(instance.Spec.PlanReference)
+func versions(offers *marketplace.Catalog, instance *v1beta1.ServiceInstance) (offered, has string) {
+	reference, _ := catalog.ReferenceOf(instance.Spec.PlanReference)
 	_, plan := offers.Find(reference)
 	if plan != nil && plan.Common().MaintenanceInfo != nil {
 		offered = plan.Common().MaintenanceInfo.Version

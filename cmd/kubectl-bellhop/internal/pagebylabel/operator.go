@@ -37,7 +37,7 @@ type Operator struct {
 	// Deployment and ServiceAccount are names in Namespace.
 	Namespace, Deployment, ServiceAccount string
 	// Watched are the resources whose objects are watched; none: the operator runs without --page-by-label.
-	Watched []health.Watched
+	Watched []healthrules.Watched
 	// Namespaces are those that the operator serves; none: all.
 	Namespaces []string
 }
@@ -59,7 +59,7 @@ func operatorOf(deployment *operator.Deployment) *Operator {
 	if deployment.Switch("page-by-label") != "true" {
 		return o
 	}
-	watched, err := health.ParseWatched(deployment.Flag("page-kinds"))
+	watched, err := healthrules.ParseWatched(deployment.Flag("page-kinds"))
 	if err != nil {
 		return nil
 	}
@@ -69,12 +69,12 @@ func operatorOf(deployment *operator.Deployment) *Operator {
 
 // UnmetPrecondition says why the operator does not watch the objects of a resource in a namespace; empty: it does.
 func (o *Operator) UnmetPrecondition(resource schema.GroupVersionResource, namespace string) string {
-	isSame := func(watched health.Watched) bool { return watched.GroupResource() == resource.GroupResource() }
+	isSame := func(watched healthrules.Watched) bool { return watched.GroupResource() == resource.GroupResource() }
 	switch {
 	case len(o.Watched) == 0:
 		return fmt.Sprintf("Deployment %s/%s runs without --page-by-label", o.Namespace, o.Deployment)
 	case !slices.ContainsFunc(o.Watched, isSame):
-		return fmt.Sprintf("Deployment %s/%s runs without --page-kinds=%s", o.Namespace, o.Deployment, health.FormatResource(resource))
+		return fmt.Sprintf("Deployment %s/%s runs without --page-kinds=%s", o.Namespace, o.Deployment, healthrules.FormatResource(resource))
 	case len(o.Namespaces) > 0 && !slices.Contains(o.Namespaces, namespace):
 		return fmt.Sprintf("Deployment %s/%s serves other namespaces: --namespaces=%s", o.Namespace, o.Deployment, strings.Join(o.Namespaces, ","))
 	}

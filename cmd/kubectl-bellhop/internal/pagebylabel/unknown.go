@@ -37,13 +37,13 @@ func (u UnknownHealth) Compare(other UnknownHealth) int {
 }
 
 // Unknown judges an object as the operator does, and returns why it cannot be judged; nil: it can, or its controller may still report a status.
-func Unknown(object *unstructured.Unstructured, failures []health.Sign, now time.Time) *UnknownHealth {
+func Unknown(object *unstructured.Unstructured, failures []healthrules.Sign, now time.Time) *UnknownHealth {
 	created := object.GetCreationTimestamp().Time
-	in := health.Inputs{Asks: true, Result: health.Compute(object, health.Evidence{Now: now, Failures: failures}), SeenSince: created}
+	in := healthrules.Inputs{Asks: true, Result: healthrules.Compute(object, healthrules.Evidence{Now: now, Failures: failures}), SeenSince: created}
 	if at := in.UnknownAt(created); at.IsZero() || now.Before(at) {
 		return nil
 	}
-	remedy := health.RemedyOfUnknown(object)
+	remedy := healthrules.RemedyOfUnknown(object)
 	return &UnknownHealth{Message: in.Result.Message, Remedy: strings.ToLower(remedy[:1]) + remedy[1:]}
 }
 

@@ -34,9 +34,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	catalogrules "github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/marketplace"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/schema"
 )
 
@@ -129,7 +129,7 @@ func typesOf(schema *runtime.RawExtension) map[string]string {
 	if schema == nil {
 		return types
 	}
-	fields, err := catalog.Fields(schema.Raw)
+	fields, err := marketplace.Fields(schema.Raw)
 	if err != nil {
 		return types // the broker checks the parameters
 	}
@@ -205,7 +205,7 @@ func (f *Flags) Complete(ctx context.Context, e *cli.Environment, obj metav1.Obj
 	isKnown := class != nil && plan != nil
 	var schema *runtime.RawExtension
 	if isKnown {
-		schema = catalog.SchemaOf(plan, operation)
+		schema = marketplace.SchemaOf(plan, operation)
 	}
 	if *inline, err = f.Apply(e, *inline, schema); err != nil || !isKnown {
 		return err
@@ -214,7 +214,7 @@ func (f *Flags) Complete(ctx context.Context, e *cli.Environment, obj metav1.Obj
 	if warning != "" {
 		fmt.Fprintln(e.ErrOut, "Warning:", warning)
 	}
-	if err != nil && catalogrules.IsSchemaAdvisory(plan, obj) {
+	if err != nil && catalog.IsSchemaAdvisory(plan, obj) {
 		return nil // the API server warns, and the broker decides
 	}
 	return err
@@ -227,7 +227,7 @@ func check(ctx context.Context, class v1beta1.Class, plan v1beta1.Plan, operatio
 	if parameters != nil {
 		raw = parameters.Raw
 	}
-	errs, warning := schema.Validate(ctx, catalog.SchemaOf(plan, operation), raw, schema.Options{
+	errs, warning := schema.Validate(ctx, marketplace.SchemaOf(plan, operation), raw, schema.Options{
 		Path: field.NewPath("parameters"), Partial: hasSecrets, ShowValues: true,
 	})
 	if len(errs) == 0 {
@@ -239,7 +239,7 @@ func check(ctx context.Context, class v1beta1.Class, plan v1beta1.Plan, operatio
 		lines = append(lines, "  "+e.Error())
 	}
 	hint := "kubectl bellhop schema " + name
-	if operation != catalog.ForProvision {
+	if operation != marketplace.ForProvision {
 		hint += " --for " + operation
 	}
 	return "", cli.WithHint(cli.UsageError("%s", strings.Join(lines, "\n")), "%s shows which there are", hint)

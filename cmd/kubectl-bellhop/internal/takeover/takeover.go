@@ -114,7 +114,7 @@ func (r *Recorder) find(ctx context.Context) (*takeover, error) {
 		return nil, err
 	}
 	for n := range instances.Items {
-		if si := &instances.Items[n]; lifecycle.IsFromOriginal(si, si.Status.Conditions, si.Status.CreatedForUID) {
+		if si := &instances.Items[n]; rules.IsFromOriginal(si, si.Status.Conditions, si.Status.CreatedForUID) {
 			t.instances++
 		}
 	}
@@ -123,7 +123,7 @@ func (r *Recorder) find(ctx context.Context) (*takeover, error) {
 		return nil, err
 	}
 	for n := range bindings.Items {
-		if b := &bindings.Items[n]; lifecycle.IsFromOriginal(b, b.Status.Conditions, b.Status.CreatedForUID) {
+		if b := &bindings.Items[n]; rules.IsFromOriginal(b, b.Status.Conditions, b.Status.CreatedForUID) {
 			t.bindings++
 		}
 	}

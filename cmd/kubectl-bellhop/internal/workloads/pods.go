@@ -140,7 +140,7 @@ func IsReady(pod *corev1.Pod) bool {
 
 // Requested returns the ServiceBindings whose credentials a Pod requests; none where its annotation is invalid, as the validating policy
 // refuses that.
-func Requested(pod *corev1.Pod) []injection.Binding {
-	bindings, _ := injection.ParseBindings(pod.Annotations[v1beta1.InjectBindingsAnnotation])
+func Requested(pod *corev1.Pod) []injectionrules.Binding {
+	bindings, _ := injectionrules.ParseBindings(pod.Annotations[v1beta1.InjectBindingsAnnotation])
 	return bindings
 }

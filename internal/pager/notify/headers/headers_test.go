@@ -26,7 +26,7 @@ import (
 
 // F-B26: the schema refuses the same names, so that the rule holds where the webhook is not asked.
 func TestReservedInTheSchema(t *testing.T) {
-	source, err := os.ReadFile("../../../api/pager/v1beta1/http_header_types.go")
+	source, err := os.ReadFile("../../../../api/pager/v1beta1/http_header_types.go")
 	if err != nil {
 		t.Fatal(err)
 	}

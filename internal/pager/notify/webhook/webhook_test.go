@@ -228,7 +228,7 @@ func TestNewRefuses(t *testing.T) {
 
 // TestPayloadPage compares docs/reference/webhook-payload.md with the code: its fields, and the signatures of its examples.
 func TestPayloadPage(t *testing.T) {
-	text, err := os.ReadFile(filepath.FromSlash("../../../docs/reference/webhook-payload.md"))
+	text, err := os.ReadFile(filepath.FromSlash("../../../../docs/reference/webhook-payload.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

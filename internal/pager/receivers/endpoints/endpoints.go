@@ -39,7 +39,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/versioned"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
@@ -102,13 +102,13 @@ func (c *Cache) IsBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Ti
 type PreparedSender struct {
 	Sender  notify.Sender // nil: there is none
 	failure error         // why there is no sender
-	version string        // as in lifecycle.Target
-	note    string        // as in lifecycle.Target
+	version string        // as in alertrules.Target
+	note    string        // as in alertrules.Target
 	timeout int32         // of the receiver's spec
 	// hosts of the receiver's requests, as far as the spec or the Secret has them.
 	hosts []string
 	// target is the last one that it was prepared for.
-	target atomic.Pointer[lifecycle.Target]
+	target atomic.Pointer[alertrules.Target]
 }
 
 // Close closes idle connections.
@@ -122,7 +122,7 @@ func (p *PreparedSender) Close() {
 // where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error. An error is ErrBusy:
 // a worker does not wait for the read of another one. Where the receiver or its Secret is gone it returns false, too: the target sends resolves
 // with the former sender, if that is kept.
-func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *lifecycle.Target) (ok bool, err error) {
+func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *alertrules.Target) (ok bool, err error) {
 	isSecretMissing := target.Problem != nil && target.Problem.Reason == v1beta1.ReasonSecretNotFound
 	key := KeyOf(namespace, ref)
 	if target.Spec == nil || isSecretMissing {
@@ -142,7 +142,7 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 }
 
 // describe sets the version of a target, and what its sender can do.
-func describe(ctx context.Context, target *lifecycle.Target, prepared *PreparedSender) {
+func describe(ctx context.Context, target *alertrules.Target, prepared *PreparedSender) {
 	target.Version, target.SecretNote = prepared.version, prepared.note
 	if prepared.Sender != nil {
 		target.Edits = func(externalID string) bool { return canEdit(ctx, prepared.Sender, externalID) }
@@ -158,7 +158,7 @@ func canEdit(ctx context.Context, sender notify.Sender, externalID string) (can 
 
 // Sender returns the sender of a receiver, and its version. That differs from the target's version if SetVersion could not read the Secret.
 // An error is a *result.Error.
-func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (sender notify.Sender, version string, err error) {
+func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target alertrules.Target) (sender notify.Sender, version string, err error) {
 	prepared, err := c.preparedSender(ctx, KeyOf(namespace, ref), target)
 	if err != nil {
 		return nil, target.Version, err
@@ -166,7 +166,7 @@ func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.Receiv
 	return prepared.Sender, prepared.version, prepared.failure
 }
 
-func (c *Cache) preparedSender(ctx context.Context, key Key, target lifecycle.Target) (*PreparedSender, error) {
+func (c *Cache) preparedSender(ctx context.Context, key Key, target alertrules.Target) (*PreparedSender, error) {
 	if target.ResolvesOnly {
 		return c.keptSender(key, target)
 	}
@@ -176,7 +176,7 @@ func (c *Cache) preparedSender(ctx context.Context, key Key, target lifecycle.Ta
 // newSender returns the function that makes the sender of the target's revision. It returns the former one if the endpoint and the timeout are
 // the same: a sender may remember what it has delivered. An error is that of reading the Secret; a configuration of which the provider makes
 // no sender is prepared, too, with its failure.
-func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target lifecycle.Target) func(former *PreparedSender) (*PreparedSender, error) {
+func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target alertrules.Target) func(former *PreparedSender) (*PreparedSender, error) {
 	return func(former *PreparedSender) (_ *PreparedSender, err error) {
 		defer func() {
 			if recovered := recover(); recovered != nil {
@@ -244,7 +244,7 @@ func hostsOf(spec *v1beta1.CommonReceiverSpec, inSecret []notify.Address) (hosts
 
 // CheckAddress returns the error of a delivery to a receiver whose address is an IP address or localhost, and that the guard refuses. It
 // makes no request. An error is a *result.Error.
-func (c *Cache) CheckAddress(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) error {
+func (c *Cache) CheckAddress(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target alertrules.Target) error {
 	prepared, err := c.Senders.Of(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, ref, target))
 	if err != nil {
 		return err
@@ -277,9 +277,9 @@ func invalidReceiver(err error, spec *v1beta1.CommonReceiverSpec, note string) e
 	return &failure
 }
 
-// endpointVersion returns the version of a receiver, as in lifecycle.Target. It is a hash that statuses show. The Secret's UID, which they
+// endpointVersion returns the version of a receiver, as in alertrules.Target. It is a hash that statuses show. The Secret's UID, which they
 // do not show, is part of it: without the UID, a reader of a status could compare the hash with those of guessed credentials.
-func endpointVersion(target lifecycle.Target, secret *corev1.Secret) string {
+func endpointVersion(target alertrules.Target, secret *corev1.Secret) string {
 	provider, err := json.Marshal(target.Spec.Provider)
 	if err != nil {
 		return target.Revision
@@ -288,7 +288,7 @@ func endpointVersion(target lifecycle.Target, secret *corev1.Secret) string {
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 		parts = append(parts, key, string(secret.Data[key]))
 	}
-	return lifecycle.HashVersion + ":" + lifecycle.Fingerprint(parts...)
+	return alertrules.HashVersion + ":" + alertrules.Fingerprint(parts...)
 }
 
 // readSecret reads a receiver's Secret; it is empty where the receiver has none. An error is a *result.Error.

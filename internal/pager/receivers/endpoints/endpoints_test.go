@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
@@ -48,8 +48,8 @@ func (r *secretReader) Get(ctx context.Context, _ client.ObjectKey, o client.Obj
 	return r.read(ctx, o.(*corev1.Secret))
 }
 
-func newTarget(revision string) lifecycle.Target {
-	return lifecycle.Target{UID: "receiver", Revision: revision, SecretNamespace: "ns", Spec: &v1beta1.CommonReceiverSpec{
+func newTarget(revision string) alertrules.Target {
+	return alertrules.Target{UID: "receiver", Revision: revision, SecretNamespace: "ns", Spec: &v1beta1.CommonReceiverSpec{
 		SecretRef: &v1beta1.SecretReference{Name: "token"}, Provider: v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: "https://example.com"}}}}
 }
 

@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -52,7 +52,7 @@ type Observation struct {
 
 // Proof is what the last delivery or probe has shown of a receiver. The zero value shows nothing.
 type Proof struct {
-	Version   string        // of the receiver, as in lifecycle.Target
+	Version   string        // of the receiver, as in alertrules.Target
 	Failure   *result.Error // nil: it works
 	NotProbed bool          // the provider has no request that checks a receiver without sending a message
 	// Refused is why some of the receiver's recipients do not get what is sent; "": all do.
@@ -95,7 +95,7 @@ func (h *Health) Forget(key Key) {
 }
 
 // ObserveDelivery records the outcome of a delivery.
-func (h *Health) ObserveDelivery(key Key, o lifecycle.Outcome) {
+func (h *Health) ObserveDelivery(key Key, o alertrules.Outcome) {
 	h.Update(key, func(seen *Observation) bool {
 		before := seen.Proof
 		if o.Failure == nil {

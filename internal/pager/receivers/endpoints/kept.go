@@ -24,7 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -100,7 +100,7 @@ func (c *Cache) KeptUntil(key Key) time.Time {
 func (c *Cache) DropKept(key Key) { c.kept.drop(key) }
 
 // setKept has a target without a receiver or a Secret send resolves with the sender that it had, for as long as that is kept.
-func (c *Cache) setKept(ctx context.Context, key Key, target *lifecycle.Target) error {
+func (c *Cache) setKept(ctx context.Context, key Key, target *alertrules.Target) error {
 	now := c.Senders.Clock.Now()
 	prepared, _ := c.kept.of(key, now)
 	if prepared == nil {
@@ -120,7 +120,7 @@ func (c *Cache) setKept(ctx context.Context, key Key, target *lifecycle.Target) 
 
 // retire takes the sender of a receiver out of use: it is kept for resolves if the receiver, or its namespace, is being deleted. A Secret
 // that was removed alone is not used any longer: its credentials may have been revoked.
-func (c *Cache) retire(ctx context.Context, key Key, target lifecycle.Target, now time.Time) error {
+func (c *Cache) retire(ctx context.Context, key Key, target alertrules.Target, now time.Time) error {
 	if !c.Senders.Has(key) {
 		return nil
 	}
@@ -156,7 +156,7 @@ func (c *Cache) isTerminating(ctx context.Context, name string) (bool, error) {
 }
 
 // keptSender returns the sender of a target that sends resolves only. An error is a *result.Error.
-func (c *Cache) keptSender(key Key, target lifecycle.Target) (*PreparedSender, error) {
+func (c *Cache) keptSender(key Key, target alertrules.Target) (*PreparedSender, error) {
 	if prepared, _ := c.kept.of(key, c.Senders.Clock.Now()); prepared != nil {
 		return prepared, nil
 	}

@@ -30,7 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // leavingReader has a Secret for each receiver, and a namespace that may be terminating.
@@ -85,19 +85,19 @@ func (c leavingCache) use(name string) {
 }
 
 // gone is the target of a receiver that does not exist.
-func gone() lifecycle.Target {
-	return lifecycle.Target{Problem: &lifecycle.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
+func gone() alertrules.Target {
+	return alertrules.Target{Problem: &alertrules.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
 }
 
 // withoutSecret is the target of a receiver whose Secret does not exist.
-func withoutSecret() lifecycle.Target {
+func withoutSecret() alertrules.Target {
 	target := newTarget("2")
-	target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "away"}
+	target.Problem = &alertrules.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "away"}
 	return target
 }
 
 // observe sets the version of a target, and returns whether it sends resolves, and whether it has a sender for them.
-func (c leavingCache) observe(name string, target lifecycle.Target) (resolves bool) {
+func (c leavingCache) observe(name string, target alertrules.Target) (resolves bool) {
 	c.t.Helper()
 	if ok, err := c.SetVersion(c.t.Context(), "ns", named(name), &target); ok || err != nil {
 		c.t.Fatal(ok, err)
@@ -126,7 +126,7 @@ func TestF_P67_SendersAreKept(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		before func(leavingCache)
-		target lifecycle.Target
+		target alertrules.Target
 		want   bool
 	}{
 		"the receiver is gone": {func(c leavingCache) { c.use("a") }, gone(), true},

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	lifecycle "github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
@@ -54,8 +54,8 @@ func Keys(obj client.Object) []string {
 	keys := []string{anyReceiver}
 	usesDefault := false // a default receiver was chosen already
 	for _, row := range a.Status.Deliveries {
-		usesDefault = usesDefault || row.ByDefault && lifecycle.IsConsidered(row)
-		keys = append(keys, waitingKey(lifecycle.RefOf(row)))
+		usesDefault = usesDefault || row.ByDefault && alertrules.IsConsidered(row)
+		keys = append(keys, waitingKey(alertrules.RefOf(row)))
 	}
 	for _, ref := range a.Spec.ReceiverRefs {
 		keys = append(keys, waitingKey(ref))
@@ -70,7 +70,7 @@ func Keys(obj client.Object) []string {
 func forgottenBy(a *v1beta1.Alert) (keys []string) {
 	for _, row := range a.Status.Deliveries {
 		if providers.Forgets(row.ExternalID) {
-			keys = append(keys, waitingKey(lifecycle.RefOf(row)))
+			keys = append(keys, waitingKey(alertrules.RefOf(row)))
 		}
 	}
 	return keys

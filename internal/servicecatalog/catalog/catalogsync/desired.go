@@ -37,7 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/jsonparts"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	osbresult "github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -97,7 +97,7 @@ func (b *Builder) add(service osbresult.Service) {
 		return
 	}
 	if problem != "" {
-		b.miss("service %q: %s", lifecycle.DisplayName(service.Name), problem)
+		b.miss("service %q: %s", rules.DisplayName(service.Name), problem)
 		return
 	}
 	found := false
@@ -106,7 +106,7 @@ func (b *Builder) add(service osbresult.Service) {
 		switch {
 		case !b.Restrictions.MatchesPlan(plan):
 		case problem != "":
-			b.miss("plan %q of service %q: %s", lifecycle.DisplayName(p.Name), lifecycle.DisplayName(service.Name), problem)
+			b.miss("plan %q of service %q: %s", rules.DisplayName(p.Name), rules.DisplayName(service.Name), problem)
 		default:
 			b.desired.Plans = append(b.desired.Plans, plan)
 			found = true
@@ -185,7 +185,7 @@ func (k Kinds) isOfAnother(o Object, has, id string) bool {
 func (b *Builder) taken(kind, name, id string) string {
 	b.unusable = append(b.unusable, id)
 	b.desired.Collides = true
-	return fmt.Sprintf("%s %s has another external id, %q", kind, name, lifecycle.DisplayName(id))
+	return fmt.Sprintf("%s %s has another external id, %q", kind, name, rules.DisplayName(id))
 }
 
 // nameIn returns the name of the class or plan with an id. Objects of the original service-catalog may have the id as their name.

@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package result has the results of requests to a broker: their class, and what the broker returned. It knows no HTTP but status
+// Package osbresult has the results of requests to a broker: their class, and what the broker returned. It knows no HTTP but status
 // codes.
-package result
+package osbresult
 
 import (
 	"encoding/json"

@@ -68,15 +68,15 @@ func want[T comparable](t testing.TB, what string, got, want T) {
 }
 
 // poll polls until the operation has ended, and returns how often that took.
-func poll(t testing.TB, c *osb.Client, r osb.PollRequest) (result.LastOperation, result.Outcome, int) {
+func poll(t testing.TB, c *osb.Client, r osb.PollRequest) (osbresult.LastOperation, osbresult.Outcome, int) {
 	t.Helper()
 	for n := 1; n < 100; n++ {
-		if last, out := c.Poll(t.Context(), r); last.State != result.InProgress {
+		if last, out := c.Poll(t.Context(), r); last.State != osbresult.InProgress {
 			return last, out, n
 		}
 	}
 	t.Fatal("the operation does not end")
-	return result.LastOperation{}, result.Outcome{}, 0
+	return osbresult.LastOperation{}, osbresult.Outcome{}, 0
 }
 
 func violations(t testing.TB, b *osbtest.Broker, want ...string) {
@@ -99,28 +99,28 @@ func TestSynchronousLife(t *testing.T) {
 	p := params(osbtest.SyncService, osbtest.SyncPlan)
 
 	made, out := c.Provision(t.Context(), provision(p))
-	want(t, "provision", out.Class, result.Done)
+	want(t, "provision", out.Class, osbresult.Done)
 	want(t, "it was made", made.Created, true)
 	made, _ = c.Provision(t.Context(), provision(p))
 	want(t, "it was made again", made.Created, false)
 	other := provision(p)
 	other.SpaceGUID = "other"
 	_, out = c.Provision(t.Context(), other)
-	want(t, "with other attributes", out.Class, result.Conflict)
+	want(t, "with other attributes", out.Class, osbresult.Conflict)
 	last, _, _ := poll(t, c, osb.PollRequest{Params: p})
-	want(t, "a poll of what was done at once", last.State, result.Succeeded)
+	want(t, "a poll of what was done at once", last.State, osbresult.Succeeded)
 
 	changed := p
 	changed.PlanID = osbtest.SyncOtherPlan
 	_, out = c.Update(t.Context(), osb.UpdateRequest{Params: changed, PreviousPlanID: osbtest.SyncPlan, Parameters: json.RawMessage(`{"size":2}`)})
-	want(t, "update", out.Class, result.Done)
+	want(t, "update", out.Class, osbresult.Done)
 	instance, out := c.FetchInstance(t.Context(), changed)
-	want(t, "fetch", out.Class, result.Done)
+	want(t, "fetch", out.Class, osbresult.Done)
 	want(t, "the plan", instance.PlanID, osbtest.SyncOtherPlan)
 	want(t, "the parameters", string(instance.Parameters), `{"size":2}`)
 
 	bound, out := c.Bind(t.Context(), bind(changed, "b1"))
-	want(t, "bind", out.Class, result.Done)
+	want(t, "bind", out.Class, osbresult.Done)
 	again, _ := c.Bind(t.Context(), bind(changed, "b1"))
 	want(t, "the credentials again", string(again.Credentials), string(bound.Credentials))
 	second, _ := c.Bind(t.Context(), bind(changed, "b2"))
@@ -128,7 +128,7 @@ func TestSynchronousLife(t *testing.T) {
 	rotated := bind(changed, "b3")
 	rotated.PredecessorID = "b1"
 	_, out = c.Bind(t.Context(), rotated)
-	want(t, "rotation", out.Class, result.Done)
+	want(t, "rotation", out.Class, osbresult.Done)
 	fetched, _ := c.FetchBinding(t.Context(), changed, "b1")
 	want(t, "the credentials fetched", string(fetched.Credentials), string(bound.Credentials))
 
@@ -138,9 +138,9 @@ func TestSynchronousLife(t *testing.T) {
 	want(t, "the state", holds.Instances["i1"].State, osbtest.Ready)
 	for _, id := range []string{"b1", "b2", "b3"} {
 		_, out = c.Unbind(t.Context(), osb.RemovalRequest{Params: changed, BindingID: id})
-		want(t, "unbind", out.Class, result.Done)
+		want(t, "unbind", out.Class, osbresult.Done)
 	}
-	for _, class := range []result.Class{result.Done, result.Gone} {
+	for _, class := range []osbresult.Class{osbresult.Done, osbresult.Gone} {
 		_, out = c.Deprovision(t.Context(), osb.RemovalRequest{Params: changed})
 		want(t, "deprovision", out.Class, class)
 	}
@@ -161,51 +161,51 @@ func TestAsynchronousLife(t *testing.T) {
 	at := provision(p)
 	at.AcceptsIncomplete = false
 	_, out := c.Provision(t.Context(), at)
-	want(t, "at once", out.Class, result.NeedsAsync)
+	want(t, "at once", out.Class, osbresult.NeedsAsync)
 	made, out := c.Provision(t.Context(), provision(p))
-	want(t, "provision", out.Class, result.Accepted)
+	want(t, "provision", out.Class, osbresult.Accepted)
 	again, _ := c.Provision(t.Context(), provision(p))
 	want(t, "the operation again", again.Operation, made.Operation)
 	_, out = c.FetchInstance(t.Context(), p)
-	want(t, "what is not there yet", out.Class, result.Gone)
+	want(t, "what is not there yet", out.Class, osbresult.Gone)
 	want(t, "the state", b.Holds().Instances["i1"].State, osbtest.Creating)
 	_, out = c.Bind(t.Context(), bind(p, "b1"))
-	want(t, "bind too early", out.Class, result.Concurrency)
+	want(t, "bind too early", out.Class, osbresult.Concurrency)
 	last, _, polls := poll(t, c, osb.PollRequest{Params: p, Operation: made.Operation})
-	want(t, "it ended", last.State, result.Succeeded)
+	want(t, "it ended", last.State, osbresult.Succeeded)
 	want(t, "polls", polls, 3)
 	made, out = c.Provision(t.Context(), provision(p))
-	want(t, "what is there", out.Class, result.Done)
+	want(t, "what is there", out.Class, osbresult.Done)
 	want(t, "it was made now", made.Created, false)
 
 	changed := p
 	changed.PlanID = osbtest.AsyncOtherPlan
 	update, out := c.Update(t.Context(), osb.UpdateRequest{Params: changed})
-	want(t, "update", out.Class, result.Accepted)
+	want(t, "update", out.Class, osbresult.Accepted)
 	_, out, _ = poll(t, c, osb.PollRequest{Params: changed, Operation: update.Operation})
-	want(t, "with the new plan", out.Class, result.Rejected)
+	want(t, "with the new plan", out.Class, osbresult.Rejected)
 	_, out, _ = poll(t, c, osb.PollRequest{Params: p})
-	want(t, "without the operation", out.Class, result.Rejected)
+	want(t, "without the operation", out.Class, osbresult.Rejected)
 	last, _, _ = poll(t, c, osb.PollRequest{Params: p, Operation: update.Operation})
-	want(t, "it ended", last.State, result.Succeeded)
+	want(t, "it ended", last.State, osbresult.Succeeded)
 	violations(t, b, "plan_id must be "+osbtest.AsyncPlan, "operation must be")
 	b.Forget()
 
 	binding, out := c.Bind(t.Context(), bind(changed, "b1"))
-	want(t, "bind", out.Class, result.Accepted)
+	want(t, "bind", out.Class, osbresult.Accepted)
 	last, _, _ = poll(t, c, osb.PollRequest{Params: changed, BindingID: "b1", Operation: binding.Operation})
-	want(t, "it ended", last.State, result.Succeeded)
+	want(t, "it ended", last.State, osbresult.Succeeded)
 	binding, _ = c.FetchBinding(t.Context(), changed, "b1")
 	want(t, "credentials", binding.Credentials != nil, true)
 	removed, out := c.Unbind(t.Context(), osb.RemovalRequest{Params: changed, BindingID: "b1"})
-	want(t, "unbind", out.Class, result.Accepted)
+	want(t, "unbind", out.Class, osbresult.Accepted)
 	last, _, _ = poll(t, c, osb.PollRequest{Params: changed, BindingID: "b1", Operation: removed.Operation, Removal: true})
-	want(t, "it ended", last.State, result.Succeeded)
+	want(t, "it ended", last.State, osbresult.Succeeded)
 
 	b.Change(func(o *osbtest.Options) { o.Services[1].Behavior.Forgetful = true })
 	removed, _ = c.Deprovision(t.Context(), osb.RemovalRequest{Params: changed})
 	_, out, _ = poll(t, c, osb.PollRequest{Params: changed, Operation: removed.Operation, Removal: true})
-	want(t, "it is gone", out.Class, result.Gone)
+	want(t, "it is gone", out.Class, osbresult.Gone)
 	want(t, "what is held", len(b.Holds().Instances)+len(b.Holds().Bindings), 0)
 	violations(t, b)
 }
@@ -217,14 +217,14 @@ func TestRemovalEndsACreation(t *testing.T) {
 	c.Provision(t.Context(), provision(p))
 	b.Change(func(o *osbtest.Options) { o.Blocking = true })
 	_, out := c.Deprovision(t.Context(), osb.RemovalRequest{Params: p})
-	want(t, "of a broker that blocks", out.Class, result.Concurrency)
+	want(t, "of a broker that blocks", out.Class, osbresult.Concurrency)
 	b.Change(func(o *osbtest.Options) { o.Blocking = false })
 	removed, out := c.Deprovision(t.Context(), osb.RemovalRequest{Params: p})
-	want(t, "of one that does not", out.Class, result.Accepted)
+	want(t, "of one that does not", out.Class, osbresult.Accepted)
 	_, out = c.Provision(t.Context(), provision(p))
-	want(t, "creation meanwhile", out.Class, result.Concurrency)
+	want(t, "creation meanwhile", out.Class, osbresult.Concurrency)
 	last, _, _ := poll(t, c, osb.PollRequest{Params: p, Operation: removed.Operation, Removal: true})
-	want(t, "it ended", last.State, result.Succeeded)
+	want(t, "it ended", last.State, osbresult.Succeeded)
 	want(t, "the history", b.History("i1"), osbtest.History{Puts: 2, Deletes: 2, Removals: 1})
 	violations(t, b)
 }
@@ -236,12 +236,12 @@ func TestFailures(t *testing.T) {
 	b.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Failure: &osbtest.Failure{Description: "no room"}})
 	made, _ := c.Provision(t.Context(), provision(p))
 	last, _, _ := poll(t, c, osb.PollRequest{Params: p, Operation: made.Operation})
-	want(t, "it failed", last, result.LastOperation{State: result.Failed, Description: "no room"})
+	want(t, "it failed", last, osbresult.LastOperation{State: osbresult.Failed, Description: "no room"})
 	want(t, "what is left", b.Holds().Instances["i1"].State, osbtest.Remains)
 	_, out := c.Provision(t.Context(), provision(p))
-	want(t, "again", out.Class, result.Unknown)
+	want(t, "again", out.Class, osbresult.Unknown)
 	_, out = c.FetchInstance(t.Context(), p)
-	want(t, "what is left, fetched", out.Class, result.Gone)
+	want(t, "what is left, fetched", out.Class, osbresult.Gone)
 	removed, _ := c.Deprovision(t.Context(), osb.RemovalRequest{Params: p})
 	poll(t, c, osb.PollRequest{Params: p, Operation: removed.Operation, Removal: true})
 
@@ -254,9 +254,9 @@ func TestFailures(t *testing.T) {
 	c.Bind(t.Context(), bind(s, "b2"))
 	violations(t, b, "not usable")
 	_, out = c.Update(t.Context(), osb.UpdateRequest{Params: s, Parameters: json.RawMessage(`{"a":2}`)})
-	want(t, "a repair", out.Class, result.Done)
+	want(t, "a repair", out.Class, osbresult.Done)
 	_, out = c.Bind(t.Context(), bind(s, "b2"))
-	want(t, "bind", out.Class, result.Done)
+	want(t, "bind", out.Class, osbresult.Done)
 
 	b.Change(func(o *osbtest.Options) { o.Services[1].Behavior.Never = true })
 	p.InstanceID = "i3"
@@ -264,10 +264,10 @@ func TestFailures(t *testing.T) {
 	for range 20 {
 		last, _ = c.Poll(t.Context(), osb.PollRequest{Params: p, Operation: made.Operation})
 	}
-	want(t, "it never ends", last.State, result.InProgress)
+	want(t, "it never ends", last.State, osbresult.InProgress)
 	want(t, "until it does", b.Finish("i3", nil), true)
 	last, _ = c.Poll(t.Context(), osb.PollRequest{Params: p, Operation: made.Operation})
-	want(t, "then", last.State, result.Succeeded)
+	want(t, "then", last.State, osbresult.Succeeded)
 	want(t, "once", b.Finish("i3", nil), false)
 }
 
@@ -278,19 +278,19 @@ func TestFaults(t *testing.T) {
 	for i, test := range []struct {
 		why   string
 		fault osbtest.Fault
-		class result.Class
+		class osbresult.Class
 		acted bool
 	}{
-		{"acts, and loses the answer", osbtest.Fault{Acts: true, Answer: osbtest.Drop}, result.Unknown, true},
-		{"acts, and says that it did not", osbtest.Fault{Acts: true, Answer: osbtest.Error(500, "", "oh")}, result.Unknown, true},
-		{"does not act", osbtest.Fault{Answer: osbtest.Error(422, "ConcurrencyError", "wait")}, result.Concurrency, false},
-		{"hangs", osbtest.Fault{Answer: osbtest.Hang}, result.Unknown, false},
-		{"drips", osbtest.Fault{Answer: osbtest.Drip(201, 10*time.Millisecond)}, result.Unknown, false},
-		{"floods", osbtest.Fault{Answer: osbtest.Flood(201)}, result.Unknown, false},
-		{"echoes", osbtest.Fault{Answer: osbtest.Echo(400, "No")}, result.Rejected, false},
-		{"one after the other", osbtest.Fault{Answer: osbtest.InOrder(osbtest.Status(429, ""), osbtest.Status(204, ""))}, result.Retry, false},
-		{"for another", osbtest.Fault{ID: "another", Answer: osbtest.Drop}, result.Done, true},
-		{"where it does not match", osbtest.Fault{Match: func(c osbtest.Call) bool { return len(c.Body) == 0 }, Answer: osbtest.Drop}, result.Done, true},
+		{"acts, and loses the answer", osbtest.Fault{Acts: true, Answer: osbtest.Drop}, osbresult.Unknown, true},
+		{"acts, and says that it did not", osbtest.Fault{Acts: true, Answer: osbtest.Error(500, "", "oh")}, osbresult.Unknown, true},
+		{"does not act", osbtest.Fault{Answer: osbtest.Error(422, "ConcurrencyError", "wait")}, osbresult.Concurrency, false},
+		{"hangs", osbtest.Fault{Answer: osbtest.Hang}, osbresult.Unknown, false},
+		{"drips", osbtest.Fault{Answer: osbtest.Drip(201, 10*time.Millisecond)}, osbresult.Unknown, false},
+		{"floods", osbtest.Fault{Answer: osbtest.Flood(201)}, osbresult.Unknown, false},
+		{"echoes", osbtest.Fault{Answer: osbtest.Echo(400, "No")}, osbresult.Rejected, false},
+		{"one after the other", osbtest.Fault{Answer: osbtest.InOrder(osbtest.Status(429, ""), osbtest.Status(204, ""))}, osbresult.Retry, false},
+		{"for another", osbtest.Fault{ID: "another", Answer: osbtest.Drop}, osbresult.Done, true},
+		{"where it does not match", osbtest.Fault{Match: func(c osbtest.Call) bool { return len(c.Body) == 0 }, Answer: osbtest.Drop}, osbresult.Done, true},
 	} {
 		p.InstanceID = fmt.Sprint("i", i)
 		test.fault.On = osb.ProvisionInstance
@@ -307,12 +307,12 @@ func TestFaults(t *testing.T) {
 		}
 		lift()
 		_, out = c.Provision(t.Context(), r)
-		want(t, test.why+", afterwards", out.Class, result.Done)
+		want(t, test.why+", afterwards", out.Class, osbresult.Done)
 	}
 
 	b.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Hold: make(chan struct{}), Times: 1})
 	_, out := c.Deprovision(t.Context(), osb.RemovalRequest{Params: p})
-	want(t, "held until nobody waits any more", out.Class, result.Unknown)
+	want(t, "held until nobody waits any more", out.Class, osbresult.Unknown)
 	_, still := b.Holds().Instances[p.InstanceID]
 	want(t, "it is there", still, true)
 
@@ -321,7 +321,7 @@ func TestFaults(t *testing.T) {
 	var all sync.WaitGroup
 	all.Go(func() {
 		_, out := clientOf(t, b, func(o *osb.Options) { o.Auth.BearerToken = "canary-token" }).Deprovision(t.Context(), osb.RemovalRequest{Params: p})
-		want(t, "released", out.Class, result.Done)
+		want(t, "released", out.Class, osbresult.Done)
 	})
 	close(release)
 	all.Wait()
@@ -332,7 +332,7 @@ func TestCatalogAndVersions(t *testing.T) {
 	b := osbtest.Start(t, osbtest.Options{Versions: []string{"2.15", "2.14"}})
 	c := clientOf(t, b)
 	catalog, out := c.Catalog(t.Context(), "")
-	want(t, "it is read", out.Class, result.Done)
+	want(t, "it is read", out.Class, osbresult.Done)
 	want(t, "services", len(catalog.Services), 2)
 	want(t, "problems", len(catalog.Problems), 0)
 	want(t, "the version", c.Version(), "2.15")
@@ -343,7 +343,7 @@ func TestCatalogAndVersions(t *testing.T) {
 	want(t, "services", len(changed.Services), 1)
 	b.Change(func(o *osbtest.Options) { o.Catalog = []byte(`{"services":7}`) })
 	_, out = c.Catalog(t.Context(), changed.ETag)
-	want(t, "nonsense", out.Class, result.Malformed)
+	want(t, "nonsense", out.Class, osbresult.Malformed)
 	b.Close()
 	_, out = c.Catalog(t.Context(), "")
 	want(t, "nobody is there", out.Sent, false)
@@ -351,7 +351,7 @@ func TestCatalogAndVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, out = c.Catalog(t.Context(), "")
-	want(t, "back again", out.Class, result.Malformed)
+	want(t, "back again", out.Class, osbresult.Malformed)
 }
 
 // It may be closed before it has begun to serve, and serve again at once.
@@ -364,7 +364,7 @@ func TestClosedAtOnce(t *testing.T) {
 		}
 	}
 	_, out := clientOf(t, b).Catalog(t.Context(), "")
-	want(t, "it is there", out.Class, result.Done)
+	want(t, "it is there", out.Class, osbresult.Done)
 }
 
 func TestStrictness(t *testing.T) {
@@ -564,10 +564,10 @@ func TestBindings(t *testing.T) {
 	c.Provision(t.Context(), provision(p))
 	r := bind(p, "b1")
 	_, out := c.Bind(t.Context(), r)
-	want(t, "without an app", out.Class, result.NeedsApp)
+	want(t, "without an app", out.Class, osbresult.NeedsApp)
 	r.AppGUID = "app"
 	bound, out := c.Bind(t.Context(), r)
-	want(t, "with one", out.Class, result.Done)
+	want(t, "with one", out.Class, osbresult.Done)
 	want(t, "it ends", bound.ExpiresAt, now.Add(4*time.Hour))
 	want(t, "it is to be renewed", bound.RenewBefore, now.Add(3*time.Hour))
 	want(t, "where it is", fmt.Sprint(bound.Endpoints), "[{h [1] tcp}]")
@@ -577,7 +577,7 @@ func TestBindings(t *testing.T) {
 	rotated := bind(p, "b2")
 	rotated.PredecessorID, rotated.AppGUID = "b1", "app"
 	_, out = c.Bind(t.Context(), rotated)
-	want(t, "rotation of what has ended", out.Class, result.Rejected)
+	want(t, "rotation of what has ended", out.Class, osbresult.Rejected)
 	violations(t, b, "has expired")
 }
 
@@ -592,7 +592,7 @@ func TestDelay(t *testing.T) {
 	want(t, "it has no name", made.Operation, "")
 	want(t, "to wait", out.RetryAfter, 9*time.Second)
 	last, out := c.Poll(t.Context(), osb.PollRequest{Params: p})
-	want(t, "early", last.State, result.InProgress)
+	want(t, "early", last.State, osbresult.InProgress)
 	want(t, "to wait", out.RetryAfter, 9*time.Second)
 	now = now.Add(time.Minute)
 	want(t, "late", b.Holds().Instances["i1"].State, osbtest.Ready)

@@ -85,7 +85,7 @@ type operation struct {
 	failure *Failure
 	wanted  []byte // what makes a repeated update the same
 	apply   func() // when it has succeeded
-	state   result.State
+	state   osbresult.State
 }
 
 // isPlan tells whether a poll may name the plan.
@@ -132,7 +132,7 @@ func (r *request) acceptsIncomplete() bool { return r.Query.Get("accepts_incompl
 
 // begin starts what changes an entry, and answers: at once with done, or that it runs.
 func (b *Broker) begin(r *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
-	op.on, op.started, op.failure, op.state = r.Operation, b.options.Now(), f.Failure, result.InProgress
+	op.on, op.started, op.failure, op.state = r.Operation, b.options.Now(), f.Failure, osbresult.InProgress
 	e.running = op
 	if async {
 		if !op.behave.Nameless {
@@ -194,11 +194,11 @@ func (b *Broker) end(e *entry) {
 	e.running, e.last = nil, op
 	past := b.past(e.id)
 	if op.failure != nil {
-		op.state = result.Failed
+		op.state = osbresult.Failed
 		e.unusable = e.complete && op.failure.Unusable
 		return
 	}
-	op.state = result.Succeeded
+	op.state = osbresult.Succeeded
 	switch op.on {
 	case osb.ProvisionInstance, osb.Bind:
 		past.Creations++
@@ -239,7 +239,7 @@ func (b *Broker) poll(r *request) reply {
 		op = e.last
 	}
 	if op == nil { // all there was to do was done at once
-		return say(http.StatusOK, map[string]any{"state": result.Succeeded})
+		return say(http.StatusOK, map[string]any{"state": osbresult.Succeeded})
 	}
 	if refused := b.checkPoll(r, e, op); refused != nil {
 		return *refused
@@ -252,7 +252,7 @@ func (b *Broker) poll(r *request) reply {
 		return b.pollGrave(key)
 	}
 	answer := say(http.StatusOK, op.said())
-	if op.state == result.InProgress {
+	if op.state == osbresult.InProgress {
 		answer.header = op.header()
 	} else if i := b.instances[r.InstanceID]; op.on == osb.UpdateInstance {
 		b.dropFormerPlans(i)
@@ -311,7 +311,7 @@ func (b *Broker) checkPoll(r *request, e *entry, op *operation) *reply {
 func (op *operation) said() map[string]any {
 	said := map[string]any{"state": op.state}
 	switch {
-	case op.state == result.InProgress:
+	case op.state == osbresult.InProgress:
 		said["description"] = fmt.Sprintf("working on it, poll %d", op.polls)
 	case op.failure != nil:
 		said["description"] = op.failure.Description

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package catalog reads brokers' catalogs, and has the commands that show them: marketplace, plans and schema.
-package catalog
+// Package marketplace reads brokers' catalogs, and has the commands that show them: marketplace, plans and schema.
+package marketplace
 
 import (
 	"cmp"
