@@ -35,13 +35,13 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 // recordTimeout bounds a write of a result. It also holds while the process stops.
@@ -215,8 +215,8 @@ func (r *Reconciler) drain(ctx context.Context) error {
 	<-ctx.Done()
 	r.pending.close()
 	ctx = context.WithoutCancel(ctx)
-	guarded := panics.Guard(r, nil) // here a panic would end the process, and with it the record of the others
-	for range drainRounds {         // an edit may cause a conflict
+	guarded := guard.Reconciler(r, nil) // here a panic would end the process, and with it the record of the others
+	for range drainRounds {             // an edit may cause a conflict
 		names := r.pending.unrecorded()
 		for _, name := range names {
 			if _, err := guarded.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {

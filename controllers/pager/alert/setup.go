@@ -37,12 +37,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
-	"github.com/gophernetes/bellhop/internal/panics"
-	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // Options are the options of the controller of Alerts.
@@ -96,7 +96,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.Or(predicate.LabelChangedPredicate{}, enqueue.DeletionBegan))).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(o.Workers)).
-		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} })))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} }, alertrules.ShowPanic)))
 }
 
 // newCacheBarrier returns the barrier for receivers, as a resolve is not sent to one that the cache does not show, and for namespaces,

@@ -24,10 +24,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest"
-	"github.com/gophernetes/bellhop/internal/panics"
-	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // workers is the number of concurrent reconciles.
@@ -55,5 +55,5 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Watches(&v1beta1.Alert{}, enqueue.Later(reviewAfter, sourceOf)).
 		WatchesRawSource(o.Secrets.Changes(r.withSecret)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.AlertSource{} })))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.AlertSource{} }, alertrules.ShowPanic)))
 }

@@ -28,12 +28,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/panics"
-	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // receiverWorkers is the number of concurrent reconciles of receivers of a kind.
@@ -72,5 +72,5 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		WatchesRawSource(r.secrets.Changes(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
-		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return receivers.NewOf(r.kind) })))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return receivers.NewOf(r.kind) }, alertrules.ShowPanic)))
 }

@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
-	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -66,7 +66,7 @@ func Setup(mgr ctrl.Manager, r *Reconciler) error {
 		Watches(&v1beta1.ServiceBroker{}, brokers, engine.SpecChanged).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(1)).
-		Complete(panics.Guard(r, nil)) // the status of a broker says what its Secret lacks
+		Complete(guard.Reconciler(r, nil)) // the status of a broker says what its Secret lacks
 }
 
 // seen reconciles Secrets with the finalizer; events of brokers cover the others.

@@ -38,7 +38,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
-	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
@@ -74,7 +73,7 @@ type Reconciler struct {
 	Client         client.Client // reads the cache, and shows this process's own writes
 	Live           client.Reader
 	fresh          *consistency.ObjectFreshness
-	Definition     *apiserver.DefinitionReader
+	Definition     *DefinitionReader
 	pending        *pending
 	Claims         claims
 	Recoveries     brokers.Recoveries
@@ -133,7 +132,7 @@ func NewReconciler(config *Config, kind Kind, c client.Client, live client.Reade
 	r := &Reconciler{
 		Config: config, kind: kind, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
 		fresh:      config.Freshness(kind.Name(), kind.New()),
-		Definition: apiserver.NewDefinitionReader(live, kind.Name()),
+		Definition: NewDefinitionReader(live, kind.Name()),
 		pending:    newPending(),
 	}
 	r.Queue = brokers.NewQueue(kind.Name(), config.Clients, config.Clock, &r.Wake)

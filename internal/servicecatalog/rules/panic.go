@@ -17,6 +17,7 @@ limitations under the License.
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,11 +26,24 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// ShowPanic sets the condition Stalled of an object to what is said of a panic, or, where message is empty, to what it was before: many
+// ShowPanic is a guard.Stall of the objects of this API group.
+func ShowPanic(o metav1.Object, message string, now time.Time) (status any, changed bool) {
+	switch o := o.(type) {
+	case v1beta1.Broker:
+		s := o.CommonStatus()
+		return s, stall(o, &s.Conditions, &s.LastConditionState, message, now)
+	case v1beta1.ServiceObject:
+		s := o.CommonStatus()
+		return s, stall(o, &s.Common().Conditions, &s.Common().LastConditionState, message, now)
+	}
+	panic(fmt.Sprintf("a %T has no condition Stalled", o))
+}
+
+// stall sets the condition Stalled of an object to what is said of a panic, or, where message is empty, to what it was before: many
 // reconciles leave conditions as they are. It reports whether it has changed anything. The other conditions stay: decisions follow from them.
 // It changes nothing where the original service-catalog wrote the status, which has no Stalled, and nothing where an object has neither
 // conditions nor the finalizer: with conditions its finalizer would count as removed by a user.
-func ShowPanic(o metav1.Object, conditions *[]v1beta1.Condition, message string, now time.Time) (changed bool) {
+func stall(o metav1.Object, conditions *[]v1beta1.Condition, last *string, message string, now time.Time) (changed bool) {
 	stalled, panicked := FindCondition(*conditions, v1beta1.ConditionStalled), message != ""
 	switch {
 	case panicked && len(*conditions) == 0 && slices.Contains(o.GetFinalizers(), v1beta1.Finalizer):

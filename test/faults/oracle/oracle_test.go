@@ -34,7 +34,7 @@ func TestCheckLog(t *testing.T) {
 		`{"msg":"The operator panicked","component":"reconciler"}` + dump:                               "panic",
 		`panic: assignment to entry in nil map` + dump:                                                  "panic",
 		"==================\nWARNING: DATA RACE\n" + dump:                                               "panic",
-		`{"msg":"Reconciler error","stacktrace":"internal/panics.Guard.func1"}` + dump:                  "",
+		`{"msg":"Reconciler error","stacktrace":"internal/kube/guard.Reconciler.func1"}` + dump:                  "",
 		dump + "goroutine 3 [select]:\ngithub.com/gophernetes/bellhop/controllers/servicecatalog.f()\n": "goroutine",
 		`{"password":"cAnaRy/+&\"<>%é-credential"}` + dump:                                              "canary",
 	} {

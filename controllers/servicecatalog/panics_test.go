@@ -13,7 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
-package status
+package servicecatalog_test
 
 import (
 	"context"
@@ -22,21 +22,20 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
-	services "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 func newCluster(t *testing.T, o client.Object) client.Client {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{pager.AddToScheme, services.AddToScheme, corev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{v1beta1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -45,13 +44,13 @@ func newCluster(t *testing.T, o client.Object) client.Client {
 }
 
 // conditions are those of an object that Bellhop has seen: exactly one of the three is True.
-func conditions(isTrue string) (list []services.Condition) {
-	for _, kind := range []string{services.ConditionReconciling, services.ConditionStalled, services.ConditionReady} {
-		c := services.Condition{Type: kind, Status: services.ConditionFalse, Reason: "Before", LastTransitionTime: metav1.Unix(1, 0)}
+func conditions(isTrue string) (list []v1beta1.Condition) {
+	for _, kind := range []string{v1beta1.ConditionReconciling, v1beta1.ConditionStalled, v1beta1.ConditionReady} {
+		c := v1beta1.Condition{Type: kind, Status: v1beta1.ConditionFalse, Reason: "Before", LastTransitionTime: metav1.Unix(1, 0)}
 		if kind == isTrue {
-			c.Status = services.ConditionTrue
+			c.Status = v1beta1.ConditionTrue
 		}
-		if kind == isTrue || kind == services.ConditionReady {
+		if kind == isTrue || kind == v1beta1.ConditionReady {
 			c.Message = "What it was"
 		}
 		list = append(list, c)
@@ -62,27 +61,24 @@ func conditions(isTrue string) (list []services.Condition) {
 // F-P66: the condition Stalled of each kind says that its reconcile panicked, and ends once it does not. The object is reconciled again
 // with the queue's backoff.
 func TestPanicIsShownUntilItEnds(t *testing.T) {
-	protected := metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid", Finalizers: []string{services.Finalizer}}
+	protected := metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid", Finalizers: []string{v1beta1.Finalizer}}
 	for name, o := range map[string]client.Object{
-		"Alert":               &pager.Alert{ObjectMeta: protected, Status: pager.AlertStatus{ObservedGeneration: -1}},
-		"AlertSource":         &pager.AlertSource{ObjectMeta: protected},
-		"Receiver":            &pager.Receiver{ObjectMeta: protected},
-		"new ServiceInstance": &services.ServiceInstance{ObjectMeta: protected},
-		"Ready ServiceInstance": &services.ServiceInstance{ObjectMeta: protected, Status: services.ServiceInstanceStatus{
-			OperationStatus: services.OperationStatus{Conditions: conditions(services.ConditionReady)}}},
-		"Stalled ServiceBinding": &services.ServiceBinding{ObjectMeta: protected, Status: services.ServiceBindingStatus{
-			OperationStatus: services.OperationStatus{Conditions: conditions(services.ConditionStalled)}}},
-		"Reconciling ServiceBroker": &services.ServiceBroker{ObjectMeta: protected, Status: services.ServiceBrokerStatus{Conditions: conditions(services.ConditionReconciling)}},
+		"new ServiceInstance": &v1beta1.ServiceInstance{ObjectMeta: protected},
+		"Ready ServiceInstance": &v1beta1.ServiceInstance{ObjectMeta: protected, Status: v1beta1.ServiceInstanceStatus{
+			OperationStatus: v1beta1.OperationStatus{Conditions: conditions(v1beta1.ConditionReady)}}},
+		"Stalled ServiceBinding": &v1beta1.ServiceBinding{ObjectMeta: protected, Status: v1beta1.ServiceBindingStatus{
+			OperationStatus: v1beta1.OperationStatus{Conditions: conditions(v1beta1.ConditionStalled)}}},
+		"Reconciling ServiceBroker": &v1beta1.ServiceBroker{ObjectMeta: protected, Status: v1beta1.ServiceBrokerStatus{Conditions: conditions(v1beta1.ConditionReconciling)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, o)
 			panicking := true
-			r := panics.Guard(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
+			r := guard.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
 				if panicking {
 					panic("the content of a message")
 				}
 				return reconcile.Result{}, nil
-			}), Of(c, func() client.Object { return o.DeepCopyObject().(client.Object) }))
+			}), guard.InStatus(c, func() client.Object { return o.DeepCopyObject().(client.Object) }, rules.ShowPanic))
 			req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
 			statusOf := func() client.Object {
 				now := o.DeepCopyObject().(client.Object)
@@ -109,7 +105,7 @@ func TestPanicIsShownUntilItEnds(t *testing.T) {
 			if _, err := r.Reconcile(t.Context(), req); err != nil {
 				t.Error(err)
 			}
-			if _, ok := o.(services.ServiceObject); !ok && !strings.Contains(name, "Broker") || strings.HasPrefix(name, "new") {
+			if strings.HasPrefix(name, "new") {
 				return // the reconcile itself evaluates the conditions
 			}
 			after := statusOf()
@@ -125,65 +121,50 @@ func TestPanicIsShownUntilItEnds(t *testing.T) {
 }
 
 func stalledOf(o client.Object) (status, reason, message string) {
-	switch o := o.(type) {
-	case *pager.Alert:
-		return ofPager(o.Status.Conditions)
-	case *pager.AlertSource:
-		return ofPager(o.Status.Conditions)
-	case *pager.Receiver:
-		return ofPager(o.Status.Conditions)
-	}
-	for _, c := range servicesConditions(o) {
-		if c.Type == services.ConditionStalled {
+	for _, c := range conditionsOf(o) {
+		if c.Type == v1beta1.ConditionStalled {
 			return string(c.Status), c.Reason, c.Message
 		}
 	}
 	return "", "", ""
 }
 
-func ofPager(conditions []metav1.Condition) (status, reason, message string) {
-	if c := meta.FindStatusCondition(conditions, pager.ConditionStalled); c != nil {
-		return string(c.Status), c.Reason, c.Message
-	}
-	return "", "", ""
-}
-
-func servicesConditions(o client.Object) []services.Condition {
-	if b, ok := o.(services.Broker); ok {
+func conditionsOf(o client.Object) []v1beta1.Condition {
+	if b, ok := o.(v1beta1.Broker); ok {
 		return b.CommonStatus().Conditions
 	}
-	return o.(services.ServiceObject).CommonStatus().Common().Conditions
+	return o.(v1beta1.ServiceObject).CommonStatus().Common().Conditions
 }
 
 func forgetTimes(o client.Object) {
-	conditions := servicesConditions(o)
+	conditions := conditionsOf(o)
 	for i := range conditions {
 		conditions[i].LastTransitionTime = metav1.Time{}
 	}
-	if b, ok := o.(services.Broker); ok {
+	if b, ok := o.(v1beta1.Broker); ok {
 		b.CommonStatus().LastConditionState = ""
 	} else {
-		o.(services.ServiceObject).CommonStatus().Common().LastConditionState = ""
+		o.(v1beta1.ServiceObject).CommonStatus().Common().LastConditionState = ""
 	}
 }
 
 // The status of the original service-catalog, and that of an object without a finalizer, say by their conditions whose the object is.
 func TestStatusOfOthersStays(t *testing.T) {
-	original := &services.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o", Finalizers: []string{services.Finalizer}},
-		Status: services.ServiceInstanceStatus{OperationStatus: services.OperationStatus{Conditions: []services.Condition{{Type: services.ConditionReady, Status: services.ConditionTrue}}}}}
-	unprotected := &services.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}
+	original := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o", Finalizers: []string{v1beta1.Finalizer}},
+		Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue}}}}}
+	unprotected := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}
 	for _, o := range []client.Object{original, unprotected} {
 		c := newCluster(t, o)
-		r := panics.Guard(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { panic("a mistake") }),
-			Of(c, func() client.Object { return &services.ServiceInstance{} }))
+		r := guard.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { panic("a mistake") }),
+			guard.InStatus(c, func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowPanic))
 		if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}); err == nil {
 			t.Error("no error")
 		}
 		if _, reason, _ := stalledOf(o); reason != "" {
 			t.Errorf("Stalled has the reason %s", reason)
 		}
-		now := &services.ServiceInstance{}
-		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), now); err != nil || len(now.Status.Conditions) != len(servicesConditions(o)) {
+		now := &v1beta1.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), now); err != nil || len(now.Status.Conditions) != len(conditionsOf(o)) {
 			t.Errorf("%v, %+v", err, now.Status.Conditions)
 		}
 	}

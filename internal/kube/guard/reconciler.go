@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package panics
+// Package guard ends a panic of a reconcile with an error of its object, and shows it in the status of the object.
+package guard
 
 import (
 	"context"
@@ -24,20 +25,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/panics"
 )
 
-// Show shows in the status of an object that its reconcile panicked; a nil *Error: it did not, and what was shown ends.
-type Show func(context.Context, reconcile.Request, *Error) error
+// Show shows in the status of an object that its reconcile panicked; a nil *panics.Error: it did not, and what was shown ends.
+type Show func(context.Context, reconcile.Request, *panics.Error) error
 
-// Guard returns a reconciler for which a panic of r is an error, so that the object is reconciled again with the queue's backoff. show may
+// Reconciler returns a reconciler for which a panic of r is an error, so that the object is reconciled again with the queue's backoff. show may
 // be nil.
-func Guard(r reconcile.Reconciler, show Show) reconcile.Reconciler {
+func Reconciler(r reconcile.Reconciler, show Show) reconcile.Reconciler {
 	if show == nil {
-		show = func(context.Context, reconcile.Request, *Error) error { return nil }
+		show = func(context.Context, reconcile.Request, *panics.Error) error { return nil }
 	}
 	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		result, err := guarded(ctx, r, req)
-		failed, ok := errors.AsType[*Error](err)
+		failed, ok := errors.AsType[*panics.Error](err)
 		switch {
 		case ok:
 			if shown := show.guarded(ctx, req, failed); shown != nil {
@@ -55,11 +57,11 @@ func Guard(r reconcile.Reconciler, show Show) reconcile.Reconciler {
 }
 
 func guarded(ctx context.Context, r reconcile.Reconciler, req reconcile.Request) (result reconcile.Result, err error) {
-	defer Recover(ctx, Reconciler, "reconciling the object", &err)
+	defer panics.Recover(ctx, panics.Reconciler, "reconciling the object", &err)
 	return r.Reconcile(ctx, req)
 }
 
-func (s Show) guarded(ctx context.Context, req reconcile.Request, failed *Error) (err error) {
-	defer Recover(ctx, Reconciler, "writing the status of the object", &err)
+func (s Show) guarded(ctx context.Context, req reconcile.Request, failed *panics.Error) (err error) {
+	defer panics.Recover(ctx, panics.Reconciler, "writing the status of the object", &err)
 	return s(ctx, req, failed)
 }

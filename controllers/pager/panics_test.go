@@ -1,0 +1,82 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package pager_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+)
+
+// F-P66: the condition Stalled of each kind says that its reconcile panicked. A reconcile that does not panic evaluates all conditions itself.
+func TestPanicIsShown(t *testing.T) {
+	named := metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid"}
+	for name, o := range map[string]client.Object{
+		"Alert":       &v1beta1.Alert{ObjectMeta: named, Status: v1beta1.AlertStatus{ObservedGeneration: -1}},
+		"AlertSource": &v1beta1.AlertSource{ObjectMeta: named},
+		"Receiver":    &v1beta1.Receiver{ObjectMeta: named},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scheme := runtime.NewScheme()
+			if err := v1beta1.AddToScheme(scheme); err != nil {
+				t.Fatal(err)
+			}
+			c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(o).WithStatusSubresource(o).Build()
+			panicking := reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { panic("the content of a message") })
+			r := guard.Reconciler(panicking, guard.InStatus(c, func() client.Object { return o.DeepCopyObject().(client.Object) }, alertrules.ShowPanic))
+			key, written := client.ObjectKeyFromObject(o), ""
+			for range 2 { // the second time nothing is written
+				if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key}); err == nil || !strings.Contains(err.Error(), "a mistake in Bellhop") || strings.Contains(err.Error(), "content") {
+					t.Errorf("the error is %v", err)
+				}
+				shown := o.DeepCopyObject().(client.Object)
+				if err := c.Get(t.Context(), key, shown); err != nil {
+					t.Fatal(err)
+				}
+				if stalled := meta.FindStatusCondition(conditionsOf(shown), v1beta1.ConditionStalled); stalled == nil || stalled.Status != metav1.ConditionTrue ||
+					stalled.Reason != "InternalError" || !strings.HasPrefix(stalled.Message, "This is a mistake in Bellhop: ") {
+					t.Errorf("Stalled is %+v", stalled)
+				}
+				if written != "" && written != shown.GetResourceVersion() {
+					t.Error("the same was written twice")
+				}
+				written = shown.GetResourceVersion()
+			}
+		})
+	}
+}
+
+func conditionsOf(o client.Object) []metav1.Condition {
+	switch o := o.(type) {
+	case *v1beta1.Alert:
+		return o.Status.Conditions
+	case *v1beta1.AlertSource:
+		return o.Status.Conditions
+	default:
+		return o.(v1beta1.ReceiverObject).CommonStatus().Conditions
+	}
+}

@@ -1,0 +1,57 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package guard
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/panics"
+)
+
+// recordTimeout bounds a write. It also holds while the process stops.
+const recordTimeout = 10 * time.Second
+
+// Stall changes the condition Stalled of an object, and returns the object's status. The message is empty where no reconcile panicked.
+type Stall func(o metav1.Object, message string, now time.Time) (status any, changed bool)
+
+// InStatus shows panics in the condition Stalled of the objects of a kind. The other conditions and observedGeneration stay, since decisions
+// follow from them, and what they say was confirmed before. c reads the cache, and shows this process's own writes.
+func InStatus(c client.Client, newObject func() client.Object, stall Stall) Show {
+	return func(ctx context.Context, req reconcile.Request, failed *panics.Error) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		defer cancel()
+		o := newObject()
+		if err := c.Get(ctx, req.NamespacedName, o); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		message := ""
+		if failed != nil {
+			message = failed.Error()
+		}
+		status, changed := stall(o, message, time.Now())
+		if !changed {
+			return nil
+		}
+		return patch.Status(ctx, c, o, status)
+	}
+}
