@@ -1,18 +1,5 @@
-/*
-Copyright The Bellhop Authors.
-
-Licensed under the Apache License, Version 2.0 (the "License");
-you may not use this file except in compliance with the License.
-You may obtain a copy of the License at
-
-    http://www.apache.org/licenses/LICENSE-2.0
-
-Unless required by applicable law or agreed to in writing, software
-distributed under the License is distributed on an "AS IS" BASIS,
-WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-See the License for the specific language governing permissions and
-limitations under the License.
-*/
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
 
 // Package e2e_test installs Bellhop into a real cluster, and uses it there as a platform team does. "make test-e2e" builds the images, starts
 // a cluster of one node unless KUBECONFIG names another one, and runs it. FULL=1 makes 20 restarts and 20 kills instead of one each.

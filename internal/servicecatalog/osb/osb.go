@@ -1,18 +1,5 @@
-/*
-Copyright The Bellhop Authors.
-
-Licensed under the Apache License, Version 2.0 (the "License");
-you may not use this file except in compliance with the License.
-You may obtain a copy of the License at
-
-    http://www.apache.org/licenses/LICENSE-2.0
-
-Unless required by applicable law or agreed to in writing, software
-distributed under the License is distributed on an "AS IS" BASIS,
-WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-See the License for the specific language governing permissions and
-limitations under the License.
-*/
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
 
 // Package osb is a client of the Open Service Broker API, versions 2.13 to 2.17. A call sends one request and returns its
 // result.Outcome, which says what the caller may do next. It repeats a request only where the broker refused it unread: after the
