@@ -83,6 +83,9 @@ func TestPanicIsShownUntilItEnds(t *testing.T) {
 				if status, reason, message := stalledOf(shown); status != "True" || reason != "InternalError" || !strings.HasPrefix(message, "This is a mistake in Bellhop: ") {
 					t.Errorf("Stalled is %s, %s: %s", status, reason, message)
 				}
+				if *lastConditionStateOf(shown) == "" {
+					t.Error("lastConditionState is empty")
+				}
 				if written != "" && written != shown.GetResourceVersion() {
 					t.Error("the same was written twice")
 				}
@@ -123,16 +126,19 @@ func conditionsOf(o client.Object) []v1beta1.Condition {
 	return o.(v1beta1.ServiceObject).CommonStatus().Common().Conditions
 }
 
+func lastConditionStateOf(o client.Object) *string {
+	if b, ok := o.(v1beta1.Broker); ok {
+		return &b.CommonStatus().LastConditionState
+	}
+	return &o.(v1beta1.ServiceObject).CommonStatus().Common().LastConditionState
+}
+
 func forgetTimes(o client.Object) {
 	conditions := conditionsOf(o)
 	for i := range conditions {
 		conditions[i].LastTransitionTime = metav1.Time{}
 	}
-	if b, ok := o.(v1beta1.Broker); ok {
-		b.CommonStatus().LastConditionState = ""
-	} else {
-		o.(v1beta1.ServiceObject).CommonStatus().Common().LastConditionState = ""
-	}
+	*lastConditionStateOf(o) = ""
 }
 
 // The status of the original service-catalog, and that of an object without a finalizer, say by their conditions whose the object is.

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command layout fails where the source breaks the rules of CONTRIBUTING.md that no linter knows: the length of files and
-// packages, names of package-level declarations that are private vocabulary, and comments with names that do not exist.
+// Command layout fails where the source breaks the rules of CONTRIBUTING.md that no linter knows: imports against the rows of the
+// architecture, names of package-level declarations that are private vocabulary, and comments with names that do not exist.
 package main
 
 import (
@@ -14,17 +14,10 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode"
-)
-
-const (
-	// maxFile and maxPackage are in lines.
-	maxFile, maxPackage = 400, 2500
 )
 
 // denied are words that package-level names are not made of, with what is said instead.
@@ -55,7 +48,11 @@ func main() {
 
 // check returns what is wrong in the Go files below root, sorted by path.
 func check(root fs.FS) (problems []string, err error) {
-	packages, names := map[string]int{}, newNames()
+	names := newNames()
+	entries, err := readRows(root)
+	if err != nil {
+		return nil, err
+	}
 	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
 		case err != nil:
@@ -79,29 +76,11 @@ func check(root fs.FS) (problems []string, err error) {
 			return nil
 		}
 		names.addMentioned(files, file)
-		lines := bytes.Count(text, []byte("\n"))
-		if !strings.HasSuffix(path, "_test.go") {
-			if lines > maxFile {
-				problems = append(problems, fmt.Sprintf("%s: %d lines, and a file has at most %d", path, lines, maxFile))
-			}
-			if dir := filepath.Dir(path); !isForTests(dir) {
-				packages[dir] += lines
-			}
-		}
+		problems = append(problems, entries.check(files, file, filepath.ToSlash(filepath.Dir(path)), strings.HasSuffix(path, "_test.go"))...)
 		problems = append(problems, deniedNames(files, file)...)
 		return nil
 	})
-	for _, dir := range slices.Sorted(maps.Keys(packages)) {
-		if n := packages[dir]; n > maxPackage {
-			problems = append(problems, fmt.Sprintf("%s: %d lines, and a package has at most %d", dir, n, maxPackage))
-		}
-	}
 	return append(problems, names.unknown()...), err
-}
-
-// isForTests reports whether a directory is exempt from the length of packages: it is below test/, or a package for tests.
-func isForTests(dir string) bool {
-	return dir == "test" || strings.HasPrefix(dir, "test/") || strings.HasSuffix(dir, "test")
 }
 
 func isGenerated(text []byte) bool {

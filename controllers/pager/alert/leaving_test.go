@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 )
 
 // leaving is a namespace with an Alert that its Receiver holds, whose objects are deleted one after the other.

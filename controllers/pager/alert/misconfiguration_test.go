@@ -25,10 +25,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
 

@@ -26,10 +26,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"

@@ -24,7 +24,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
@@ -32,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"

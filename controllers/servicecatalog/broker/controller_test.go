@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -38,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"

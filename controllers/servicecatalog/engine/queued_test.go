@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 )
 
 // F-S3: the takeover is read until it is recorded

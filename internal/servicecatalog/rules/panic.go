@@ -18,10 +18,14 @@ func ShowPanic(o metav1.Object, message string, now time.Time) (status any, chan
 	switch o := o.(type) {
 	case v1beta1.Broker:
 		s := o.CommonStatus()
-		return s, stall(o, &s.Conditions, &s.LastConditionState, message, now)
+		changed = stall(o, &s.Conditions, message, now)
+		s.LastConditionState = LastConditionState(s.Conditions)
+		return s, changed
 	case v1beta1.ServiceObject:
 		s := o.CommonStatus()
-		return s, stall(o, &s.Common().Conditions, &s.Common().LastConditionState, message, now)
+		changed = stall(o, &s.Common().Conditions, message, now)
+		s.Common().LastConditionState = LastConditionState(s.Common().Conditions)
+		return s, changed
 	}
 	panic(fmt.Sprintf("a %T has no condition Stalled", o))
 }
@@ -30,7 +34,7 @@ func ShowPanic(o metav1.Object, message string, now time.Time) (status any, chan
 // reconciles leave conditions as they are. It reports whether it has changed anything. The other conditions stay: decisions follow from them.
 // It changes nothing where the original service-catalog wrote the status, which has no Stalled, and nothing where an object has neither
 // conditions nor the finalizer: with conditions its finalizer would count as removed by a user.
-func stall(o metav1.Object, conditions *[]v1beta1.Condition, last *string, message string, now time.Time) (changed bool) {
+func stall(o metav1.Object, conditions *[]v1beta1.Condition, message string, now time.Time) (changed bool) {
 	stalled, panicked := FindCondition(*conditions, v1beta1.ConditionStalled), message != ""
 	switch {
 	case panicked && len(*conditions) == 0 && slices.Contains(o.GetFinalizers(), v1beta1.Finalizer):

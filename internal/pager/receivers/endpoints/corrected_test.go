@@ -15,8 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/event"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"

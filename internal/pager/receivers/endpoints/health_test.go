@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
