@@ -26,6 +26,8 @@ type Metadata interface {
 	ReadSoon(ctx context.Context, secret types.NamespacedName, failed time.Time)
 	// ReadNow is ReadSoon for a caller that waits. It reports whether the metadata were read since that time. An error is ErrBusy.
 	ReadNow(ctx context.Context, secret types.NamespacedName, failed time.Time) (isRead bool, err error)
+	// ReadInterval is between two reads of a Secret. ReadNow is not busy for long if the metadata were last read before. 0: they are up to date.
+	ReadInterval() time.Duration
 }
 
 var kind = corev1.SchemeGroupVersion.WithKind("Secret")
@@ -57,6 +59,9 @@ func (Watched) ReadSoon(context.Context, types.NamespacedName, time.Time) {}
 func (Watched) ReadNow(context.Context, types.NamespacedName, time.Time) (bool, error) {
 	return false, nil
 }
+
+// ReadInterval is 0: the watch shows each version.
+func (Watched) ReadInterval() time.Duration { return 0 }
 
 // Assumed is a cache for webhooks of a process that does not watch Secrets, which do not wait for reads: in it each Secret exists.
 type Assumed struct{ client.Reader }

@@ -201,6 +201,9 @@ func (p *Polled) ReadNow(ctx context.Context, secret types.NamespacedName, faile
 	return true, nil
 }
 
+// ReadInterval is between two reads of a Secret, whatever fails meanwhile.
+func (p *Polled) ReadInterval() time.Duration { return minInterval }
+
 // readSince begins to read a Secret that was last read before a time, now or when it may be read again. nil: it is not remembered.
 func (p *Polled) readSince(ctx context.Context, name types.NamespacedName, failed time.Time) *remembered {
 	of := p.namespaces[name.Namespace]

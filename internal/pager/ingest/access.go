@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,6 +40,7 @@ type Access struct {
 	tokens     authenticator.Token
 	authorizer authorizer.Authorizer
 	shared     *versioned.Cache[types.NamespacedName, *sharedTokens]
+	unknown    unknownTokens
 }
 
 // newAccess returns an Access that has the API server review tokens of ServiceAccounts. The operator has the right to that, which the metrics
@@ -50,7 +52,7 @@ func newAccess(mgr ctrl.Manager, metadata secrets.Metadata) (*Access, error) {
 	}
 	return &Access{
 		Secrets: metadata, Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedTokens](),
-		tokens: tokens, authorizer: rights,
+		tokens: tokens, authorizer: rights, unknown: newUnknownTokens(),
 	}, nil
 }
 
@@ -76,23 +78,54 @@ type sharedTokens struct{ token, next sharedToken }
 // Close is for the cache.
 func (*sharedTokens) Close() {}
 
-// Check returns the answer to a request that is refused. A source that does not exist is nil; it is refused as one without a right to it. Before a
-// refusal it makes sure that the token is not one that the Secret has since a moment ago.
+// Check returns the answer to a request that is refused. A source that does not exist is nil; it is refused as one without a right to it.
+//
+// A Secret that is polled may have had a token since a moment ago. So one that is unknown is refused for good only once it was posted before, and the
+// Secret was read since. Until then the answer is to post again, also for a source that does not exist, so that it tells no stranger which ones do.
 func (a *Access) Check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {
-	began := time.Now()
+	failed, interval := time.Now(), a.Secrets.ReadInterval()
 	err := a.check(ctx, r, name, source)
-	if !isUnauthorized(err) || credentialOf(r) == "" || source == nil || source.Spec.SecretRef == nil {
+	token := credentialOf(r)
+	if interval == 0 || token == "" || !isUnauthorized(err) {
 		return err // a ServiceAccount without the right needs no Secret
 	}
-	isRead, busyErr := a.Secrets.ReadNow(ctx, types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}, began)
-	switch {
-	case busyErr != nil:
-		return &answer{code: http.StatusServiceUnavailable, isStranger: true,
-			text: "the token is not in the Secret of the AlertSource as it was a moment ago, and the Secret cannot be read again yet; post again"}
-	case isRead:
-		return a.check(ctx, r, name, source)
+	isFirst := failed.Sub(a.unknown.since(name, token, failed)) < interval
+	if !isFirst {
+		failed = failed.Add(-interval) // a read since then is later than the first post, and one before can be repeated now
+	}
+	if source != nil && source.Spec.SecretRef != nil {
+		isRead, busyErr := a.Secrets.ReadNow(ctx, types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}, failed)
+		if busyErr != nil {
+			return errUnknownYet
+		}
+		if isRead {
+			err = a.check(ctx, r, name, source)
+		}
+	}
+	if isFirst && isUnauthorized(err) {
+		return errUnknownYet
 	}
 	return err
+}
+
+// errUnknownYet is the answer to a token that a Secret may have by now.
+var errUnknownYet = &answer{code: http.StatusServiceUnavailable, isStranger: true,
+	text: "the token was not that of the AlertSource, and not of a ServiceAccount, a moment ago; post again"}
+
+// unknownTokens has the times at which tokens were first posted that are not known, of those that were posted last.
+type unknownTokens struct{ first *lru.Cache } // digest of a token and a name → time.Time
+
+func newUnknownTokens() unknownTokens { return unknownTokens{lru.New(maxKept)} }
+
+// since returns when a token was first posted to an AlertSource, which is now if it was not posted before.
+func (u unknownTokens) since(source types.NamespacedName, token string, now time.Time) time.Time {
+	digest := sha256.Sum256([]byte(token))
+	key := sha256.Sum256(append(digest[:], source.String()...)) // a client would choose the length of the name
+	if first, ok := u.first.Get(key); ok {
+		return first.(time.Time)
+	}
+	u.first.Add(key, now)
+	return now
 }
 
 func (a *Access) check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {

@@ -219,7 +219,7 @@ func isUnauthorized(err error) bool {
 	return isAnswer && a.code == http.StatusUnauthorized
 }
 
-// isStranger reports whether the answer is to a client whose token is not that of the Secret as it was a moment ago.
+// isStranger reports whether the answer is to a client whose token was not known a moment ago.
 func isStranger(err error) bool {
 	a, isAnswer := errors.AsType[*answer](err)
 	return isAnswer && a.isStranger

@@ -91,7 +91,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 		},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{endpoint.TokenKey: []byte("s3cret\n")}},
 	).Build()
-	access := &Access{Secrets: watched{Reader: api}, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens]()}
+	access := &Access{Secrets: watched{Reader: api}, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens](), unknown: newUnknownTokens()}
 	now := clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))
 	store := &Store{Cache: api, Live: api, Client: api, Times: Times{Server: serverClock{now: now.Now, last: now.Now}, Clock: now}, Recorder: &events.FakeRecorder{Events: make(chan string, 100)}}
 	m, err := newMetrics(prometheus.NewRegistry())
@@ -251,16 +251,17 @@ func TestATokenThatWasReplacedIsReadAtItsFirstPost(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		post("new", http.StatusOK)
-		post("s3cret", http.StatusUnauthorized)
 		for range 100 {
-			post("stranger", http.StatusUnauthorized)
+			post("stranger", http.StatusServiceUnavailable)
 		}
 		if reads != 2 {
 			t.Errorf("%d reads, want 2", reads)
 		}
 		time.Sleep(time.Second)
-		post(stranger, http.StatusForbidden)            // a ServiceAccount, to which no token of the Secret gives the right
-		post("stranger", http.StatusServiceUnavailable) // the Secret was read a moment ago, and may have another token by now
+		post(stranger, http.StatusForbidden)          // a ServiceAccount, to which no token of the Secret gives the right
+		post("s3cret", http.StatusServiceUnavailable) // the Secret was read a moment ago, and may have another token by now
+		time.Sleep(time.Minute)
+		post("s3cret", http.StatusUnauthorized)
 		time.Sleep(time.Minute)
 		post("new", http.StatusOK)
 		var source v1beta1.AlertSource
@@ -270,6 +271,50 @@ func TestATokenThatWasReplacedIsReadAtItsFirstPost(t *testing.T) {
 		if source.Status.ReceivingBrokenTime != nil {
 			t.Error("the post of a stranger was refused like one of a sender")
 		}
+	})
+}
+
+// Without a watch of Secrets, a wrong token is refused for good although it is posted again before its Secret is read again, and what strangers are
+// answered does not show which AlertSources exist.
+func TestAWrongTokenOfAPolledSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, interceptor.Funcs{})
+		polled := secrets.NewPolled(s.api, s.api)
+		s.handler.access.Secrets = polled
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { _ = polled.Start(ctx) }()
+		answers := func(authorization string) (of [2]string) {
+			for i, path := range []string{alertsPath, "/v1/namespaces/shop/alertsources/other/api/v2/alerts"} {
+				w := s.post(path, authorization, oneAlert)
+				of[i] = fmt.Sprint(w.Code, w.Header(), w.Body)
+			}
+			return of
+		}
+		refused := 0
+		for i := range 100 {
+			for _, authorization := range []string{"", "Bearer wrong", "Bearer wr.on.g", fmt.Sprint("Bearer guess-", i)} {
+				of := answers(authorization)
+				if of[0] != of[1] {
+					t.Errorf("%q: %s, and where there is no AlertSource %s", authorization, of[0], of[1])
+				}
+				isRefused := strings.HasPrefix(of[0], "401")
+				if authorization == "" && !isRefused {
+					t.Errorf("without a token: %s", of[0])
+				}
+				if isRefused && authorization == "Bearer wrong" {
+					refused++
+				}
+			}
+			time.Sleep(4900 * time.Millisecond)
+		}
+		if refused != 98 {
+			t.Errorf("%d of 100 posts are refused for good", refused)
+		}
+		if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+			t.Errorf("the token of the Secret: %d %s", w.Code, w.Body)
+		}
+		stop()
+		synctest.Wait()
 	})
 }
 
