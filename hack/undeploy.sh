@@ -23,28 +23,45 @@ $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 
 say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" "deployment/${prefix}controller-manager" --cascade=foreground >&2
-other=$($KUBECTL get deployments --namespace "$namespace" --selector app.kubernetes.io/name=bellhop --ignore-not-found -o name)
-if [ -n "$other" ]; then
-	# Roles for users, components, the namespace and the CRDs are also of the other operator.
-	awk -v own="  name: $prefix(manager-role|metrics-)" '
-		function end() { if (kind != "" && (kind != "ClusterRole" || mine)) printf "---\n%s", text; text = kind = ""; mine = 0 }
-		/^---$/ { end(); next }
-		/^kind: / { kind = $2 }
-		$0 ~ own { mine = 1 }
-		{ text = text $0 "\n" }
-		END { end() }' "$work/operator.yaml" >"$work/own.yaml"
-	$KUBECTL delete --ignore-not-found -f "$work/own.yaml" >&2
-	say "namespace $namespace, CRDs and roles for users stay: they are also of $other"
-	exit
-fi
-$KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
+others=$($KUBECTL get deployments --namespace "$namespace" --selector app.kubernetes.io/name=bellhop --ignore-not-found -o name)
+# What another operator has as well stays: the roles for users of an API group that both serve, and components for it.
+served=
+for other in $others; do
+	case $other in
+	*/bellhop-pager-*) form=pager ;;
+	*/bellhop-servicecatalog-*) form=servicecatalog ;;
+	*) form=default ;;
+	esac
+	served+=" $form"
+	CONFIG=$form hack/config.sh operator >"$work/other-$form.yaml"
+done
+find "$work" -name 'other-*.yaml' -exec cat {} + | awk -v own="$work/operator.yaml" '
+	function end() {
+		if (!isOwn) shared[key]
+		else if (!(key in shared)) printf "---\n%s", text
+		text = key = ""
+	}
+	FILENAME != file || /^---$/ { if (NR > 1) end() }
+	{ file = FILENAME; isOwn = file == own }
+	/^---$/ { next }
+	/^kind: / { key = $2 }
+	/^  name: / && key !~ "/" { key = key "/" $2 }
+	{ text = text $0 "\n" }
+	END { end() }' - "$work/operator.yaml" >"$work/own.yaml"
+$KUBECTL delete --ignore-not-found -f "$work/own.yaml" >&2
 # Components may have been added.
-if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutatingadmissionpolicies"'; then
+if [[ $served != *@(servicecatalog|default)* ]] && $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutatingadmissionpolicies"'; then
 	# Without the mutating policy the validating one refuses Pods.
 	$KUBECTL delete --ignore-not-found -f config/injection/validating_policy.yaml -f config/injection/mutating_policy.yaml >&2
 fi
-parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml config/ingress-policy/operator.yaml)
-$KUBECTL delete --ignore-not-found "${parts[@]/#/--filename=}" >&2
+if [[ $served != *@(pager|default)* ]]; then
+	parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml config/ingress-policy/operator.yaml)
+	$KUBECTL delete --ignore-not-found "${parts[@]/#/--filename=}" >&2
+fi
+if [ -n "$others" ]; then
+	say "namespace $namespace, CRDs and what both operators have stay: they are also of" $others
+	exit
+fi
 
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for
 # the key of its digests, which goes with the namespace. It may also contain objects with finalizers, which would block its deletion, since no operator removes them.

@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,6 +65,16 @@ func run(ctx context.Context, script string, environ ...string) (string, error) 
 		"KUBECACHEDIR="+GinkgoT().TempDir()), environ...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// operatorOf returns the Deployment of an operator with one API group.
+func operatorOf(group string) *appsv1.Deployment {
+	labels := map[string]string{"app.kubernetes.io/name": "bellhop"}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: env.Cluster.Namespace, Name: "bellhop-" + group + "-controller-manager", Labels: labels}}
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: labels}
+	d.Spec.Template.Labels = labels
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "manager", Image: "none"}}
+	return d
 }
 
 var _ = Describe("A cluster from which Bellhop is removed", Ordered, ContinueOnFailure, func() {
@@ -117,6 +130,52 @@ var _ = Describe("A cluster from which Bellhop is removed", Ordered, ContinueOnF
 		out, err := run(ctx, "uninstall.sh")
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(env.Finalizers(ctx, secret)()).To(Equal([]string{foreignFinalizer}))
+	})
+
+	It("keeps what an operator of the other API group has, and nothing else", func(ctx SpecContext) {
+		repo, err := local.FindRepo()
+		Expect(err).NotTo(HaveOccurred())
+		inRepo := func(flag string, paths ...string) (args []string) {
+			for _, path := range paths {
+				args = append(args, flag, filepath.Join(repo, "config", path))
+			}
+			return args
+		}
+		injection := inRepo("-f", "injection/mutating_policy.yaml", "injection/validating_policy.yaml")
+		components := append(inRepo("-f", "page-by-label/role.yaml", "page-by-label/role_binding.yaml", "ingest/service.yaml", "ingress-policy/operator.yaml"), injection...)
+		applied, err := env.Kubectl(ctx, "", append([]string{"apply"}, components...)...)
+		Expect(err).NotTo(HaveOccurred(), applied)
+		roles := map[string]*rbacv1.ClusterRole{}
+		for _, group := range []string{"pager", "servicecatalog"} {
+			roles[group] = &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "bellhop-" + group + "-view"}}
+			Expect(env.Client.Create(ctx, roles[group])).To(Succeed())
+		}
+		expectLeft := func(out string, groups ...string) {
+			GinkgoHelper()
+			for group, role := range roles {
+				err := env.Client.Get(ctx, client.ObjectKeyFromObject(role), role)
+				Expect(client.IgnoreNotFound(err)).To(Succeed())
+				Expect(err == nil).To(Equal(slices.Contains(groups, group)), "the role of %s: %s", group, out)
+			}
+		}
+		other := operatorOf("servicecatalog")
+		Expect(env.Client.Create(ctx, other)).To(Succeed())
+		out, err := run(ctx, "undeploy.sh", "CONFIG=pager")
+		Expect(err).NotTo(HaveOccurred(), out)
+		expectLeft(out, "servicecatalog")
+		listed, err := env.Kubectl(ctx, "", append([]string{"get", "--ignore-not-found", "-o", "name"}, components...)...)
+		Expect(err).NotTo(HaveOccurred(), listed)
+		Expect(strings.Fields(listed)).To(And(HaveLen(4), HaveEach(HaveSuffix("/bellhop-injection"))))
+
+		Expect(env.Client.Create(ctx, operatorOf("pager"))).To(Succeed())
+		Expect(env.Client.Delete(ctx, other)).To(Succeed())
+		out, err = run(ctx, "undeploy.sh", "CONFIG=servicecatalog")
+		Expect(err).NotTo(HaveOccurred(), out)
+		expectLeft(out)
+		listed, err = env.Kubectl(ctx, "", append([]string{"get", "--ignore-not-found", "-o", "name"}, injection...)...)
+		Expect(err).NotTo(HaveOccurred(), listed)
+		Expect(listed).To(BeEmpty())
+		Expect(env.Client.Delete(ctx, operatorOf("pager"))).To(Succeed())
 	})
 
 	It("loses the operator's namespace once nothing else is in it, and the roles of components", func(ctx SpecContext) {
