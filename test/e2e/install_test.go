@@ -135,13 +135,22 @@ func itKeepsValues() {
 	})
 }
 
-// itKeepsCRDs tries an upgrade that would delete the CRDs of an API group with the values of the release, in a dry run.
+// itKeepsCRDs tries upgrades that would delete CRDs with the values of the release, in a dry run. Helm looks at the annotation in the cluster alone.
 func itKeepsCRDs() {
-	It("refuses to disable an API group whose CRDs it would delete", func(ctx SpecContext) {
-		upgrade := []string{"upgrade", "bellhop", "charts/bellhop", "--namespace=" + system, "--reuse-values", "--dry-run=server", "--set=servicecatalog.enabled=false"}
-		_, err := try(ctx, "", "helm", append(upgrade, "--set=crds.keep=false")...)
-		Expect(err).To(MatchError(MatchRegexp(`crds\.keep is false, and the definition \S+\.servicecatalog\.k8s\.io is in the cluster`)))
-		run(ctx, "helm", append(upgrade, "--set=crds.keep=true")...)
+	It("refuses an upgrade that would delete CRDs", func(ctx SpecContext) {
+		const crd = "servicebindings.servicecatalog.k8s.io"
+		upgrade := []string{"upgrade", "bellhop", "charts/bellhop", "--namespace=" + system, "--reuse-values", "--dry-run=server"}
+		without := []string{"--set=servicecatalog.enabled=false", "--set=crds.enabled=false"}
+		for _, set := range without {
+			run(ctx, "helm", append(upgrade, set, "--set=crds.keep=false")...)
+		}
+		kubectl(ctx, "annotate crd "+crd+" helm.sh/resource-policy-")
+		DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "annotate --overwrite crd "+crd+" helm.sh/resource-policy=keep") })
+		for _, set := range without {
+			_, err := try(ctx, "", "helm", append(upgrade, set)...)
+			Expect(err).To(MatchError(ContainSubstring("this upgrade would delete the definition "+crd)), set)
+		}
+		run(ctx, "helm", upgrade...)
 	})
 }
 
