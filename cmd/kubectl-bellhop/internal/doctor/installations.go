@@ -99,16 +99,19 @@ func (i *inspector) isReplaced(d *operator.Deployment) bool {
 	})
 }
 
+// isServedElsewhere reports whether operators in other namespaces alone serve an API group.
+func (i *inspector) isServedElsewhere(group string) bool {
+	here, other := operator.Serving(i.here, group), operator.Serving(i.all, group)
+	return (here == nil || here.Replicas == 0) && other != nil && other.Replicas > 0
+}
+
 // servedElsewhere names the operators of the API groups that no operator here serves, for the end of a text.
 func (i *inspector) servedElsewhere() string {
 	var text strings.Builder
 	for _, group := range i.groups {
-		if operator.Serving(i.here, group) != nil {
-			continue
-		}
-		if d := operator.Serving(i.all, group); d != nil {
-			fmt.Fprintf(&text, "; %s serves %s", d.Label(), group)
-		} else {
+		if i.isServedElsewhere(group) {
+			fmt.Fprintf(&text, "; %s serves %s", operator.Serving(i.all, group).Label(), group)
+		} else if operator.Serving(i.here, group) == nil {
 			fmt.Fprintf(&text, "; no Deployment here serves %s", group)
 		}
 	}

@@ -46,7 +46,11 @@ func checkOperator(ctx context.Context, i *inspector) (result, error) {
 		}
 		ready = append(ready, fmt.Sprintf("%d of %d replicas of %s", d.Object.Status.ReadyReplicas, d.Replicas, d.Label()))
 	}
-	r.message = strings.Join(ready, " and ") + " are ready" + i.servedElsewhere()
+	r.message = "all Deployments here are scaled to 0"
+	if len(ready) > 0 {
+		r.message = strings.Join(ready, " and ") + " are ready"
+	}
+	r.message += i.servedElsewhere()
 	return r, nil
 }
 
@@ -132,8 +136,8 @@ func (i *inspector) faultOf(lease *coordinationv1.Lease, missing bool) string {
 	}
 }
 
-// evaluateLeases reports the leases that are not held, unless leaders of other forms serve the same API groups: an operator does not lead
-// beside those.
+// evaluateLeases reports the leases that are not held, unless leaders of other forms serve the same API groups, beside which an operator does not
+// lead, or operators in other namespaces, which have leases there.
 func (i *inspector) evaluateLeases(forms []apigroups.Set, leaders map[apigroups.Set]string, faults []leaseFault) result {
 	var r result
 	var led []string
@@ -155,7 +159,7 @@ func (i *inspector) evaluateLeases(forms []apigroups.Set, leaders map[apigroups.
 	for _, fault := range faults {
 		var without []string
 		for _, group := range operator.Groups(fault.form) {
-			if i.hasGroup(group) && !isLed[group] {
+			if i.hasGroup(group) && !isLed[group] && !i.isServedElsewhere(group) {
 				without = append(without, group)
 			}
 		}
@@ -171,8 +175,12 @@ func (i *inspector) evaluateLeases(forms []apigroups.Set, leaders map[apigroups.
 		led = append(led, "no replica leads for "+strings.Join(without, " and "))
 	}
 	r.message = strings.Join(led, ", ")
-	if len(leaders) == 0 {
+	switch {
+	case len(leaders) > 0:
+	case len(r.findings) > 0:
 		r.message = "no replica of the operator leads"
+	default:
+		r.message = "no operator here has to lead" + i.servedElsewhere()
 	}
 	return r
 }
