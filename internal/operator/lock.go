@@ -196,7 +196,8 @@ func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err e
 		}
 		other.see(*record, string(raw), l.clock.Now())
 		isLive := other.isLive(l.clock.Now())
-		if isBlocking := isLive && other.isRenewed; isBlocking != other.isReported {
+		isBlocking := isLive && (other.isRenewed || other.isReported) // reported: by its former holder
+		if isBlocking != other.isReported {
 			other.isReported = isBlocking
 			l.report(other)
 		}

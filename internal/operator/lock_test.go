@@ -133,7 +133,13 @@ func TestLeaseWaitsForTheOther(t *testing.T) {
 	if n := len(e.events.Events); n != 1 {
 		t.Errorf("%d events", n)
 	}
-	_ = e.holder(t)
+	for range 3 { // another Pod of that installation leads now
+		e.hold(e.other, "its successor")
+		if got := e.holder(t); got != "its successor" || e.blockedSeries(t) != 1 || len(e.events.Events) != 1 {
+			t.Errorf("held by %q, %d series, %d events", got, e.blockedSeries(t), len(e.events.Events))
+		}
+		e.clock.SetTime(e.clock.Now().Add(time.Second))
+	}
 	e.clock.SetTime(e.clock.Now().Add(15 * time.Second))
 	if got := e.holder(t); got != "me" {
 		t.Errorf("held by %q after the other lease has ended", got)
