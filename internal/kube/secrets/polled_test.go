@@ -370,6 +370,12 @@ func TestOfSeveralThatAreDueTheFirstAreRead(t *testing.T) {
 	if got := k.due(now); len(got) != maxRoutine || !slices.Contains(got, fmt.Sprint(2*maxRepeats-1)) || slices.Contains(got, "0") {
 		t.Errorf("due are %v", got)
 	}
+	for n := range maxRoutine - 1 {
+		k.secrets[fmt.Sprint("exists-", n)] = &remembered{asked: now, due: now, version: version{uid: "uid"}}
+	}
+	if got := k.due(now); len(got) != maxRoutine || !slices.Contains(got, "exists-0") || !slices.Contains(got, fmt.Sprint(2*maxRepeats-1)) {
+		t.Errorf("due beside missing ones are %v", got)
+	}
 	k.secrets["failed"] = &remembered{asked: now, due: now, failed: now}
 	if got := k.due(now); len(got) != 1+maxRoutine || got[0] != "failed" {
 		t.Errorf("due after a failure are %v", got)

@@ -127,20 +127,23 @@ func (s *remembered) expire() {
 	}
 }
 
-// due returns the names of Secrets that are due, or to be forgotten: first those of failures, and of the others a few, so that many missing Secrets
-// delay no credentials that were replaced.
+// due returns the names of Secrets that are due, or to be forgotten: first those of failures, and of the others a few, the missing ones last. So many
+// missing Secrets delay no credentials that were replaced, and those that exist, which are due once in refreshAfter, leave room for them.
 func (k *known) due(now time.Time) []string {
-	var failed, routine []string
+	var failed, existing, missing []string
 	for name, s := range k.secrets {
 		switch {
 		case s.reading != nil || !s.isForgotten(now) && now.Before(s.due):
 		case s.began.Before(s.failed):
 			failed = append(failed, name)
+		case s.version != version{}:
+			existing = append(existing, name)
 		default:
-			routine = append(routine, name)
+			missing = append(missing, name)
 		}
 	}
-	return append(k.longestDue(failed, maxRepeats), k.longestDue(routine, maxRoutine)...)
+	routine := append(k.longestDue(existing, maxRoutine), k.longestDue(missing, maxRoutine)...)
+	return append(k.longestDue(failed, maxRepeats), routine[:min(len(routine), maxRoutine)]...)
 }
 
 // longestDue returns so many names of Secrets that are due for the longest time.
