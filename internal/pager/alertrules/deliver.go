@@ -139,18 +139,26 @@ const (
 	keepRetry = 30 * time.Second
 )
 
-// isKept reports whether the receivers that forget what they hold keep it from now on, as the Alert goes away without a resolve. Those that
-// do not are asked to, until a time of the API server.
-func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, in Inputs) bool {
-	kept := true
+// forgotten returns the deliveries whose receivers would forget what they hold, as the Alert goes away without a resolve; after a time of the
+// API server, none.
+func (pl *Plan) forgotten(a *v1beta1.Alert, until time.Time, in Inputs) (list []*DeliveryPlan) {
+	if in.hasPassed(until) {
+		return nil
+	}
 	for i := range pl.Deliveries {
-		if d := &pl.Deliveries[i]; d.isForgotten(a, in) && !in.hasPassed(until) {
-			kept = false
-			d.keep(in)
-			pl.Wake = Earliest(pl.Wake, d.Wake)
+		if d := &pl.Deliveries[i]; d.isForgotten(a, in) {
+			list = append(list, d)
 		}
 	}
-	return kept
+	return list
+}
+
+// keep has receivers keep what they hold.
+func (pl *Plan) keep(deliveries []*DeliveryPlan, in Inputs) {
+	for _, d := range deliveries {
+		d.keep(in)
+		pl.Wake = Earliest(pl.Wake, d.Wake)
+	}
 }
 
 // isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A deletion does not wait for a receiver that

@@ -30,17 +30,14 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	}
 	purge := purgeTime(a)
 	switch {
+	case !a.DeletionTimestamp.IsZero() && !protected: // only finalizers of others are left
+		plan.Wake = time.Time{}
 	case !a.DeletionTimestamp.IsZero():
-		if !protected { // only finalizers of others are left
-			plan.Wake = time.Time{}
-		} else if plan.finished(a, in) && (!retainsExternal(a) || plan.isKept(a, a.DeletionTimestamp.Add(graceAfterCreation), in)) {
-			plan.Action = Release
+		if plan.finished(a, in) {
+			plan.release(a, in)
 		}
 	case plan.finished(a, in) && !purge.IsZero() && in.hasPassed(purge):
-		if !protected || plan.isKept(a, purge.Add(keepTimeout), in) {
-			plan.Action = Purge
-			plan.sendNothing()
-		}
+		plan.purge(a, protected, purge.Add(keepTimeout), in)
 	default:
 		if !protected {
 			plan.Action = AddFinalizer
@@ -48,6 +45,25 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 		plan.Wake = Earliest(plan.Wake, in.wakeAt(purge))
 	}
 	return plan
+}
+
+// release removes the finalizer, once receivers that forget what they hold keep what is to stay there.
+func (pl *Plan) release(a *v1beta1.Alert, in Inputs) {
+	if forgotten := pl.forgotten(a, a.DeletionTimestamp.Add(graceAfterCreation), in); retainsExternal(a) && len(forgotten) > 0 {
+		pl.keep(forgotten, in)
+		return
+	}
+	pl.Action = Release
+}
+
+// purge deletes the Alert, once receivers that forget what they hold keep it, or a time has passed.
+func (pl *Plan) purge(a *v1beta1.Alert, protected bool, until time.Time, in Inputs) {
+	if forgotten := pl.forgotten(a, until, in); protected && len(forgotten) > 0 {
+		pl.keep(forgotten, in)
+		return
+	}
+	pl.Action = Purge
+	pl.sendNothing()
 }
 
 // inPhase returns the deliveries that are in a phase.

@@ -32,7 +32,12 @@ func (d *decision) bind() {
 		d.setBlocked(full)
 		return
 	}
-	if !d.isDue() || !d.knowsParameters() {
+	if !d.isDue() {
+		d.awaitAttempt()
+		return
+	}
+	if !d.maySendParameters() {
+		d.awaitParameters()
 		return
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
@@ -146,16 +151,16 @@ func (d *decision) effectivePlan() catalog.Effective {
 	return d.in.BoundInstance.Effective()
 }
 
-// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
-func (d *decision) knowsParameters() bool {
-	params := d.in.Parameters
-	switch {
-	case !params.Known:
+// maySendParameters reports whether the parameters have been read, and can be sent.
+func (d *decision) maySendParameters() bool {
+	return d.in.Parameters.Known && d.in.Parameters.Blocker == nil
+}
+
+// awaitParameters has the parameters read, or the conditions say why they cannot be sent.
+func (d *decision) awaitParameters() {
+	if !d.in.Parameters.Known {
 		d.Need = rules.NeedParameters
-	case params.Blocker == nil:
-		return true
-	default:
-		d.setBlocked(params.Blocker)
+		return
 	}
-	return false
+	d.setBlocked(d.in.Parameters.Blocker)
 }

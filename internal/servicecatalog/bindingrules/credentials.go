@@ -159,6 +159,7 @@ func (d *decision) recheck() bool {
 	case d.brokerUnavailable() != nil:
 		d.wakeBy(d.in.Now.Add(renewRetry))
 	case !d.isDue():
+		d.awaitAttempt()
 	case d.nextWay() == fetch:
 		if d.prepareWrite() {
 			d.Request = d.newRequest(rules.Fetch)
@@ -230,7 +231,11 @@ func (d *decision) recoverCredentials() {
 		d.setBlocked(why)
 		return
 	}
-	if !d.isDue() || !d.prepareWrite() {
+	if !d.isDue() {
+		d.awaitAttempt()
+		return
+	}
+	if !d.prepareWrite() {
 		return
 	}
 	next := d.nextWay()
@@ -243,7 +248,8 @@ func (d *decision) recoverCredentials() {
 		d.setBlocked(why)
 		return
 	}
-	if !d.knowsParameters() {
+	if !d.maySendParameters() {
+		d.awaitParameters()
 		return
 	}
 	switch {

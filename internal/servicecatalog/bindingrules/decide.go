@@ -132,6 +132,7 @@ func newDecision(b *v1beta1.ServiceBinding, in Inputs) *decision {
 // Decide returns the next step for a binding.
 func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	d := newDecision(b, in)
+	d.Status.Attempts = d.schedule().AfterRecovery()
 	d.retireFormer()
 	switch {
 	case !b.DeletionTimestamp.IsZero():
@@ -259,8 +260,10 @@ func (d *decision) renewAttempts() {
 	}
 }
 
-// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
-func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
+// isDue reports whether the next attempt is due.
+func (d *decision) isDue() bool { return d.schedule().NextAttempt().IsZero() }
+
+func (d *decision) awaitAttempt() { d.RequeueAt = d.schedule().NextAttempt() }
 
 // target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
 func (d *decision) target() *v1beta1.ServiceBindingTarget {

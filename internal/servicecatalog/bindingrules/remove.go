@@ -153,6 +153,7 @@ func (d *decision) unbind(id string) {
 	case removing && !d.isOverdue():
 		d.pollWhenDue(call, true)
 	case !removing && !d.isDue():
+		d.awaitAttempt()
 	default:
 		if removing { // past its deadline
 			d.phase.Accepted = false
@@ -190,7 +191,8 @@ func (d *decision) poll() {
 
 // pollWhenDue polls the operation when the next poll is due.
 func (d *decision) pollWhenDue(call *Request, removal bool) {
-	if !d.IsPollDue(d.schedule()) {
+	if due := d.schedule().NextPoll(); due.After(d.in.Now) {
+		d.RequeueAt = due
 		return
 	}
 	call.MakePoll(removal, ptr.Deref(d.Status.LastOperation, ""))

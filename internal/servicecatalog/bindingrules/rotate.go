@@ -39,7 +39,11 @@ func (d *decision) startReplacement() {
 		d.setBlocked(why)
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
-	case !rotates && !d.knowsParameters(), !d.prepareWrite():
+	case !rotates && !d.maySendParameters():
+		d.awaitParameters()
+		d.wakeBy(d.in.Now.Add(renewRetry))
+		return
+	case !d.prepareWrite():
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
 	}
@@ -124,6 +128,7 @@ func (d *decision) replace() {
 	case why != nil:
 		d.setBlocked(why)
 	case !d.isDue():
+		d.awaitAttempt()
 	case lost || a != nil && (a.Unknown > rules.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
 	case !d.prepareWrite():
@@ -131,13 +136,16 @@ func (d *decision) replace() {
 		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
-		if d.knowsParameters() {
-			d.phase.Task = bindingphase.Replacing
-			d.requestFirst()
+		if !d.maySendParameters() {
+			d.awaitParameters()
+			return
 		}
+		d.phase.Task = bindingphase.Replacing
+		d.requestFirst()
 	case rotates && d.hasEnded():
 		d.startMitigation()
-	case !rotates && !d.knowsParameters():
+	case !rotates && !d.maySendParameters():
+		d.awaitParameters()
 	case s.InProgressProperties == nil: // no request under the id has had an effect
 		d.requestFirst()
 	case rotates:

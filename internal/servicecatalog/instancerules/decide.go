@@ -85,6 +85,7 @@ type decision struct {
 // Decide returns the next step for an instance.
 func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
 	d := &decision{si: si, in: in, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
+	d.Status.Attempts = d.schedule().AfterRecovery()
 	d.decide()
 	d.phase.encode(&d.Status)
 	d.recordAddress()
@@ -184,8 +185,10 @@ func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 
-// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
-func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
+// isDue reports whether the next attempt is due.
+func (d *decision) isDue() bool { return d.schedule().NextAttempt().IsZero() }
+
+func (d *decision) awaitAttempt() { d.RequeueAt = d.schedule().NextAttempt() }
 
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {

@@ -41,7 +41,8 @@ func (d *decision) hasSentParameters() bool {
 
 // pollWhenDue polls the operation when the next poll is due.
 func (d *decision) pollWhenDue(ids *Request, removal bool) {
-	if !d.IsPollDue(d.schedule()) {
+	if due := d.schedule().NextPoll(); due.After(d.in.Now) {
+		d.RequeueAt = due
 		return
 	}
 	ids.MakePoll(removal, ptr.Deref(d.Status.LastOperation, ""))

@@ -28,7 +28,12 @@ func (d *decision) provision() {
 		d.block(full)
 		return
 	}
-	if !d.isDue() || !d.knowsParameters() {
+	if !d.isDue() {
+		d.awaitAttempt()
+		return
+	}
+	if !d.maySendParameters() {
+		d.awaitParameters()
 		return
 	}
 	if unfit := d.in.Parameters.Invalid; unfit != nil {
@@ -102,19 +107,22 @@ func (d *decision) precondition() *rules.Blocker {
 	return d.in.BrokerBlocker
 }
 
-// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
-func (d *decision) knowsParameters() bool {
-	params := d.in.Parameters
-	switch {
-	case !params.Known:
+// maySendParameters reports whether the parameters have been read, and can be sent.
+func (d *decision) maySendParameters() bool {
+	return d.in.Parameters.Known && d.in.Parameters.Blocker == nil
+}
+
+// awaitParameters has the parameters read, or the conditions say why they cannot be sent.
+func (d *decision) awaitParameters() {
+	if !d.in.Parameters.Known {
 		d.Need = rules.NeedParameters
-	case params.Blocker == nil:
-		return true
-	case !params.SecretMissing || !IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration:
-		d.setBlocked(params.Blocker)
-	default: // the broker has what the spec asks for; without the Secret it only cannot be repeated
+		return
 	}
-	return false
+	// The broker may have what the spec requests: without a Secret it only cannot be repeated.
+	isAtBroker := IsProvisioned(&d.Status) && d.si.Generation == d.Status.ReconciledGeneration
+	if !isAtBroker || !d.in.Parameters.SecretMissing {
+		d.setBlocked(d.in.Parameters.Blocker)
+	}
 }
 
 // hasPlan reports whether the instance has the plan at the broker.

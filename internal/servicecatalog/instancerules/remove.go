@@ -117,6 +117,7 @@ func (d *decision) deprovision() {
 		ids.PlanID = rules.PlanID(heldProperties(&d.Status))
 		d.pollWhenDue(ids, false) // its end decides which plan the removal names
 	case !removing && !d.isDue():
+		d.awaitAttempt()
 	default:
 		ids.Operation, ids.ConfirmsGone = rules.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 		if removing || d.isRemovalRefused() { // past its deadline

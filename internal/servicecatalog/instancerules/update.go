@@ -27,7 +27,12 @@ func (d *decision) update() {
 	if !specChanged && !d.isChangeUnknown() && d.si.Status.Attempts == nil && !d.secretsMayDiffer() {
 		return
 	}
-	if !d.isDue() || !d.knowsParameters() {
+	if !d.isDue() {
+		d.awaitAttempt()
+		return
+	}
+	if !d.maySendParameters() {
+		d.awaitParameters()
 		return
 	}
 	props, call := d.desiredProperties(), d.newRequest(rules.Update)

@@ -80,18 +80,3 @@ type Decision struct {
 	// RequeueAt is when to reconcile again; zero: with the next event.
 	RequeueAt time.Time
 }
-
-// IsDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
-func (d *Decision) IsDue(s rules.Schedule) bool {
-	d.RequeueAt = s.NextAttempt()
-	return d.RequeueAt.IsZero()
-}
-
-// IsPollDue reports whether the next poll is due, and otherwise sets when to reconcile again.
-func (d *Decision) IsPollDue(s rules.Schedule) bool {
-	if d.RequeueAt = s.NextPoll(); d.RequeueAt.After(s.Now) {
-		return false
-	}
-	d.RequeueAt = time.Time{}
-	return true
-}

@@ -112,18 +112,23 @@ func Earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// NextAttempt returns when the next attempt is due; zero: now. An object that waits after orphan mitigations is due at once, and
-// only once, when the broker has recovered since its last attempt; its attempts then record that.
+// AfterRecovery returns the attempts, which record that the broker has recovered since the last one. An object that waits after orphan
+// mitigations is due at once then, and only once.
+func (s Schedule) AfterRecovery() *v1beta1.Attempts {
+	a := s.Attempts
+	if a == nil || !isMitigationSlow(a.Mitigation) || a.Stopped || a.Recovered || a.LastTime == nil || !s.Recovered.After(a.LastTime.Time) {
+		return a
+	}
+	due := a.DeepCopy()
+	due.Recovered, due.NextTime = true, nil
+	return due
+}
+
+// NextAttempt returns when the next attempt is due; zero: now.
 func (s Schedule) NextAttempt() time.Time {
 	a := s.Attempts
-	if a == nil {
-		return time.Time{}
-	}
-	if isMitigationSlow(a.Mitigation) && !a.Stopped && !a.Recovered && a.LastTime != nil && s.Recovered.After(a.LastTime.Time) {
-		a.Recovered, a.NextTime = true, nil
-	}
 	switch {
-	case a.NextTime == nil, !a.NextTime.After(s.Now):
+	case a == nil, a.NextTime == nil, !a.NextTime.After(s.Now):
 		return time.Time{}
 	case (a.Removals > 0 || a.Unremoved > 0) && a.Count == 0 && !DueAt(a.NextTime.Time, mitigationDelay(s.Object.GetUID(), a.Mitigation), s.Now).After(s.Now): // LastTime is not that of the removal
 		return time.Time{}

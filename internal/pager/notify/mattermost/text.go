@@ -68,7 +68,8 @@ func escape(text string) string {
 	for _, at := range link.FindAllStringIndex(text, -1) {
 		e.writeUntil(at[0])
 		e.start, e.number = false, false
-		if e.needsNoEscape(at[1]) {
+		e.lookAhead(at[1])
+		if e.mayEndLink(at[1]) {
 			e.out.WriteString(text[at[0]:at[1]])
 			e.done = at[1]
 			continue
@@ -90,7 +91,7 @@ type escaper struct {
 	out    strings.Builder
 	start  bool // the line has only white space so far
 	number bool // the line has only white space and digits so far
-	ahead  int  // the end of the text that needsNoEscape has checked
+	ahead  int  // the end of the text that lookAhead has checked
 	needs  bool // whether a character before ahead needs an escape
 }
 
@@ -127,20 +128,25 @@ func (e *escaper) indent() {
 	}
 }
 
-// needsNoEscape reports whether the text up to the next white space, where a link ends at the latest, needs no escape, and
-// whether the last letters of a link are not part of an entity. The result is stored for further links in the same text.
-func (e *escaper) needsNoEscape(from int) bool {
-	if from >= e.ahead {
-		e.ahead, e.needs = len(e.text), false
-		for i, r := range e.text[from:] {
-			e.needs = len(e.escapedAt(from+i)) > utf8.UTFMax // longer than any character alone
-			if e.needs || unicode.IsSpace(r) {
-				e.ahead = from + i
-				break
-			}
+// lookAhead finds out whether the text up to the next white space, where a link ends at the latest, needs an escape. Further links of the same
+// text need no further look.
+func (e *escaper) lookAhead(from int) {
+	if from < e.ahead {
+		return
+	}
+	e.ahead, e.needs = len(e.text), false
+	for i, r := range e.text[from:] {
+		e.needs = len(e.escapedAt(from+i)) > utf8.UTFMax // longer than any character alone
+		if e.needs || unicode.IsSpace(r) {
+			e.ahead = from + i
+			return
 		}
 	}
-	return !e.needs && !strings.HasPrefix(e.text[from:], ";")
+}
+
+// mayEndLink reports whether a link can end at a byte: what follows needs no escape, and the last letters are not part of an entity.
+func (e *escaper) mayEndLink(at int) bool {
+	return !e.needs && !strings.HasPrefix(e.text[at:], ";")
 }
 
 // escapedAt returns the escaped character at a byte of the text.

@@ -99,7 +99,7 @@ func (b *Broker) checkBind(r *request, app string) (*instance, *reply) {
 	service, plan := b.find(held.ServiceID, held.PlanID)
 	var refused reply
 	switch {
-	case r.body.ServiceID != held.ServiceID || !held.isPlan(r.body.PlanID):
+	case r.body.ServiceID != held.ServiceID || !held.takePlan(r.body.PlanID):
 		refused = b.violation(r, http.StatusBadRequest, "%s", held.mustBe())
 	case service != nil && !bindable(service, plan):
 		refused = b.violation(r, http.StatusBadRequest, "instances of this plan cannot be bound")
@@ -182,7 +182,7 @@ func (b *Broker) unbind(r *request, f Fault) reply {
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
-	if of, known := b.instances[r.InstanceID]; known && (r.Query.Get("service_id") != of.ServiceID || !of.isPlan(r.Query.Get("plan_id"))) {
+	if of, known := b.instances[r.InstanceID]; known && (r.Query.Get("service_id") != of.ServiceID || !of.takePlan(r.Query.Get("plan_id"))) {
 		return b.violation(r, http.StatusBadRequest, "%s", of.mustBe())
 	}
 	if of := b.instances[r.InstanceID]; b.options.Blocking && of != nil && of.running != nil {

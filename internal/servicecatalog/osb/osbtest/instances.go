@@ -227,8 +227,8 @@ func (i *instance) onlyContext(r *request) bool {
 	return r.body.PlanID == "" && r.body.Parameters == nil && r.version() == "" && r.body.Context != nil
 }
 
-// isPlan tells whether the platform may take the plan for the instance's.
-func (i *instance) isPlan(id string) bool {
+// takePlan takes the plan that the platform names for the instance's, and tells whether it may be that.
+func (i *instance) takePlan(id string) bool {
 	i.notePlan("named", id)
 	if id == i.PlanID { // so it knows
 		i.formerPlans, i.confirmed = nil, true
@@ -264,7 +264,7 @@ func (b *Broker) deprovision(r *request, f Fault) reply {
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
-	switch sameService, samePlan := r.Query.Get("service_id") == held.ServiceID, held.isPlan(r.Query.Get("plan_id")); {
+	switch sameService, samePlan := r.Query.Get("service_id") == held.ServiceID, held.takePlan(r.Query.Get("plan_id")); {
 	case sameService && !samePlan && b.options.Patient && !held.confirmed: // asked for before an edit, by a process that was killed then
 		return refuse(http.StatusBadRequest, "", "%s", held.mustBe())
 	case !sameService || !samePlan:
