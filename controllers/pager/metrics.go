@@ -17,7 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
-	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
 
 // metrics are about deliveries. Labels are from closed sets, without names.
@@ -93,7 +93,7 @@ func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc
 func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	waiting, err := waiting.Unfinished(ctx, c.cache)
+	waiting, err := receivers.UnfinishedAlerts(ctx, c.cache)
 	if err != nil {
 		return // not synced yet
 	}

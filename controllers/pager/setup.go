@@ -25,7 +25,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 // Options of the controllers of the group.
@@ -62,7 +61,7 @@ type Options struct {
 
 // Setup registers the controllers of the group.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if err := waiting.AddIndex(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := receivers.AddWaitingIndex(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	m, err := newMetrics(o.Metrics, mgr.GetCache())

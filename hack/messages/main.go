@@ -29,7 +29,7 @@ var sections = []struct {
 }{
 	{"Brokers and their catalogs", []string{"internal/servicecatalog/brokerrules", "internal/servicecatalog/catalog/catalogsync", "controllers/servicecatalog/broker", "controllers/servicecatalog/authsecret", "internal/servicecatalog/brokers"}},
 	{"Instances", []string{"internal/servicecatalog/instancerules", "controllers/servicecatalog/instance"}},
-	{"Bindings", []string{"internal/servicecatalog/bindingrules", "internal/servicecatalog/bindingsecret", "internal/servicecatalog/boundinstance", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
+	{"Bindings", []string{"internal/servicecatalog/bindingrules", "internal/servicecatalog/bindingsecret", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
 	{"Instances and bindings", []string{"internal/servicecatalog/rules", "internal/servicecatalog/operation", "internal/servicecatalog/catalog", "internal/servicecatalog/catalog/schema", "controllers/servicecatalog/engine", "internal/servicecatalog/osb", "internal/servicecatalog/osb/osbresult"}},
 	{"Alerts", []string{"internal/pager/alertrules", "controllers/pager/alert"}},
 	{"Receivers", []string{"controllers/pager/receiver", "internal/pager/receivers", "internal/pager/notify", "internal/pager/notify/*", "internal/outbound"}},

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/admission"
-	"github.com/gophernetes/bellhop/internal/pager/gitops"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
 // Metadata-only updates do not reach the webhook, and pass while the operator is down, except for a new annotation of the operator,
@@ -69,7 +69,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 	if old != nil && isFiring(old) && isFiring(a) && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
 		warnings = append(warnings, "spec.expireAfterSeconds counts from when the Alert began to fire, not from this change")
 	}
-	if tool := gitops.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
+	if tool := alertrules.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
 		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would re-create it and send it again", tool))
 	}
 	return admission.Warnings(warnings), nil

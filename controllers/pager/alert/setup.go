@@ -29,7 +29,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 // Options are the options of the controller of Alerts.
@@ -71,7 +70,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 }
 
 func (r *Reconciler) watch(mgr ctrl.Manager, o Options) error {
-	list := waiting.Dependents{Resolver: r.resolver}
+	list := receivers.Dependents{Resolver: r.resolver}
 	// The changes of a receiver that matter to waiting Alerts; those of its status do not.
 	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
@@ -99,7 +98,7 @@ func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
 // wakeWaiting reconciles the Alerts that wait for a receiver that has recovered.
 func (r *Reconciler) wakeWaiting(ctx context.Context, key endpoints.Key) {
 	r.endpoints.Recoveries.Set(key, r.clock.Now())
-	alerts, err := waiting.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
+	alerts, err := receivers.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
 	if err != nil {
 		return // only while the cache stops
 	}

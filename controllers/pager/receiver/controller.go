@@ -30,7 +30,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 const (
@@ -173,7 +172,7 @@ func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject
 
 // waiting counts the Alerts with an unconfirmed delivery to a receiver.
 func (r *Reconciler) waiting(ctx context.Context, key endpoints.Key) (n int32, err error) {
-	alerts, err := waiting.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
+	alerts, err := receivers.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
 	for i := range alerts {
 		if hasOpen(&alerts[i], key.Ref) {
 			n++

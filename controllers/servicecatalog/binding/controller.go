@@ -29,7 +29,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // Reconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
@@ -170,7 +169,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	received := s.memory.Received
 	version, content, err := r.renderAndWrite(ctx, s, received)
 	if err == nil {
-		if before := s.inputs.SecretVersion; validity.IsMadeBefore(&s.recorded().Status, s.inputs.BoundInstance.Instance) && before != "" && before != version {
+		if before := s.inputs.SecretVersion; bindingrules.IsMadeBefore(&s.recorded().Status, s.inputs.BoundInstance.Instance) && before != "" && before != version {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
 				catalog.SecretName(s.binding), s.binding.Spec.InstanceRef.Name)
 		}
@@ -199,7 +198,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	}
 	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
 	r.KeepPending(s.Scope)
-	s.memory.RecordUnwritten(bindingrules.Unwritten{Unfit: !own.Foreign, SecretsVersion: s.inputs.SecretsVersion, InstanceFingerprint: validity.Recorded(s.inputs.BoundInstance.Instance), Message: text, Time: r.Clock.Now()})
+	s.memory.RecordUnwritten(bindingrules.Unwritten{Unfit: !own.Foreign, SecretsVersion: s.inputs.SecretsVersion, InstanceFingerprint: bindingrules.RecordedFingerprint(s.inputs.BoundInstance.Instance), Message: text, Time: r.Clock.Now()})
 	return nil
 }
 

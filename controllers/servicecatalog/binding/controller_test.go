@@ -35,7 +35,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -132,7 +131,7 @@ func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	if err := r.writeSecret(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if got, u := s.memory.Received, s.memory.Unwritten; got != nil || u == nil || u.Unfit || u.BindingID != "id" || u.SecretsVersion != "before" || u.InstanceFingerprint != validity.Fingerprint(f.in.BoundInstance.Instance) {
+	if got, u := s.memory.Received, s.memory.Unwritten; got != nil || u == nil || u.Unfit || u.BindingID != "id" || u.SecretsVersion != "before" || u.InstanceFingerprint != bindingrules.InstanceFingerprint(f.in.BoundInstance.Instance) {
 		t.Errorf("it keeps %+v and %+v", got, u)
 	}
 	if ready := rules.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {

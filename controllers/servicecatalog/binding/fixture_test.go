@@ -10,7 +10,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
@@ -33,7 +32,7 @@ func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
 		CreationTimestamp: metav1.NewTime(rulestest.T0), Finalizers: []string{v1beta1.Finalizer},
 		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", rulestest.T0)}}}
 	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
-	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: rulestest.T0}, Broker: o.Broker, BoundInstance: boundinstance.Inputs{Instance: si, Class: o.Class, Plan: o.Plan,
+	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: rulestest.T0}, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
 		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *rules.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
 	s.in.Parameters.Known = true
 	for _, edit := range edits {

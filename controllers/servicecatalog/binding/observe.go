@@ -13,7 +13,6 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
@@ -82,7 +81,7 @@ func (r *Reconciler) observeLeftBehind(ctx context.Context, s *scope) (err error
 
 // findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
 // the instance, such as that it is unusable.
-func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound boundinstance.Inputs, err error) {
+func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound bindingrules.BoundInstance, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
 	waiting, cancel := context.WithTimeout(ctx, engine.RecordTimeout)
 	defer cancel()

@@ -23,7 +23,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -67,7 +66,7 @@ var instanceChanged = predicate.Funcs{
 		was, is := &before.Status, &after.Status
 		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
 			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || rules.Fingerprint(rules.NonNil(was.ExternalProperties)) != rules.Fingerprint(rules.NonNil(is.ExternalProperties)) || was.CurrentOperation != is.CurrentOperation ||
-			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || boundinstance.IsStalled(before) != boundinstance.IsStalled(after)
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || bindingrules.IsInstanceStalled(before) != bindingrules.IsInstanceStalled(after)
 	},
 }
 

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/pager/gitops"
 )
 
 const (
@@ -76,7 +75,7 @@ func expired(a *v1beta1.Alert, in Inputs) bool {
 
 // purgeTime is when the Alert deletes itself; zero: never, or not known yet.
 func purgeTime(a *v1beta1.Alert) time.Time {
-	if a.Spec.TTLSecondsAfterFinished == nil || a.Status.FinishedTime == nil || gitops.TrackedBy(a) != "" {
+	if a.Spec.TTLSecondsAfterFinished == nil || a.Status.FinishedTime == nil || TrackedBy(a) != "" {
 		return time.Time{}
 	}
 	return a.Status.FinishedTime.Add(time.Duration(*a.Spec.TTLSecondsAfterFinished) * time.Second)

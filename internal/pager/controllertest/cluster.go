@@ -18,7 +18,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
-	"github.com/gophernetes/bellhop/internal/pager/receivers/waiting"
 )
 
 // NewCluster returns an API server in memory, with the indexes of the manager's cache.
@@ -31,7 +30,7 @@ func NewCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object)
 	isDefault := func(o client.Object) []string { return []string{strconv.FormatBool(receivers.IsDefault(o))} }
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}, &v1beta1.Receiver{}).
 		WithIndex(&v1beta1.Receiver{}, "isDefault", isDefault).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", isDefault).
-		WithIndex(&v1beta1.Alert{}, waiting.Index, waiting.Keys).
+		WithIndex(&v1beta1.Alert{}, receivers.WaitingIndex, receivers.WaitingKeys).
 		WithInterceptorFuncs(funcs).Build()
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // Answer is the broker's answer to a request about a binding.
@@ -131,11 +130,11 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 // of fetching them again, or of the removal of those before them. That removal does not replace what is wrong with the present ones.
 func (ap *application) SetConditions(set rules.ConditionSet) {
 	s := &ap.status
-	isOfPredecessor := validity.IsPredecessor(s, ap.call.ID) && !ap.IsDeleting()
+	isOfPredecessor := isPredecessor(s, ap.call.ID) && !ap.IsDeleting()
 	if isOfPredecessor && !rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) {
 		return
 	}
-	if beside := ap.phase.IsReplacement() || ap.call.Recheck || isOfPredecessor; beside && bindingphase.IsDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
+	if beside := ap.phase.IsReplacement() || ap.call.Recheck || isOfPredecessor; beside && bindingphase.IsDelivered(s) && !hasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
 		set = stillInjectedConditions(rules.Uncapitalize(set.Message))
 	}
 	setBindingConditions(s, set, ap.Now)

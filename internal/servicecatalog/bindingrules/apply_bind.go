@@ -11,9 +11,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // Change returns the creation of a binding, which is the only change that brokers know.
@@ -98,8 +96,8 @@ func (ap *application) recordBound() {
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
-	if found := ap.Answer.Binding; found != nil && (!ap.call.Repeat || validity.HasExpiry(found)) {
-		validity.RecordExpiry(s, found, ap.Now)
+	if found := ap.Answer.Binding; found != nil && (!ap.call.Repeat || hasExpiry(found)) {
+		recordExpiry(s, found, ap.Now)
 	}
 	ap.SetConditions(undelivered)
 }
@@ -193,7 +191,7 @@ func (ap *application) revertAfter(message string) {
 	ap.phase = bindingphase.Phase{}
 	switch {
 	case a.Stopped:
-		rebind.RecordHandled(s)
+		recordRebindHandled(s)
 		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	case bindingphase.IsDelivered(s):
 		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))

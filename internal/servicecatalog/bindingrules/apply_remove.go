@@ -9,13 +9,12 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
 // predecessors: one operation at a time.
 func (ap *application) RecordRemovalAccepted() {
-	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase.IsMitigating() || ap.IsDeleting() && last {
+	if last := len(ap.status.Predecessors) == 0 || isPredecessor(&ap.status, ap.call.ID); !ap.phase.IsMitigating() || ap.IsDeleting() && last {
 		ap.BeginRemoval()
 	}
 	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(names.Removing))
@@ -39,7 +38,7 @@ func (ap *application) BeginRemoval() {
 
 // ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) ContinueRemoval() {
-	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
+	if !ap.IsDeleting() && isPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
 		ap.phase = bindingphase.Phase{Task: bindingphase.RemovingPredecessor}
 		ap.status.OperationStartTime = rules.Timestamp(ap.Now)
 	}
@@ -65,7 +64,7 @@ func (ap *application) WithRemovalText(set rules.ConditionSet) rules.ConditionSe
 func (ap *application) RecordRemoved() {
 	s := &ap.status
 	switch {
-	case validity.IsPredecessor(s, ap.call.ID):
+	case isPredecessor(s, ap.call.ID):
 		ap.recordPredecessorRemoved()
 	case ap.IsDeleting():
 		ap.recordGone()
@@ -84,7 +83,7 @@ func (ap *application) RecordRemoved() {
 
 // IsMitigation reports whether the request is part of an orphan mitigation.
 func (ap *application) IsMitigation() bool {
-	return ap.phase.IsMitigating() && !ap.IsDeleting() && !validity.IsPredecessor(&ap.status, ap.call.ID)
+	return ap.phase.IsMitigating() && !ap.IsDeleting() && !isPredecessor(&ap.status, ap.call.ID)
 }
 
 // Location returns where the binding is, or may be.
@@ -116,7 +115,7 @@ func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, 
 	switch {
 	case !b.DeletionTimestamp.IsZero():
 		return rules.ObjectDeleted
-	case validity.IsPredecessor(s, id):
+	case isPredecessor(s, id):
 		return rules.CredentialRotation
 	}
 	return rules.OrphanMitigation

@@ -10,7 +10,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -98,7 +97,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	d.phase = begun
 	s.InProgressProperties, s.Target = props, &target
 	s.UnbindStatus = v1beta1.UnbindRequired
-	rebind.RecordAttempt(d.b, &d.Status)
+	recordRebindAttempt(d.b, &d.Status)
 	d.Status.ObservedGeneration = d.b.Generation
 	if d.phase.Encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.WriteAhead = true

@@ -11,7 +11,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // quietStart is how long after its creation a binding waits for its instance before the status says so.
@@ -125,7 +124,7 @@ func (d *decision) stopRetrying(reason, message string) {
 
 // setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
 func setBindingConditions(status *v1beta1.ServiceBindingStatus, set rules.ConditionSet, now time.Time) {
-	if set.Ready == v1beta1.ConditionTrue && validity.HasEnded(status, now) {
+	if set.Ready == v1beta1.ConditionTrue && hasEnded(status, now) {
 		set = expiredConditions(status)
 	}
 	status.Conditions = set.Conditions(status.Conditions, now)

@@ -12,9 +12,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 const (
@@ -41,7 +39,7 @@ func (d *decision) ensureCredentials() {
 		d.recordSecretWritten()
 	case d.in.Secret != SecretInSync && d.in.Namespace == rules.NamespaceTerminating:
 		d.setBlocked(rules.TerminatingNamespace(d.b.Namespace))
-	case rebind.IsRequested(d.b, &d.Status):
+	case isRebindRequested(d.b, &d.Status):
 		d.startReplacement()
 	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
 		if d.recoverCredentials(); d.isWaiting() {
@@ -49,7 +47,7 @@ func (d *decision) ensureCredentials() {
 		}
 	case d.isRenewalDue() && !d.isRemovalFirst():
 		d.startReplacement()
-	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
+	case IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
 	case !d.removeRetired():
 		d.steady()
 	}
@@ -65,7 +63,7 @@ func (d *decision) isWaiting() bool {
 
 // writeSecret has the credentials written that the broker has returned.
 func (d *decision) writeSecret() {
-	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Recorded(d.in.BoundInstance.Instance)
+	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, RecordedFingerprint(d.in.BoundInstance.Instance)
 }
 
 // unwritten returns why the credentials of the present id were not written; nil: they were, there were none, or the instance was updated
@@ -75,7 +73,7 @@ func (d *decision) unwritten() *Unwritten {
 	if u == nil || u.BindingID != d.id() {
 		return nil
 	}
-	if is := validity.Fingerprint(d.in.BoundInstance.Instance); is != "" && is != u.InstanceFingerprint {
+	if is := InstanceFingerprint(d.in.BoundInstance.Instance); is != "" && is != u.InstanceFingerprint {
 		return nil
 	}
 	return u
@@ -85,7 +83,7 @@ func (d *decision) unwritten() *Unwritten {
 // the user requests new credentials meanwhile.
 func (d *decision) isSuccessorRejected() bool {
 	u := d.unwritten()
-	return u != nil && (u.Unfit || u.SecretsVersion != "" && rebind.IsRequested(d.b, &d.Status))
+	return u != nil && (u.Unfit || u.SecretsVersion != "" && isRebindRequested(d.b, &d.Status))
 }
 
 // awaitWrite has the binding wait while what kept its credentials from being written lasts, says so in the conditions, and reports whether
@@ -166,7 +164,7 @@ func (d *decision) recheck() bool {
 			d.Request.Repeat, d.Request.Recheck = true, true
 		}
 	default:
-		d.Status.InstanceFingerprint = validity.Fingerprint(d.in.BoundInstance.Instance)
+		d.Status.InstanceFingerprint = InstanceFingerprint(d.in.BoundInstance.Instance)
 		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again: if they are not valid any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
 	}
 	return d.Request != nil || d.Need != ""
@@ -275,7 +273,7 @@ func (d *decision) recoverCredentials() {
 }
 
 // hasEnded reports whether the credentials have expired.
-func (d *decision) hasEnded() bool { return validity.HasEnded(&d.Status, d.in.Now) }
+func (d *decision) hasEnded() bool { return hasEnded(&d.Status, d.in.Now) }
 
 // enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
 // since no other part of the status says whether it has to change.
@@ -293,8 +291,8 @@ func (d *decision) enforceExpiry() {
 
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
-	at := validity.Renewal(&d.Status, d.in.Now)
-	if rebind.IsPending(d.b, &d.Status) {
+	at := renewal(&d.Status, d.in.Now)
+	if isRebindPending(d.b, &d.Status) {
 		at = d.in.Now
 	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal

@@ -13,13 +13,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // Inputs is what the decision about a binding depends on, beside the object.
@@ -27,7 +24,7 @@ type Inputs struct {
 	operation.Inputs
 
 	// BoundInstance is the instance that the spec refers to, or why it does not exist.
-	BoundInstance boundinstance.Inputs
+	BoundInstance BoundInstance
 	// Broker is that of the binding's target; nil: it does not exist.
 	Broker v1beta1.Broker
 	// Secret is what is known of the binding's Secret; SecretID is the id whose credentials it has, and SecretVersion its
@@ -187,7 +184,7 @@ func (d *decision) proceed() {
 // those that the broker returns after an update of its instance are fetched, or wait to be written.
 func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
-	return rules.IsTrue(rules.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
+	return rules.IsTrue(rules.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !IsMadeBefore(&b.Status, instance)
 }
 
 func (d *decision) id() string { return rules.BindingID(d.b, &d.Status) }
@@ -242,13 +239,13 @@ func (d *decision) hasNothingAtBroker() bool {
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() rules.Schedule {
 	s := d.in.Schedule(d.b, d.Status.Common())
-	s.Requested, s.Removing = rebind.IsRequested(d.b, &d.Status), d.phase.IsUnbinding()
+	s.Requested, s.Removing = isRebindRequested(d.b, &d.Status), d.phase.IsUnbinding()
 	return s
 }
 
 // isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *decision) isStopped() bool {
-	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !rebind.IsRequested(d.b, &d.Status)
+	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !isRebindRequested(d.b, &d.Status)
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
@@ -256,7 +253,7 @@ func (d *decision) renewAttempts() {
 	schedule := d.schedule()
 	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {
 		d.Requested = schedule.Requested
-		rebind.RecordAttempt(d.b, &d.Status)
+		recordRebindAttempt(d.b, &d.Status)
 	}
 }
 

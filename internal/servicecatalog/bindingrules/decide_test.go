@@ -13,12 +13,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // What runs is asked for with the plan that it began with, whichever the instance has by now.
@@ -89,8 +87,8 @@ func TestDecideBinding(t *testing.T) {
 			f.in.Parameters.Blocker = rules.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 		}), "nothing: ErrorWithParameters"},
 
-		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "wait"},
-		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "nothing: ReferencesNonexistentInstance"},
+		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "wait"},
+		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
 		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
 		"instance stalled, young": {"it does not come soon", bfs(func(f *fixture) {
 			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: []v1beta1.Condition{
@@ -169,7 +167,7 @@ func TestDecideBinding(t *testing.T) {
 		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
 		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
 		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
-		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "unbind id"},
+		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "unbind id"},
 		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
 		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating }), "wait"},
@@ -633,12 +631,12 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	a := with(201)
 	a.Binding.ExpiresAt = brief.in.Now.Add(time.Second)
 	brief.after(a)
-	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
+	brief.in.Now = brief.in.Now.Add(minInterval / 2)
 	next := brief.step()
 	if next.Request != nil || next.RequeueAt.IsZero() || rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
 		t.Errorf("of one that has ended at once: %s", next.say())
 	}
-	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
+	brief.in.Now = brief.in.Now.Add(minInterval / 2)
 	if got := brief.step().say(); got != "journal bind "+next1 {
 		t.Errorf("then: %s", got)
 	}

@@ -14,9 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // remove decides on a binding that is being deleted.
@@ -59,7 +57,7 @@ func (d *decision) remove() {
 func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
-		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
+		retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID, d.phase = "", d.phase.WithoutPredecessor()
 	}
 	if d.phase.IsUnbinding() {
@@ -112,7 +110,7 @@ func (d *decision) mitigate() {
 // recordSecretWritten records that the Secret has the credentials of the present id, as a process that was stopped has written it.
 func (d *decision) recordSecretWritten() {
 	d.phase.Encode(&d.Status)
-	d.Status.InstanceFingerprint = validity.Recorded(d.in.BoundInstance.Instance)
+	d.Status.InstanceFingerprint = RecordedFingerprint(d.in.BoundInstance.Instance)
 	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
 	d.phase = bindingphase.Of(&d.Status)
 	d.RequeueAt = d.in.Now // what time alone changes from now on is decided next
@@ -122,12 +120,12 @@ func (d *decision) recordSecretWritten() {
 // the bind request is due soon as well. A request during a replacement waits until that has ended.
 func (d *decision) renewRemoval() {
 	isRetry := !d.b.DeletionTimestamp.IsZero() || d.phase.IsMitigating() && !d.phase.IsReplacement()
-	if !isRetry || !rebind.IsRequested(d.b, &d.Status) {
+	if !isRetry || !isRebindRequested(d.b, &d.Status) {
 		return
 	}
 	s := &d.Status
 	d.Requested = true
-	rebind.RecordAttempt(d.b, &d.Status)
+	recordRebindAttempt(d.b, &d.Status)
 	if a := s.Attempts; a != nil {
 		a.Backoff, a.Mitigation, a.Stopped = v1beta1.Backoff{}, v1beta1.Mitigation{}, false
 	}
@@ -235,9 +233,9 @@ func (d *decision) tooManyLeftBehind() *rules.Blocker {
 	if full == nil || catalog.IsRetained(d.b) {
 		return nil
 	}
-	if d.Requested || rebind.IsRequested(d.b, &d.Status) {
+	if d.Requested || isRebindRequested(d.b, &d.Status) {
 		operation.RenewCleanUps(s)
-		rebind.RecordAttempt(d.b, &d.Status)
+		recordRebindAttempt(d.b, &d.Status)
 	}
 	return full
 }

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -29,7 +28,7 @@ func TestConditionsOfABindingThatWaits(t *testing.T) {
 	stalled := instance(func(si *v1beta1.ServiceInstance) {
 		si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue}}
 	})
-	none := func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }
+	none := func(f *fixture) { f.in.BoundInstance = BoundInstance{} }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string

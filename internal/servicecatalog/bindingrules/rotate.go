@@ -11,9 +11,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // mayRotate reports whether the broker can be asked to rotate the present binding: the plan can, and the broker would not refuse the
@@ -53,7 +51,7 @@ func (d *decision) startReplacement() {
 		d.phase.Task = bindingphase.Rotating
 	}
 	s.OperationStartTime = rules.Timestamp(d.in.Now)
-	rebind.RecordAttempt(d.b, &d.Status)
+	recordRebindAttempt(d.b, &d.Status)
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
 	}
@@ -164,7 +162,7 @@ func (d *decision) replace() {
 // removes it at once.
 func (d *decision) retireFormer() {
 	if s := &d.Status; s.PredecessorID != "" && !d.phase.IsReplacement() {
-		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
+		retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID = ""
 		d.phase = bindingphase.Of(s)
 	}
@@ -189,8 +187,8 @@ func (d *decision) removeRetired() bool {
 	}
 	first := s.Predecessors[0]
 	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
-		validity.Sort(d.b, s, d.in.Now)
-		validity.Prefer(s, d.isRemovable)
+		sortPredecessors(d.b, s, d.in.Now)
+		preferPredecessor(s, d.isRemovable)
 		if first = s.Predecessors[0]; !d.isRetired(first) {
 			return false
 		}

@@ -15,9 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rebind"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // SecretCacheDelay is how long the cache may take to show a Secret that this process has written or read.
@@ -136,12 +134,12 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	}
 	replaces := ap.phase.IsReplacement()
 	if replaces {
-		validity.Retire(b, s, s.PredecessorID, now)
+		retire(b, s, s.PredecessorID, now)
 		s.PredecessorID = ""
-		rebind.RecordHandled(s)
+		recordRebindHandled(s)
 	}
-	if delivered != nil && (replaces || validity.HasExpiry(delivered)) { // otherwise the end is unchanged, or not known
-		validity.RecordExpiry(s, delivered, now)
+	if delivered != nil && (replaces || hasExpiry(delivered)) { // otherwise the end is unchanged, or not known
+		recordExpiry(s, delivered, now)
 	}
 	ap.phase = bindingphase.Phase{}
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
@@ -145,8 +144,8 @@ func TestTheServiceIsThatOfTheInstance(t *testing.T) {
 		"in the catalog":         {bfs(bound1), bindingsecret.Service{Class: class, Broker: broker}},
 		"no longer in it":        {bfs(bound1, removed), bindingsecret.Service{Class: "by-name", Broker: broker}},
 		"of another instance":    {bfs(bound1, elsewhere), bindingsecret.Service{Broker: broker}},
-		"whose instance is gone": {bfs(bound1, func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), bindingsecret.Service{Broker: broker}},
-		"of nothing":             {bfs(func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), bindingsecret.Service{}},
+		"whose instance is gone": {bfs(bound1, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{Broker: broker}},
+		"of nothing":             {bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{}},
 	} {
 		f := newFixture(test.is...)
 		if got := ServiceOf(f.b, f.in); got != test.want {

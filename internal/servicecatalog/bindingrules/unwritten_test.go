@@ -14,7 +14,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // copying is a binding whose Secret gets the keys of another one.
@@ -57,7 +56,7 @@ func (f *fixture) notWritten(a Answer, u Unwritten) {
 	next := f.step()
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
-	u.Time, u.Message, u.InstanceFingerprint = f.in.Now, "x", validity.Fingerprint(f.in.BoundInstance.Instance)
+	u.Time, u.Message, u.InstanceFingerprint = f.in.Now, "x", InstanceFingerprint(f.in.BoundInstance.Instance)
 	f.in.Memory.RecordUnwritten(u)
 }
 

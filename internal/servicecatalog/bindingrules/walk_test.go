@@ -24,13 +24,11 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/boundinstance"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/validity"
 )
 
 // bindingWalk takes a binding through edits of it and of its Secret, answers, lost
@@ -357,7 +355,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
 	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
-		BoundInstance: boundinstance.Inputs{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
+		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(b.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
@@ -550,7 +548,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.ID] && !validity.IsPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.oneShot && !call.CleanUp) { // credentials that are told once may be in no Secret after a restore
+	if w.wasReady[call.ID] && !isPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.oneShot && !call.CleanUp) { // credentials that are told once may be in no Secret after a restore
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.ID)
 	}
 	h := w.held[call.ID]
@@ -636,7 +634,7 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 func (w *bindingWalk) refuseWrite(b *v1beta1.ServiceBinding, world *Inputs) {
 	b.Status.InstanceFingerprint = w.b.Status.InstanceFingerprint
 	b.Status = ApplySecretRefused(b, b.Status, "too large", false, w.now)
-	w.known.RecordUnwritten(Unwritten{Unfit: w.updates.IntN(2) == 0, SecretsVersion: world.SecretsVersion, InstanceFingerprint: validity.Fingerprint(w.instance), Message: "too large", Time: w.now})
+	w.known.RecordUnwritten(Unwritten{Unfit: w.updates.IntN(2) == 0, SecretsVersion: world.SecretsVersion, InstanceFingerprint: InstanceFingerprint(w.instance), Message: "too large", Time: w.now})
 	w.unrecorded = b.Status.DeepCopy()
 }
 
@@ -903,7 +901,7 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.b.Status)
 	}
 	switch {
-	case h == nil && w.forgetful && !validity.IsPredecessor(&w.b.Status, call.ID): // the predecessors are removed one after the other
+	case h == nil && w.forgetful && !isPredecessor(&w.b.Status, call.ID): // the predecessors are removed one after the other
 		return saidOf(osbresult.Unknown, 500)
 	case h == nil:
 		return saidOf(osbresult.Gone, 410)

@@ -1,9 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package boundinstance has what a binding needs to know of its instance: the class and the plan that it has at the broker, and whether it can
-// be bound to.
-package boundinstance
+package bindingrules
 
 import (
 	"fmt"
@@ -15,8 +13,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Inputs are the instance of a binding, with the class and the plan that it has at the broker.
-type Inputs struct {
+// BoundInstance are the instance of a binding, with the class and the plan that it has at the broker.
+type BoundInstance struct {
 	Instance *v1beta1.ServiceInstance
 	Class    v1beta1.Class
 	Plan     v1beta1.Plan
@@ -29,7 +27,7 @@ type Inputs struct {
 }
 
 // Effective returns what the instance's plan supports; nothing where the plan is not known.
-func (in Inputs) Effective() catalog.Effective {
+func (in BoundInstance) Effective() catalog.Effective {
 	if in.Class != nil && in.Plan != nil {
 		return catalog.EffectiveOf(in.Class, in.Plan)
 	}
@@ -37,7 +35,7 @@ func (in Inputs) Effective() catalog.Effective {
 }
 
 // Blocker returns why a binding cannot be made to the instance; nil: it can.
-func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *rules.Blocker {
+func (in BoundInstance) Blocker(b *v1beta1.ServiceBinding) *rules.Blocker {
 	name := b.Spec.InstanceRef.Name
 	if in.Instance == nil {
 		return rules.MissingReference(b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, b.Namespace))
@@ -63,15 +61,15 @@ func (in Inputs) Blocker(b *v1beta1.ServiceBinding) *rules.Blocker {
 }
 
 // wait is the blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
-func (in Inputs) wait(reason, message string) *rules.Blocker {
-	if IsStalled(in.Instance) {
+func (in BoundInstance) wait(reason, message string) *rules.Blocker {
+	if IsInstanceStalled(in.Instance) {
 		return rules.BlockedBy(reason, message)
 	}
 	return rules.InProgress(reason, message)
 }
 
-// IsStalled reports whether an instance is Stalled.
-func IsStalled(instance *v1beta1.ServiceInstance) bool {
+// IsInstanceStalled reports whether an instance is Stalled.
+func IsInstanceStalled(instance *v1beta1.ServiceInstance) bool {
 	return instance != nil && rules.IsTrue(rules.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 

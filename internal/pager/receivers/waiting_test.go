@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package waiting
+package receivers
 
 import (
 	"slices"
@@ -13,7 +13,7 @@ import (
 // TestAnAlertWithoutReceiversWaitsForADefault: the receivers of its status are no longer named.
 func TestAnAlertWithoutReceiversWaitsForADefault(t *testing.T) {
 	a := &v1beta1.Alert{Status: v1beta1.AlertStatus{Deliveries: []v1beta1.Delivery{{Kind: v1beta1.KindReceiver, Name: "team", State: v1beta1.DeliverySent}}}}
-	if !slices.Contains(Keys(a), defaultReceiver) {
+	if !slices.Contains(WaitingKeys(a), defaultReceiver) {
 		t.Error("a default would not be noticed")
 	}
 }

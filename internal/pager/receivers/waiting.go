@@ -1,8 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package waiting finds the Alerts that wait for a receiver, with an index of the cache.
-package waiting
+package receivers
 
 import (
 	"context"
@@ -13,14 +12,13 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
-	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
 
 // The name of the cache's index, and keys in it.
 const (
-	// Index has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver. A finished Alert is
+	// WaitingIndex has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver. A finished Alert is
 	// in it by the receivers that forget an active alert.
-	Index = "waitingFor"
+	WaitingIndex = "waitingFor"
 
 	anyReceiver     = "*"
 	defaultReceiver = "default"
@@ -31,8 +29,8 @@ func waitingKey(ref v1beta1.ReceiverRef) string {
 	return string(ref.Kind) + "/" + ref.Name
 }
 
-// Keys returns the keys of an Alert in the index, which name what the Alert waits for.
-func Keys(obj client.Object) []string {
+// WaitingKeys returns the keys of an Alert in the index, which name what the Alert waits for.
+func WaitingKeys(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
 	if finished && a.DeletionTimestamp.IsZero() {
@@ -64,13 +62,13 @@ func forgottenBy(a *v1beta1.Alert) (keys []string) {
 }
 
 // Dependents finds the Alerts that a change of another object may unblock.
-type Dependents struct{ receivers.Resolver }
+type Dependents struct{ Resolver }
 
 // OfReceiver returns the Alerts that a change of a receiver may unblock.
 func (d Dependents) OfReceiver(ctx context.Context, receiver client.Object) []reconcile.Request {
-	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
+	ref := v1beta1.ReceiverRef{Kind: KindOf(receiver), Name: receiver.GetName()}
 	requests := d.forKey(ctx, receiver.GetNamespace(), waitingKey(ref))
-	if receivers.IsDefault(receiver) {
+	if IsDefault(receiver) {
 		requests = append(requests, d.forKey(ctx, receiver.GetNamespace(), defaultReceiver)...)
 	}
 	return requests
@@ -108,18 +106,18 @@ func AlertsFor(ctx context.Context, cache client.Reader, namespace string, ref v
 	return alertsWithKey(ctx, cache, namespace, waitingKey(ref))
 }
 
-// Unfinished returns the Alerts that are not finished.
-func Unfinished(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
+// UnfinishedAlerts returns the Alerts that are not finished.
+func UnfinishedAlerts(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
 	return alertsWithKey(ctx, cache, "", anyReceiver)
 }
 
 func alertsWithKey(ctx context.Context, cache client.Reader, namespace, key string) ([]v1beta1.Alert, error) {
 	var alerts v1beta1.AlertList
-	err := cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{Index: key}, client.UnsafeDisableDeepCopy)
+	err := cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{WaitingIndex: key}, client.UnsafeDisableDeepCopy)
 	return alerts.Items, err
 }
 
-// AddIndex adds the index to a cache.
-func AddIndex(ctx context.Context, indexer client.FieldIndexer) error {
-	return indexer.IndexField(ctx, &v1beta1.Alert{}, Index, Keys)
+// AddWaitingIndex adds the index to a cache.
+func AddWaitingIndex(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, &v1beta1.Alert{}, WaitingIndex, WaitingKeys)
 }

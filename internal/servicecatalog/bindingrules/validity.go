@@ -1,9 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package validity has the times of a binding's credentials: when they end, when they are replaced, and when the bindings that they have
-// replaced are removed; and whether the instance has changed since they were made.
-package validity
+package bindingrules
 
 import (
 	"slices"
@@ -20,14 +18,14 @@ import (
 const (
 	// renewAhead is how long before the broker's renew_before credentials are replaced.
 	renewAhead = 10 * time.Second
-	// MinInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, whatever the broker
+	// minInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, whatever the broker
 	// says.
-	MinInterval, maxInterval = 30 * time.Second, 10 * time.Minute
+	minInterval, maxInterval = 30 * time.Second, 10 * time.Minute
 )
 
-// Renewal returns when the credentials are replaced; zero: never. Without a renew_before of the broker's that is when two thirds of their
+// renewal returns when the credentials are replaced; zero: never. Without a renew_before of the broker's that is when two thirds of their
 // lifetime are over, since a running Pod sees a mounted Secret up to 90 s later.
-func Renewal(s *v1beta1.ServiceBindingStatus, now time.Time) time.Time {
+func renewal(s *v1beta1.ServiceBindingStatus, now time.Time) time.Time {
 	if s.RenewBefore == nil && s.ExpiresAt == nil {
 		return time.Time{}
 	}
@@ -61,28 +59,28 @@ func interval(lifetime time.Duration) time.Duration {
 	if lifetime <= 0 { // one of the two clocks is wrong
 		return maxInterval
 	}
-	return min(max(lifetime/2, MinInterval), maxInterval)
+	return min(max(lifetime/2, minInterval), maxInterval)
 }
 
-// HasEnded reports whether the credentials have expired by this clock.
-func HasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
+// hasEnded reports whether the credentials have expired by this clock.
+func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
 	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
 }
 
-// RecordExpiry records when credentials that the broker has returned end.
-func RecordExpiry(s *v1beta1.ServiceBindingStatus, binding *osbresult.Binding, now time.Time) {
+// recordExpiry records when credentials that the broker has returned end.
+func recordExpiry(s *v1beta1.ServiceBindingStatus, binding *osbresult.Binding, now time.Time) {
 	end, renewal := expiryTime(binding.ExpiresAt), expiryTime(binding.RenewBefore)
-	if HasExpiry(binding) && s.IssuedAt != nil && end.Equal(s.ExpiresAt) && renewal.Equal(s.RenewBefore) {
+	if hasExpiry(binding) && s.IssuedAt != nil && end.Equal(s.ExpiresAt) && renewal.Equal(s.RenewBefore) {
 		return // the same ones
 	}
 	s.ExpiresAt, s.RenewBefore, s.IssuedAt = end, renewal, nil
-	if HasExpiry(binding) {
+	if hasExpiry(binding) {
 		s.IssuedAt = rules.Timestamp(now)
 	}
 }
 
-// HasExpiry reports whether the broker has said when the credentials end.
-func HasExpiry(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
+// hasExpiry reports whether the broker has said when the credentials end.
+func hasExpiry(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
 
 // expiryTime returns a time of the broker's for the status; nil: the broker gave none.
 func expiryTime(t time.Time) *metav1.Time {
@@ -92,9 +90,9 @@ func expiryTime(t time.Time) *metav1.Time {
 	return rules.Timestamp(t)
 }
 
-// Retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
+// retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
 // expire. Where they have expired already by this clock, that says nothing about the applications that use them.
-func Retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
+func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
 	at := now.Add(catalog.RotationOverlap(b))
 	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
 		at = end.Time
@@ -102,9 +100,9 @@ func Retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id strin
 	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *rules.Timestamp(at)})
 }
 
-// Sort puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
+// sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
 // time was recorded, and the overlap may have been shortened (R11).
-func Sort(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
+func sortPredecessors(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
 	latest := now.Add(catalog.RotationOverlap(b))
 	for i := range s.Predecessors {
 		if p := &s.Predecessors[i]; p.RemoveAt.After(latest) {
@@ -114,30 +112,30 @@ func Sort(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.T
 	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
 }
 
-// Prefer puts the first predecessor for which something holds before the others.
-func Prefer(s *v1beta1.ServiceBindingStatus, holds func(v1beta1.PredecessorBinding) bool) {
+// preferPredecessor puts the first predecessor for which something holds before the others.
+func preferPredecessor(s *v1beta1.ServiceBindingStatus, holds func(v1beta1.PredecessorBinding) bool) {
 	if i := slices.IndexFunc(s.Predecessors, holds); i > 0 {
 		first := s.Predecessors[i]
 		s.Predecessors = slices.Insert(slices.Delete(s.Predecessors, i, i+1), 0, first)
 	}
 }
 
-// IsPredecessor reports whether an id is that of a binding that was replaced.
-func IsPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
+// isPredecessor reports whether an id is that of a binding that was replaced.
+func isPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
 	return slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == id })
 }
 
-// Fingerprint identifies the plan and the parameters that an instance has at the broker; empty: it has none, or is being updated.
-func Fingerprint(instance *v1beta1.ServiceInstance) string {
+// InstanceFingerprint identifies the plan and the parameters that an instance has at the broker; empty: it has none, or is being updated.
+func InstanceFingerprint(instance *v1beta1.ServiceInstance) string {
 	if instance == nil || instance.Status.CurrentOperation != "" {
 		return ""
 	}
-	return Recorded(instance)
+	return RecordedFingerprint(instance)
 }
 
-// Recorded is the fingerprint that is recorded with credentials. During an update it is that of what the instance had before, so that they are
+// RecordedFingerprint is the fingerprint that is recorded with credentials. During an update it is that of what the instance had before, so that they are
 // fetched again once it has something else.
-func Recorded(instance *v1beta1.ServiceInstance) string {
+func RecordedFingerprint(instance *v1beta1.ServiceInstance) string {
 	if instance == nil || instance.Status.ExternalProperties == nil {
 		return ""
 	}
@@ -146,6 +144,6 @@ func Recorded(instance *v1beta1.ServiceInstance) string {
 
 // IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.
 func IsMadeBefore(s *v1beta1.ServiceBindingStatus, instance *v1beta1.ServiceInstance) bool {
-	was, is := s.InstanceFingerprint, Fingerprint(instance)
+	was, is := s.InstanceFingerprint, InstanceFingerprint(instance)
 	return was != "" && is != "" && was != is
 }

@@ -1,8 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gitops knows the metadata of tools that keep objects as a repository has them.
-package gitops
+package alertrules
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
