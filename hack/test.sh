@@ -19,7 +19,7 @@ contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
 modules=${MODULES:-./}
 suites=
 if contains "$modules" test/; then
-	suites=${SUITES:-pager servicecatalog plugin admission removal certificates injection ingest hostile namespaces apigroups upgrade chart docs conversion internal bench faults sender}
+	suites=${SUITES:-pager servicecatalog plugin admission removal certificates injection ingest hostile namespaces apigroups outage upgrade chart docs conversion internal bench faults sender}
 fi
 
 # All suites run the operator's binary as it is deployed, and the kubectl plugin's as it is released. Programs that several suites need
@@ -123,6 +123,7 @@ start_package ingest
 start_package hostile
 start_package namespaces
 start_package apigroups
+start_package outage
 start_package upgrade
 start_package chart
 start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
