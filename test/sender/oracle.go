@@ -251,6 +251,9 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 			continue
 		}
 		named := s.named[groupOf(a.Labels)]
+		if a.Name == source+"-more" && named.Before(s.listedAt) { // it has alerts of all groups
+			named = time.Time{}
+		}
 		switch {
 		case s.hasBeen(s.goneSince, bound):
 			o.fail("not ended/"+about, "it fires nowhere, or is muted, since %s, but fires in Alert %s: %s", s.goneSince.Sub(o.sim.began), a.Name, describe(found, r.id))

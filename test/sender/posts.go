@@ -147,6 +147,9 @@ func (o *oracle) posting(source, from string, body []byte) (answered func(code i
 
 // listed records that a post has listed an alert as firing.
 func (s *seen) listed(group string, began time.Time, code int) {
+	if code == 0 { // it may have been stored
+		delete(s.named, group)
+	}
 	if code != 200 {
 		return
 	}
