@@ -19,10 +19,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
+
+// Provider describes Kubernetes Events to the registry. Their sender needs the API server's client, see New.
+var Provider = notify.Provider[v1beta1.EventProvider]{
+	Modes: []notify.Mode{{
+		Repeat:  notify.Once + ", as long as Kubernetes keeps Events, by default an hour",
+		Key:     "the name of the Event",
+		Update:  notify.OwnMessage,
+		Resolve: notify.OwnMessage,
+		Links:   notify.Lines,
+		Sent:    "the Event exists; it notifies no person",
+	}},
+}
 
 // Event has the fields of an object of events.k8s.io/v1 that depend on the message.
 type Event struct {
