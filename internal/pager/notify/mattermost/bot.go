@@ -39,6 +39,33 @@ type post struct {
 	PendingPostID string `json:"pending_post_id,omitempty"`
 }
 
+func newBot(config Config, client *outbound.Client) (*Bot, error) {
+	if config.URL == "" {
+		return nil, notify.Invalid("url", "must be set for a bot, which has a token: the address of the server")
+	}
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	token, err := notify.Token("token", "the token of a bot", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if config.ChannelID == "" {
+		return nil, notify.Invalid("channelID", "must be the id of a channel, for a bot")
+	}
+	api := base.JoinPath("api", "v4")
+	b := &Bot{
+		connection: newConnection(config, client, token),
+		posts:      api.JoinPath("posts"),
+		me:         api.JoinPath("users", "me"),
+		channelID:  config.ChannelID,
+		token:      token,
+	}
+	b.Header.Set("Authorization", "Bearer "+token)
+	return b, nil
+}
+
 // Send makes one attempt. It makes up to three requests where the post cannot be edited, and two where it continues an earlier one.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Fired || !b.IsID(serverID, k.ExternalID) {

@@ -134,47 +134,6 @@ func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	return newWebhook(config, client)
 }
 
-func newBot(config Config, client *outbound.Client) (*Bot, error) {
-	if config.URL == "" {
-		return nil, notify.Invalid("url", "must be set for a bot, which has a token: the address of the server")
-	}
-	base, err := notify.ParseBaseURL("url", config.URL)
-	if err != nil {
-		return nil, err
-	}
-	token, err := notify.Token("token", "the token of a bot", config.Token)
-	if err != nil {
-		return nil, err
-	}
-	if config.ChannelID == "" {
-		return nil, notify.Invalid("channelID", "must be the id of a channel, for a bot")
-	}
-	api := base.JoinPath("api", "v4")
-	b := &Bot{
-		connection: newConnection(config, client, token),
-		posts:      api.JoinPath("posts"),
-		me:         api.JoinPath("users", "me"),
-		channelID:  config.ChannelID,
-		token:      token,
-	}
-	b.Header.Set("Authorization", "Bearer "+token)
-	return b, nil
-}
-
-func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
-	hook, err := notify.ParseURL("url", config.WebhookURL)
-	switch {
-	case err != nil:
-		return nil, err
-	case config.URL != "":
-		return nil, notify.Invalid("url", "of the server is for a bot, which needs a token; an incoming webhook's is in the Secret")
-	case config.ChannelID != "":
-		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
-	}
-	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	return &Webhook{connection: newConnection(config, client, secrets...), hook: hook, username: config.Username, iconURL: config.IconURL}, nil
-}
-
 // errorIDOf returns Mattermost's id of an error; "" where the body is not in Mattermost's format.
 func (c *connection) errorIDOf(resp *outbound.Response) string {
 	var answer struct {

@@ -43,6 +43,29 @@ var uneditable = []string{
 	messageGone, "cant_update_message", "edit_window_closed", "channel_not_found", "not_in_channel", "is_archived",
 }
 
+func newBot(config Config, client *outbound.Client) (*Bot, error) {
+	if config.URL == "" {
+		config.URL = DefaultURL
+	}
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	token, err := notify.Token("token", "the token of a bot", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if config.Channel == "" {
+		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789, for a bot")
+	}
+	return &Bot{
+		connection: newConnection(config, base, client, token),
+		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
+		token:      token,
+		channel:    config.Channel,
+	}, nil
+}
+
 // Send makes one attempt. It makes two requests where the message cannot be edited, and where it continues an earlier one.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Fired || !b.CanEdit(k.ExternalID) {

@@ -135,45 +135,6 @@ func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	return newWebhook(config, client)
 }
 
-func newBot(config Config, client *outbound.Client) (*Bot, error) {
-	if config.URL == "" {
-		config.URL = DefaultURL
-	}
-	base, err := notify.ParseBaseURL("url", config.URL)
-	if err != nil {
-		return nil, err
-	}
-	token, err := notify.Token("token", "the token of a bot", config.Token)
-	if err != nil {
-		return nil, err
-	}
-	if config.Channel == "" {
-		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789, for a bot")
-	}
-	return &Bot{
-		connection: newConnection(config, base, client, token),
-		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
-		token:      token,
-		channel:    config.Channel,
-	}, nil
-}
-
-func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
-	hook, err := notify.ParseURL("url", config.WebhookURL)
-	switch {
-	case err != nil:
-		return nil, err
-	case config.Channel != "":
-		return nil, notify.Invalid("channel", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
-	case config.URL != "":
-		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
-	}
-	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	w := &Webhook{connection: newConnection(config, hook, client, secrets...), hook: hook}
-	w.Refine = w.refine
-	return w, nil
-}
-
 func newConnection(config Config, to *url.URL, client *outbound.Client, secrets ...string) connection {
 	c := connection{HTTP: notify.NewHTTP(client, secrets...), config: config}
 	c.MayQuote = slices.Contains(hosts, to.Hostname())

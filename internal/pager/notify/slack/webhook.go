@@ -25,6 +25,22 @@ type Webhook struct {
 
 var _ notify.Sender = (*Webhook)(nil)
 
+func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
+	hook, err := notify.ParseURL("url", config.WebhookURL)
+	switch {
+	case err != nil:
+		return nil, err
+	case config.Channel != "":
+		return nil, notify.Invalid("channel", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
+	case config.URL != "":
+		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
+	}
+	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
+	w := &Webhook{connection: newConnection(config, hook, client, secrets...), hook: hook}
+	w.Refine = w.refine
+	return w, nil
+}
+
 // Send makes one attempt. It does not use the library's function, which follows redirects and has the URL in its errors.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier message
