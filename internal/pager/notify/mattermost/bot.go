@@ -13,12 +13,14 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/chat"
+	"github.com/gophernetes/bellhop/internal/pager/notify/headers"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // Bot is a notify.Sender that posts through the API.
 type Bot struct {
-	*connection
+	notify.HTTP
 	posts     *url.URL
 	me        *url.URL
 	channelID string
@@ -56,60 +58,50 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	}
 	api := base.JoinPath("api", "v4")
 	b := &Bot{
-		connection: newConnection(config, client, token),
-		posts:      api.JoinPath("posts"),
-		me:         api.JoinPath("users", "me"),
-		channelID:  config.ChannelID,
-		token:      token,
+		HTTP:      headers.NewHTTP(client, config.Headers, token),
+		posts:     api.JoinPath("posts"),
+		me:        api.JoinPath("users", "me"),
+		channelID: config.ChannelID,
+		token:     token,
 	}
 	b.Header.Set("Authorization", "Bearer "+token)
+	b.Refine = func(e *result.Error, resp *outbound.Response) { refine(&b.HTTP, e, resp) }
 	return b, nil
 }
 
 // Send makes one attempt. It makes up to three requests where the post cannot be edited, and two where it continues an earlier one.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Fired || !b.IsID(serverID, k.ExternalID) {
-		return b.create(ctx, m, k)
-	}
-	resp, cuts, err := b.edit(ctx, m, k.ExternalID)
-	switch {
-	case err == nil:
-		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
-	case !isUneditable(resp):
-		return result.Receipt{}, err
-	case m.Event == result.Resolved:
-		gone, err := b.isDeleted(ctx, k.ExternalID)
-		if err != nil {
-			return result.Receipt{}, notify.NotSent(err)
-		}
-		if gone {
-			return result.Receipt{Note: "the post is gone already"}, nil
-		}
-	}
-	return b.create(ctx, m, k)
+	return chat.EditOrPost(ctx, b, m, k, b.edit, b.create)
 }
 
-// edit replaces the text of a post, and returns a note of what was cut.
-func (b *Bot) edit(ctx context.Context, m notify.Message, id string) (resp *outbound.Response, cuts string, err error) {
+// edit is a chat.Edit: it replaces the text of the post.
+func (b *Bot) edit(ctx context.Context, m notify.Message, k notify.Key) (receipt result.Receipt, mayPost bool, err error) {
 	text, cuts := render(m)
-	resp, err = b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(id, "patch"), post{Message: text})
-	if err == nil && b.postIDOf(resp) != id {
+	resp, err := b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
+	if err == nil && b.postIDOf(resp) != k.ExternalID {
 		err = b.BadAnswer(resp)
 	}
-	return resp, cuts, err
+	if err == nil {
+		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, false, nil
+	}
+	mayPost = isUneditable(resp)
+	if mayPost && m.Event == result.Resolved {
+		gone, err := b.isDeleted(ctx, k.ExternalID)
+		if err != nil {
+			return result.Receipt{}, false, notify.NotSent(err)
+		}
+		if gone {
+			return result.Receipt{Note: "the post is gone already"}, false, nil
+		}
+	}
+	return result.Receipt{}, mayPost, err
 }
 
 // CanEdit reports whether an external id is of a post.
 func (b *Bot) CanEdit(externalID string) bool { return b.IsID(serverID, externalID) }
 
-// create creates a post.
+// create is a chat.Post.
 func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Quiet {
-		return notify.KeptBack(), nil
-	}
-	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
-		m.RawContent, m.RawLinks = "", nil
-	}
 	text, cuts := render(m)
 	resp, err := b.RequestJSON(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
 	if err != nil {
@@ -119,11 +111,7 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (resul
 	if id == "" {
 		return result.Receipt{}, b.BadAnswer(resp)
 	}
-	receipt := result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}
-	return notify.Continue(ctx, b, m, k, receipt, func(ctx context.Context, former notify.Message) error {
-		_, _, err := b.edit(ctx, former, k.ExternalID)
-		return err
-	}), nil
+	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 // pendingID returns the key by which Mattermost recognizes a repeat. Mattermost does not check who used a key: another user
@@ -154,7 +142,7 @@ func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
 	case result.Temporary, result.Unknown, result.Unconfirmed:
 		return false, err
 	case result.Configuration, result.Permanent:
-		return resp != nil && resp.StatusCode == http.StatusNotFound && b.errorIDOf(resp) == "app.post.get.app_error", nil
+		return resp != nil && resp.StatusCode == http.StatusNotFound && errorIDOf(&b.HTTP, resp) == "app.post.get.app_error", nil
 	}
 	return false, nil
 }

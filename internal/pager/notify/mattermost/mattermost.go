@@ -84,15 +84,6 @@ func configOf(s *v1beta1.MattermostProvider) Config {
 	return Config{URL: s.URL, ChannelID: s.ChannelID, Username: s.Username, IconURL: s.IconURL}
 }
 
-// connection is what Bot and Webhook have in common.
-type connection struct{ notify.HTTP }
-
-func newConnection(config Config, client *outbound.Client, secrets ...string) *connection {
-	c := &connection{headers.NewHTTP(client, config.Headers, secrets...)}
-	c.Refine = c.refine
-	return c
-}
-
 var (
 	serverID = regexp.MustCompile(`^[a-z0-9]{26}$`)                                                     // of every object of Mattermost
 	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // no other text of a body is quoted: the server is not Mattermost's own
@@ -119,7 +110,7 @@ func check(config Config) (problems notify.Problems) {
 	return problems
 }
 
-// New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
+// New returns a *Bot or a *chat.Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	if err := check(config).Err(); err != nil {
 		return nil, err
@@ -135,19 +126,19 @@ func New(config Config, client *outbound.Client) (notify.Sender, error) {
 }
 
 // errorIDOf returns Mattermost's id of an error; "" where the body is not in Mattermost's format.
-func (c *connection) errorIDOf(resp *outbound.Response) string {
+func errorIDOf(h *notify.HTTP, resp *outbound.Response) string {
 	var answer struct {
 		ID     string `json:"id"`
 		Status int    `json:"status_code"`
 	}
-	if json.Unmarshal(resp.Body, &answer) != nil || answer.Status != resp.StatusCode || !c.IsID(errorID, answer.ID) {
+	if json.Unmarshal(resp.Body, &answer) != nil || answer.Status != resp.StatusCode || !h.IsID(errorID, answer.ID) {
 		return ""
 	}
 	return answer.ID
 }
 
-func (c *connection) refine(e *result.Error, resp *outbound.Response) {
-	id := c.errorIDOf(resp)
+func refine(h *notify.HTTP, e *result.Error, resp *outbound.Response) {
+	id := errorIDOf(h, resp)
 	notify.ClassifyRefusal(e, resp, id != "")
 	switch {
 	case id == "web.incoming_webhook.invalid.app_error": // despite HTTP 400: the webhook does not exist

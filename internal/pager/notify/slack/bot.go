@@ -14,15 +14,16 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/chat"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // Bot is a notify.Sender that posts through the Web API.
 type Bot struct {
-	connection
-	url     string
-	token   string
-	channel string
+	notify.HTTP
+	config Config
+	url    string
+	token  string
 }
 
 var (
@@ -58,43 +59,39 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	if config.Channel == "" {
 		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789, for a bot")
 	}
-	return &Bot{
-		connection: newConnection(config, base, client, token),
-		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
-		token:      token,
-		channel:    config.Channel,
-	}, nil
+	b := &Bot{
+		HTTP:   notify.NewHTTP(client, token),
+		config: config,
+		url:    strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
+		token:  token,
+	}
+	b.MayQuote = slices.Contains(hosts, base.Hostname())
+	return b, nil
 }
 
 // Send makes one attempt. It makes two requests where the message cannot be edited, and where it continues an earlier one.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Fired || !b.CanEdit(k.ExternalID) {
-		return b.post(ctx, m, k)
-	}
-	cuts, refusal, err := b.edit(ctx, m, k)
-	switch {
-	case err == nil:
-		return result.Receipt{ExternalID: k.ExternalID, Note: "HTTP 200 OK: the message was edited" + cuts}, nil
-	case !slices.Contains(uneditable, refusal):
-		return result.Receipt{}, err
-	case m.Event == result.Resolved && refusal == messageGone:
-		return result.Receipt{Note: "the message is gone already"}, nil
-	}
-	return b.post(ctx, m, k)
+	return chat.EditOrPost(ctx, b, m, k, b.edit, b.post)
 }
 
-// edit replaces the message with the external id. It returns a note of what was cut, and with an error Slack's code.
-func (b *Bot) edit(ctx context.Context, m notify.Message, k notify.Key) (cuts, refusal string, err error) {
+// edit is a chat.Edit: it replaces the message.
+func (b *Bot) edit(ctx context.Context, m notify.Message, k notify.Key) (receipt result.Receipt, mayPost bool, err error) {
 	channel, ts, _ := b.parseID(k.ExternalID)
-	message, cuts := b.render(m)
-	refusal, err = b.call(func(api *slack.Client) error {
+	message, cuts := b.config.render(m)
+	refusal, err := b.call(func(api *slack.Client) error {
 		_, edited, _, err := api.UpdateMessageContext(ctx, channel, ts, options(message, k)...)
 		if err == nil && edited != ts {
 			err = errIncomplete
 		}
 		return err
 	})
-	return cuts, refusal, err
+	switch {
+	case err == nil:
+		return result.Receipt{ExternalID: k.ExternalID, Note: "HTTP 200 OK: the message was edited" + cuts}, false, nil
+	case m.Event == result.Resolved && refusal == messageGone:
+		return result.Receipt{Note: "the message is gone already"}, false, nil
+	}
+	return result.Receipt{}, slices.Contains(uneditable, refusal), err
 }
 
 // CanEdit reports whether an external id is of a message of a bot.
@@ -103,19 +100,12 @@ func (b *Bot) CanEdit(externalID string) bool {
 	return ok
 }
 
-// post creates a message.
+// post is a chat.Post.
 func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Quiet {
-		return notify.KeptBack(), nil
-	}
-	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
-		m.RawContent, m.RawLinks = "", nil
-	}
-	message, cuts := b.render(m)
+	message, cuts := b.config.render(m)
 	var id string
 	_, err := b.call(func(api *slack.Client) error {
-		channel, ts, err := api.PostMessageContext(ctx, b.channel,
-			append(options(message, k), b.postOptions(m)...)...)
+		channel, ts, err := api.PostMessageContext(ctx, b.config.Channel, append(options(message, k), b.postOptions(m)...)...)
 		id = channel + "/" + ts
 		if _, _, ok := b.parseID(id); err == nil && !ok {
 			err = errIncomplete
@@ -125,11 +115,7 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	receipt := result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}
-	return notify.Continue(ctx, b, m, k, receipt, func(ctx context.Context, former notify.Message) error {
-		_, _, err := b.edit(ctx, former, k)
-		return err
-	}), nil
+	return result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
 }
 
 // options sets every option: the defaults of chat.update differ from those of chat.postMessage.
@@ -145,7 +131,7 @@ func options(message slack.Attachment, k notify.Key) []slack.MsgOption {
 // postOptions returns the options of a new message, which an edit does not have: Slack keeps the author, and notifies nobody of an edit.
 func (b *Bot) postOptions(m notify.Message) []slack.MsgOption {
 	options := []slack.MsgOption{slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
-	if text := b.mentions(m); text != "" {
+	if text := b.config.mentions(m); text != "" {
 		options = append(options, slack.MsgOptionText(text, false))
 	}
 	if b.config.Username != "" {
@@ -193,7 +179,7 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	default:
 		failure = b.errorOfCode(call.Response, answer.Error)
 	}
-	b.quoteCode(failure, answer.Error)
+	quoteCode(&b.HTTP, failure, answer.Error)
 	return answer.Error, failure
 }
 

@@ -17,9 +17,7 @@ package slack
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -82,12 +80,6 @@ func configOf(s *v1beta1.SlackProvider) Config {
 	return Config{Channel: s.Channel, URL: s.URL, Username: s.Username, IconEmoji: s.IconEmoji, IconURL: s.IconURL, Footer: s.Footer, Mentions: s.Mentions}
 }
 
-// connection is what Bot and Webhook have in common.
-type connection struct {
-	notify.HTTP
-	config Config
-}
-
 var (
 	hosts     = []string{"slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com"}
 	channelID = regexp.MustCompile(`^[A-Z][A-Z0-9]{1,63}$`)
@@ -120,7 +112,7 @@ func check(config Config) (problems notify.Problems) {
 	return problems
 }
 
-// New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
+// New returns a *Bot or a *chat.Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	if err := check(config).Err(); err != nil {
 		return nil, err
@@ -135,17 +127,11 @@ func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	return newWebhook(config, client)
 }
 
-func newConnection(config Config, to *url.URL, client *outbound.Client, secrets ...string) connection {
-	c := connection{HTTP: notify.NewHTTP(client, secrets...), config: config}
-	c.MayQuote = slices.Contains(hosts, to.Hostname())
-	return c
-}
-
 // quoteCode quotes the text of a response. A code is quoted of any server: it contains no other text.
-func (c *connection) quoteCode(e *result.Error, answer string) {
-	if c.IsID(code, answer) {
+func quoteCode(h *notify.HTTP, e *result.Error, answer string) {
+	if h.IsID(code, answer) {
 		e.Message += ": " + answer
 		return
 	}
-	c.Quote(e, answer)
+	h.Quote(e, answer)
 }

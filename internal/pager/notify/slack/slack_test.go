@@ -19,6 +19,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/chat"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -94,7 +95,7 @@ func TestWebhookConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.(*Webhook).MayQuote = true
+			s.(*chat.Webhook).MayQuote = true
 			return s, nil
 		},
 		Canaries:    []string{hookKey, hook, "canary/query value"},
@@ -376,7 +377,7 @@ func TestWebhookFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.(*Webhook).MayQuote = c.quotes
+			s.(*chat.Webhook).MayQuote = c.quotes
 			_, err = s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
@@ -409,7 +410,7 @@ func TestQuotesOnlySlack(t *testing.T) {
 	for url, want := range map[string]bool{
 		"https://hooks.slack.com" + hook: true, "https://hooks.slack-gov.com" + hook: true, "https://example.com" + hook: false,
 	} {
-		if s, err := New(Config{WebhookURL: url}, outboundtest.Client(t)); err != nil || s.(*Webhook).MayQuote != want {
+		if s, err := New(Config{WebhookURL: url}, outboundtest.Client(t)); err != nil || s.(*chat.Webhook).MayQuote != want {
 			t.Errorf("%q: %v, want %t", url, err, want)
 		}
 	}
@@ -438,7 +439,7 @@ func TestRender(t *testing.T) {
 			strings.Repeat("&", 256), "", strings.Repeat("&amp;", 203) + "… [cut]", "", "; the title was cut to 1024 characters",
 		},
 	} {
-		message, cuts := new(connection).render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
+		message, cuts := Config{}.render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
 		if message.Title != c.wantTitle || message.Fallback != c.wantTitle || message.Text != c.wantRaw || cuts != c.cuts {
 			t.Errorf("%s: got %+v, %q", why, message, cuts)
 		}
@@ -452,7 +453,7 @@ func TestRender(t *testing.T) {
 		"#439fe0": {Event: result.Fired, Severity: notify.Info},
 		"good":    {Event: result.Resolved, Severity: notify.Critical},
 	} {
-		if message, _ := new(connection).render(m); message.Color != color {
+		if message, _ := new(Config).render(m); message.Color != color {
 			t.Errorf("%+v: got %s, want %s", m, message.Color, color)
 		}
 	}

@@ -21,7 +21,7 @@ const (
 
 // render returns the message, and a note of what was cut. The title has severity and event in words, because a phone's
 // notification shows no color and some people see none.
-func (c *connection) render(m notify.Message) (message slack.Attachment, cuts string) {
+func (c Config) render(m notify.Message) (message slack.Attachment, cuts string) {
 	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escaped(notify.Characters))
 	if cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
@@ -36,7 +36,7 @@ func (c *connection) render(m notify.Message) (message slack.Attachment, cuts st
 		Fallback: title, // shown in a phone's notification
 		Title:    title,
 		Text:     slackutilsx.EscapeMessage(content),
-		Footer:   slackutilsx.EscapeMessage(c.config.Footer),
+		Footer:   slackutilsx.EscapeMessage(c.Footer),
 		Actions:  buttons(m),
 	}, cuts
 }
@@ -51,12 +51,12 @@ func buttons(m notify.Message) []slack.AttachmentAction {
 }
 
 // mentions returns the text that notifies the receiver's mentions; "": nobody. It is beside the attachment, in which Slack notifies nobody.
-func (c *connection) mentions(m notify.Message) string {
+func (c Config) mentions(m notify.Message) string {
 	if m.Event == result.Resolved {
 		return ""
 	}
 	var texts []string
-	for _, mention := range c.config.Mentions {
+	for _, mention := range c.Mentions {
 		texts = append(texts, mentionOf(mention))
 	}
 	return strings.Join(texts, " ")
