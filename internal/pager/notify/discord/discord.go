@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/chat"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -144,57 +145,42 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 
 // Send makes one attempt. It makes two requests where the message cannot be edited, and where it continues an earlier one.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Fired || !s.IsID(snowflake, k.ExternalID) {
-		return s.post(ctx, m, k)
-	}
-	resp, cuts, err := s.edit(ctx, m, k.ExternalID)
-	switch {
-	case err == nil:
-		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
-	// A message that does not exist may have been deleted, or belong to another webhook or thread that the receiver had before.
-	case hasError(resp, http.StatusNotFound, unknownMessage), hasError(resp, http.StatusBadRequest, threadArchived):
-		return s.post(ctx, m, k)
-	}
-	return result.Receipt{}, err
+	return chat.EditOrPost(ctx, s, m, k, s.edit, s.post)
 }
 
-// edit replaces a message, and returns a note of what was cut.
-func (s *Sender) edit(ctx context.Context, m notify.Message, id string) (resp *outbound.Response, cuts string, err error) {
+// edit is a chat.Edit: it replaces the message.
+func (s *Sender) edit(ctx context.Context, m notify.Message, k notify.Key) (receipt result.Receipt, mayPost bool, err error) {
 	body, cuts := render(m, "")
-	resp, err = s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", id), body)
-	if err == nil && resp.StatusCode != http.StatusNoContent && idOf(resp) != id {
+	resp, err := s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
+	if err == nil && resp.StatusCode != http.StatusNoContent && idOf(resp) != k.ExternalID {
 		err = s.BadAnswer(resp)
 	}
-	return resp, cuts, err
+	if err == nil {
+		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, false, nil
+	}
+	// A message that does not exist may have been deleted, or belong to another webhook or thread that the receiver had before.
+	isUnknown := hasError(resp, http.StatusNotFound, unknownMessage)
+	return result.Receipt{}, isUnknown || hasError(resp, http.StatusBadRequest, threadArchived), err
 }
 
 // CanEdit reports whether an external id is of a message.
 func (s *Sender) CanEdit(externalID string) bool { return s.IsID(snowflake, externalID) }
 
-// post creates a message.
-func (s *Sender) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Quiet {
-		return notify.KeptBack(), nil
-	}
-	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
-		m.RawContent, m.RawLinks = "", nil
-	}
+// post is a chat.Post.
+func (s *Sender) post(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	body, cuts := s.renderPost(m)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.posts, body)
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	receipt := result.Receipt{ExternalID: idOf(resp), Note: notify.StatusLine(resp.StatusCode) + cuts}
-	switch {
-	case resp.StatusCode == http.StatusNoContent: // Discord's answer to a request without wait, which relays before it may drop
-		receipt.Note = notify.StatusLine(resp.StatusCode) + ": without the message's id, by which it could be edited" + cuts
-	case !s.IsID(snowflake, receipt.ExternalID):
+	status, id := notify.StatusLine(resp.StatusCode), idOf(resp)
+	if resp.StatusCode == http.StatusNoContent { // Discord's answer to a request without wait, which relays before it may drop
+		return result.Receipt{ExternalID: id, Note: status + ": without the message's id, by which it could be edited" + cuts}, nil
+	}
+	if !s.IsID(snowflake, id) {
 		return result.Receipt{}, s.BadAnswer(resp)
 	}
-	return notify.Continue(ctx, s, m, k, receipt, func(ctx context.Context, former notify.Message) error {
-		_, _, err := s.edit(ctx, former, k.ExternalID)
-		return err
-	}), nil
+	return result.Receipt{ExternalID: id, Note: status + cuts}, nil
 }
 
 // idOf returns the id in the body of a success; "" where there is none.

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/chat"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -78,10 +79,10 @@ var (
 )
 
 var (
-	token   = regexp.MustCompile(`^[1-9][0-9]{0,19}:[A-Za-z0-9_-]{1,128}$`) // part of a path
-	chat    = regexp.MustCompile(`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`)
-	botPath = regexp.MustCompile(`(?i)/bot[^/]*(:|%3a|$)`)
-	number  = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+	token       = regexp.MustCompile(`^[1-9][0-9]{0,19}:[A-Za-z0-9_-]{1,128}$`) // part of a path
+	chatPattern = regexp.MustCompile(`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`)
+	botPath     = regexp.MustCompile(`(?i)/bot[^/]*(:|%3a|$)`)
+	number      = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 )
 
 // check returns what is wrong with the settings in a spec.
@@ -89,7 +90,7 @@ func check(address, chatID string) (problems notify.Problems) {
 	if u := problems.BaseURL("url", address); u != nil && botPath.MatchString(u.Path) {
 		problems.AddURL("url", address, "must be without /bot and the token, which is a credential: put it into the Secret, as token")
 	}
-	if !chat.MatchString(chatID) {
+	if !chatPattern.MatchString(chatID) {
 		problems.Add("chatID", chatID, "must be the number of a chat, such as -1001234567890, or @ and the name of a public group or channel, such as @example")
 	}
 	return problems
@@ -124,51 +125,37 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	text, cuts := render(m)
-	if id := s.messageID(k.ExternalID); id > 0 && m.Event != result.Fired {
-		outcome, failure := s.edit(ctx, id, text)
-		switch {
-		case failure != nil:
-			return result.Receipt{}, failure
-		case outcome == edited:
-			return result.Receipt{ExternalID: k.ExternalID, Note: "edited; Telegram sends no notification for an edit" + cuts}, nil
-		case outcome == unchanged:
-			return result.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, nil
-		case outcome == deleted && m.Event == result.Resolved:
-			return result.Receipt{Note: "the message is gone already"}, nil
-		}
-	}
-	if m.Quiet {
-		return notify.KeptBack(), nil
-	}
-	if m.Event == result.Resolved { // the content is in an earlier message
-		text, cuts = titleOf(m)
-	}
-	receipt, err := s.post(ctx, text, cuts)
-	if err != nil {
-		return result.Receipt{}, err
-	}
-	return notify.Continue(ctx, s, m, k, receipt, func(ctx context.Context, former notify.Message) error { return s.setText(ctx, k.ExternalID, former) }), nil
+	return chat.EditOrPost(ctx, s, m, k, s.edit, s.post)
 }
 
-// setText replaces a message for which another one was sent.
-func (s *Sender) setText(ctx context.Context, externalID string, m notify.Message) error {
-	text, _ := render(m)
-	outcome, failure := s.edit(ctx, s.messageID(externalID), text)
+// edit is a chat.Edit.
+func (s *Sender) edit(ctx context.Context, m notify.Message, k notify.Key) (receipt result.Receipt, mayPost bool, err error) {
+	text, cuts := render(m)
+	outcome, failure := s.setText(ctx, s.messageID(k.ExternalID), text)
 	switch {
 	case failure != nil:
-		return failure
+		return result.Receipt{}, false, failure
+	case outcome == edited:
+		return result.Receipt{ExternalID: k.ExternalID, Note: "edited; Telegram sends no notification for an edit" + cuts}, false, nil
+	case outcome == unchanged:
+		return result.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, false, nil
 	case outcome == notEditable:
-		return errors.New("it can no longer be edited")
+		return result.Receipt{}, true, errors.New("it can no longer be edited")
+	case m.Event == result.Resolved:
+		return result.Receipt{Note: "the message is gone already"}, false, nil
 	}
-	return nil
+	return result.Receipt{}, true, nil // deleted: there is nothing to change
 }
 
 // CanEdit reports whether an external id is of a message in the chat.
 func (s *Sender) CanEdit(externalID string) bool { return s.messageID(externalID) > 0 }
 
-// post sends a new message.
-func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, error) {
+// post is a chat.Post.
+func (s *Sender) post(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
+	text, cuts := render(m)
+	if m.Event == result.Resolved { // which has no content
+		text, cuts = titleOf(m)
+	}
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.SendMessage(ctx, &bot.SendMessageParams{
 			ChatID:              s.config.ChatID,
@@ -191,8 +178,8 @@ func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, e
 	return result.Receipt{ExternalID: s.externalID(sent.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// edit replaces the text of a message. The outcome is meaningful only without an error.
-func (s *Sender) edit(ctx context.Context, id int, text string) (editOutcome, *result.Error) {
+// setText replaces the text of a message. The outcome is meaningful only without an error.
+func (s *Sender) setText(ctx context.Context, id int, text string) (editOutcome, *result.Error) {
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.EditMessageText(ctx, &bot.EditMessageTextParams{
 			ChatID:             s.config.ChatID,
