@@ -55,7 +55,7 @@ func variants() []variant {
 			history: short(2*time.Hour, twoRoutes, action{verb: fires, id: diskA}, action{verb: fires, id: diskB}, action{at: time.Hour, verb: ends, id: diskB}),
 			failure: "a resolve/"},
 		{name: "F_P43-a-whole-webhook-ends-what-it-does-not-list", edits: []mistake{{sourceRules + "unreported.go", `	case !isMarked:
-		i.UnlistedTime = alertrules.Seconds(now)
+		i.UnlistedTime = times.Timestamp(now)
 	}
 }`, `	case !isMarked:
 		end(i, now)
@@ -73,7 +73,7 @@ func variants() []variant {
 	}
 	return notAhead(in.Series.Until, in.Now)
 `, `	return in.heard()
-`}, {sourceRules + "unreported.go", `		since, length = alertrules.Latest(since, in.Series.Since), max(length, lapseAfter(i))
+`}, {sourceRules + "unreported.go", `		since, length = times.Latest(since, in.Series.Since), max(length, lapseAfter(i))
 `, `		length = lapseAfterStart
 `}},
 			history: short(3*time.Hour, byName, action{verb: fires, id: cpuB}, action{verb: fires, id: netC}, action{at: time.Hour, verb: disconnects, number: 1, length: time.Hour}),
@@ -85,7 +85,7 @@ func variants() []variant {
 `}},
 			history: late, failure: "not ended/prometheus/"},
 		{name: "F_B15-what-is-not-listed-fires-for-ever", edits: []mistake{{sourceRules + "unreported.go", `	case !isMarked:
-		i.UnlistedTime = alertrules.Seconds(now)
+		i.UnlistedTime = times.Timestamp(now)
 	}
 }`, `	case !isMarked:
 	}

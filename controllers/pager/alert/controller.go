@@ -24,15 +24,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
 )
-
-// recordTimeout bounds a write of a result. It also holds while the process stops.
-const recordTimeout = 10 * time.Second
 
 // What is not recorded when the process is stopped is tried so often, so far apart.
 const drainRounds, drainPause = 20, 100 * time.Millisecond
@@ -238,7 +236,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, plan alertrules.Pla
 func (r *Reconciler) record(ctx context.Context, s *scope, plan alertrules.Plan) error {
 	status := alertrules.Report(s.alert, plan, s.inputs)
 	if !equality.Semantic.DeepEqual(status, s.before.Status) {
-		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+		ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 		defer cancel()
 		after := s.before.DeepCopy()
 		if err := patch.Status(ctx, r.client, after, status); err != nil {
@@ -254,7 +252,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope, plan alertrules.Plan)
 
 // release removes the finalizer.
 func (r *Reconciler) release(ctx context.Context, s *scope, plan alertrules.Plan) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.client, s.before.DeepCopy(), v1beta1.AlertFinalizer); err != nil {
 		return err
@@ -266,7 +264,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope, plan alertrules.Plan
 
 // purge deletes an Alert whose time to live has passed. The finalizer is removed first: a TTL does not resolve anything.
 func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // unless the cache still shows it
 		if err := patch.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {

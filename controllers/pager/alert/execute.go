@@ -17,6 +17,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
@@ -255,7 +256,7 @@ func (r *Reconciler) beginning() time.Time {
 	if now.IsZero() {
 		now = r.clock.Now()
 	}
-	return alertrules.Seconds(now).Time
+	return times.Timestamp(now).Time
 }
 
 func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d alertrules.DeliveryPlan, o *alertrules.Outcome, target alertrules.Target) (result.Receipt, error) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
@@ -52,7 +53,7 @@ func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, na
 // observeLive reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have
 // been created together with the Alert.
 func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan alertrules.Plan, in *alertrules.Inputs) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.resolver.OperatorNamespace}
 	if plan.IsBlockedByMissingDefault(a, *in) {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest"
@@ -32,7 +33,7 @@ func evaluate(s *v1beta1.AlertSource, seen observation, now time.Time) v1beta1.A
 		for _, c := range []metav1.Condition{
 			{Type: v1beta1.ConditionReady, Status: ready}, {Type: v1beta1.ConditionReconciling, Status: metav1.ConditionFalse}, {Type: v1beta1.ConditionStalled, Status: stalled},
 		} {
-			c.Reason, c.ObservedGeneration, c.LastTransitionTime = reason, s.Generation, *alertrules.Seconds(now)
+			c.Reason, c.ObservedGeneration, c.LastTransitionTime = reason, s.Generation, *times.Timestamp(now)
 			if c.Type == v1beta1.ConditionReady || c.Status == metav1.ConditionTrue {
 				c.Message = redact.Shorten(redact.Capitalize(message), alertrules.MaxConditionMessage)
 			}

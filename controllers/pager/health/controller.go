@@ -17,6 +17,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/diagnostics"
 	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
@@ -72,10 +73,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	if s.alert != nil && !isRecorded(s.alert) {
 		return ctrl.Result{}, r.record(ctx, s)
 	}
-	again = earlier(again, r.reportUnknown(s))
+	again = times.Earliest(again, r.reportUnknown(s))
 	if action == healthrules.Keep {
 		r.forgetHandled(s, found.kept, again)
-		return r.requeueAt(earlier(again, found.again)), nil
+		return r.requeueAt(times.Earliest(again, found.again)), nil
 	}
 	if s, err = r.confirm(ctx, s); err != nil {
 		return ctrl.Result{}, err
@@ -157,14 +158,6 @@ func (r *Reconciler) decide(req request, in *healthrules.Inputs) (healthrules.Ac
 		r.budget.Forget(req.Namespace, req.key())
 	}
 	return action, again
-}
-
-// earlier returns the earlier of two times; zero: never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // requeueAt returns a result for a request that is due at a time; zero: when something changes.

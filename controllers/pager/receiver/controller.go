@@ -24,6 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
@@ -115,7 +116,7 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.Recei
 		due = seen.Written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return enqueue.Requeue(alertrules.Earliest(next.requeueAt, due), now), nil
+		return enqueue.Requeue(times.Earliest(next.requeueAt, due), now), nil
 	}
 	return r.record(ctx, receiver, key, target, seen)
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
@@ -36,10 +37,10 @@ func evaluate(r v1beta1.ReceiverObject, target alertrules.Target, seen endpoints
 	e := evaluation{status: *was.DeepCopy()}
 	e.status.ObservedGeneration = r.GetGeneration()
 	e.status.Waiting = waiting
-	if t := alertrules.Seconds(seen.Delivered); !seen.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
+	if t := times.Timestamp(seen.Delivered); !seen.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
 		e.status.LastDeliveryTime = t
 	}
-	if t := alertrules.Seconds(seen.Failed); !seen.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
+	if t := times.Timestamp(seen.Failed); !seen.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
 		e.status.LastErrorTime, e.status.LastError = t, redact.Shorten(seen.LastError, alertrules.MaxMessage)
 	}
 
@@ -106,7 +107,7 @@ func (e *evaluation) applyProof(target alertrules.Target, seen endpoints.Observa
 	case known:
 		message := proof.Failure.Message
 		if seen.NextProbe.After(now) {
-			message = fmt.Sprintf("%s; next probe at %s", message, alertrules.Stamp(seen.NextProbe))
+			message = fmt.Sprintf("%s; next probe at %s", message, times.Format(seen.NextProbe))
 		}
 		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
@@ -142,10 +143,10 @@ func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time)
 	case !seen.Proof.Delivery:
 		slow = seen.Probes > limiter.QuickRetries
 		if seen.NextProbe.After(now) {
-			message += "; next probe at " + alertrules.Stamp(seen.NextProbe)
+			message += "; next probe at " + times.Format(seen.NextProbe)
 		}
 	case seen.NextDelivery.After(now):
-		message += "; next attempt, with an Alert, at " + alertrules.Stamp(seen.NextDelivery)
+		message += "; next attempt, with an Alert, at " + times.Format(seen.NextDelivery)
 	case e.status.Waiting == 0:
 		message, slow = message+"; the next Alert will show whether that has changed", true
 	}
@@ -160,7 +161,7 @@ func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time)
 func (e *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
 		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
-			ObservedGeneration: e.status.ObservedGeneration, LastTransitionTime: *alertrules.Seconds(now)}
+			ObservedGeneration: e.status.ObservedGeneration, LastTransitionTime: *times.Timestamp(now)}
 		switch kind {
 		case v1beta1.ConditionReady:
 			condition.Status = ready

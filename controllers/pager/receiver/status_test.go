@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
@@ -134,7 +135,7 @@ func TestNextAttemptOfAMisconfiguredReceiver(t *testing.T) {
 	}}
 	got := evaluate(&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, controllertest.Usable("v1"), seen, 3, controllertest.T0)
 	ready := meta.FindStatusCondition(got.status.Conditions, v1beta1.ConditionReady)
-	if want := "HTTP 404 Not Found; next attempt, with an Alert, at " + alertrules.Stamp(seen.NextDelivery); ready.Message != want {
+	if want := "HTTP 404 Not Found; next attempt, with an Alert, at " + times.Format(seen.NextDelivery); ready.Message != want {
 		t.Errorf("got %q, want %q", ready.Message, want)
 	}
 }

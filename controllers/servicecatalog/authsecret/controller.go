@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -59,9 +60,6 @@ func NewReconciler(cache client.Reader, c client.Client, idx index.Index, record
 	return &Reconciler{cache: cache, client: c, index: idx, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks),
 		written: map[types.UID]*metav1.PartialObjectMetadata{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
 }
-
-// writeTimeout bounds a write of the finalizer.
-const writeTimeout = 10 * time.Second
 
 // deletionGrace is how long a deleted Secret is kept at least: manifests that have it are deleted one after the other, and what is to be
 // removed at the broker with it may not be deleted yet.
@@ -223,7 +221,7 @@ func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (*meta
 
 // write changes the finalizers of a Secret, whose lock the caller holds.
 func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMetadata, change func(context.Context, client.Client, client.Object, string) error) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	err := change(ctx, r.client, secret, v1beta1.AuthSecretFinalizer)
 	if err == nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -205,7 +206,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 // emitRotation emits the event about new credentials. A former binding that this object may not delete is dropped from the record at the next
 // step, which emits another event.
 func (r *Reconciler) emitRotation(s *scope, former v1beta1.PredecessorBinding) {
-	outcome := fmt.Sprintf("the former ones are deleted at the broker at %s or later", rules.FormatTime(former.RemoveAt.Time))
+	outcome := fmt.Sprintf("the former ones are deleted at the broker at %s or later", times.Format(former.RemoveAt.Time))
 	if !s.inputs.OwnsPredecessor(s.binding, former.ID) {
 		outcome = fmt.Sprintf("the former ones stay valid: the binding under the id %q is left at the broker, as the event Retained says", former.ID)
 	}
@@ -214,7 +215,7 @@ func (r *Reconciler) emitRotation(s *scope, former v1beta1.PredecessorBinding) {
 
 func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, content bindingsecret.Content, err error) {
 	b := s.binding
-	err = r.withSources(ctx, s, engine.RecordTimeout, func(others bindingsecret.Sources) (err error) {
+	err = r.withSources(ctx, s, times.RecordTimeout, func(others bindingsecret.Sources) (err error) {
 		content, err = bindingsecret.Render(received.Binding.ForSecret(), b, bindingrules.ServiceOf(b, s.inputs), others)
 		return err
 	})

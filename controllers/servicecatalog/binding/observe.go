@@ -11,6 +11,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -79,11 +80,11 @@ func (r *Reconciler) observeLeftBehind(ctx context.Context, s *scope) (err error
 	return err
 }
 
-// findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
+// findBoundInstance looks up the instance of a binding. It waits, up to RecordTimeout, until the cache shows what this process has recorded of
 // the instance, such as that it is unusable.
 func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound bindingrules.BoundInstance, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
-	waiting, cancel := context.WithTimeout(ctx, engine.RecordTimeout)
+	waiting, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	if err := r.instances.Read(waiting, r.Client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
 		return bound, client.IgnoreNotFound(err)

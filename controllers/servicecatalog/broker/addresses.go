@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // addressesOf returns the present address of a broker; where the status does not have it, also the addresses that its instances and bindings
@@ -25,7 +25,7 @@ func (r *Reconciler) addressesOf(ctx context.Context, b v1beta1.Broker) (a broke
 	if current.Digest == "" || brokerrules.HasAddress(b.CommonStatus(), current.Digest) {
 		return a, nil
 	}
-	a.Current = v1beta1.BrokerAddress{Digest: current.Digest, Address: current.Address, Time: *rules.Timestamp(r.clock.Now())}
+	a.Current = v1beta1.BrokerAddress{Digest: current.Digest, Address: current.Address, Time: *times.Timestamp(r.clock.Now())}
 	a.Used = map[string]bool{}
 	instances, err := r.index.InstancesOfBroker(ctx, b)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // demands are what answers to the requests of instances and bindings want of the catalogs of brokers. The zero value is ready to use.
@@ -109,9 +109,9 @@ func (d *demands) checkAt(key brokers.Key, now time.Time) time.Time {
 	case !is.unchecked:
 		return time.Time{}
 	case is.unreadable:
-		return rules.DueAfter(is.relisted, unreadableInterval, now)
+		return times.DueAfter(is.relisted, unreadableInterval, now)
 	default:
-		return rules.DueAfter(is.relisted, readableInterval, now)
+		return times.DueAfter(is.relisted, readableInterval, now)
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbtest"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
@@ -95,7 +95,7 @@ func TestABrokerThatIsDownIsCheckedFirst(t *testing.T) {
 	}
 	at.SetTime(now.Add(10 * time.Second))
 	got, _ := reconcileBroker(t, r, b)
-	if read := got.CommonStatus().LastCatalogRetrievalTime; !read.Equal(rules.Timestamp(at.Now())) {
+	if read := got.CommonStatus().LastCatalogRetrievalTime; !read.Equal(times.Timestamp(at.Now())) {
 		t.Errorf("its catalog was read at %s", read)
 	}
 }

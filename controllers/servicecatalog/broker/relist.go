@@ -18,6 +18,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -158,7 +159,7 @@ func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, class
 // record writes the result of a relist, also onto a broker that was changed meanwhile. A status that was changed meanwhile is newer:
 // another leader has written it.
 func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, relisted brokerrules.RelistResult) (v1beta1.Broker, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engine.RecordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.RecordTimeout)
 	defer cancel()
 	recorded, err := r.write(ctx, b, brokerrules.Apply(b, relisted, r.clock.Now()))
 	if !errors.Is(err, patch.ErrStale) {
@@ -201,7 +202,7 @@ func (r *Reconciler) misconfiguredConditions(key brokers.Key, now time.Time) rul
 		message += ": " + words
 	}
 	if !at.IsZero() {
-		message += "; one of them is repeated at " + rules.FormatTime(at)
+		message += "; one of them is repeated at " + times.Format(at)
 	}
 	return rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message}.WithStalled(v1beta1.ReasonErrorFetchingCatalog)
 }

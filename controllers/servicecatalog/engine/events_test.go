@@ -12,6 +12,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -72,7 +73,7 @@ func TestAnEventHasANewIDAndTheFormerOnes(t *testing.T) {
 func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {
 	ctx, _ := controllertest.RecordLog(t)
 	about := &v1beta1.ServiceInstance{}
-	about.DeletionTimestamp = rules.Timestamp(rulestest.Noon)
+	about.DeletionTimestamp = times.Timestamp(rulestest.Noon)
 	message := "The broker is asked. " + rules.HowToRelease(about)
 	for want, set := range map[string]rules.ConditionSet{
 		"Normal Deprovisioning The broker is asked": {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisioning, Message: message},

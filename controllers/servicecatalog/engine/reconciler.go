@@ -39,8 +39,6 @@ import (
 )
 
 const (
-	// RecordTimeout bounds a write of a result. It also holds while the process stops.
-	RecordTimeout = 10 * time.Second
 	// inFlightDelay is how long a broker may take to answer a request before the status says so, which costs a write.
 	inFlightDelay = 2 * time.Second
 	// QueuedConditionDelay is how long an object waits for its broker before the status says so, which costs a write.

@@ -13,6 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -50,7 +51,7 @@ func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.Servic
 		s.Record.PendingStatus, s.Record.Unrecorded = nil, nil
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	after := s.Before.DeepCopyObject().(v1beta1.ServiceObject)
 	if err := patch.Status(ctx, r.Client, after, status); err != nil {
@@ -84,7 +85,7 @@ func isProgressOnly(before, after v1beta1.ServiceObjectStatus) bool {
 
 // release removes the finalizer.
 func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, why rules.Cause) error {
-	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err

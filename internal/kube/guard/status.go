@@ -12,11 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/internal/kube/patch"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/panics"
 )
-
-// recordTimeout bounds a write. It also holds while the process stops.
-const recordTimeout = 10 * time.Second
 
 // Stall changes the condition Stalled of an object, and returns the object's status. The message is empty where no reconcile panicked.
 type Stall func(o metav1.Object, message string, now time.Time) (status any, changed bool)
@@ -25,7 +23,7 @@ type Stall func(o metav1.Object, message string, now time.Time) (status any, cha
 // follow from them, and what they say was confirmed before. c reads the cache, and shows this process's own writes.
 func InStatus(c client.Client, newObject func() client.Object, stall Stall) Show {
 	return func(ctx context.Context, req reconcile.Request, failed *panics.Error) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.RecordTimeout)
 		defer cancel()
 		o := newObject()
 		if err := c.Get(ctx, req.NamespacedName, o); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -26,7 +27,7 @@ func (d *DeliveryPlan) resolve(t Target, until time.Time, in Inputs) {
 	default:
 		d.request(t, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
 	}
-	d.Wake = Earliest(d.Wake, in.wakeAt(until))
+	d.Wake = times.Earliest(d.Wake, in.wakeAt(until))
 }
 
 // rest settles a row. An error message stays only where the error is why.
@@ -125,7 +126,7 @@ func (d *DeliveryPlan) repost(t Target, every time.Duration, last, now time.Time
 	if attempted := lastAttempt(d.Row); attempted.After(last) {
 		last = attempted
 	}
-	if due := last.Add(every); now.Before(due) && !IsAhead(last, now) {
+	if due := last.Add(every); now.Before(due) && !times.IsAhead(last, now) {
 		d.Wake = due
 		return
 	}
@@ -157,7 +158,7 @@ func (pl *Plan) forgotten(a *v1beta1.Alert, until time.Time, in Inputs) (list []
 func (pl *Plan) keep(deliveries []*DeliveryPlan, in Inputs) {
 	for _, d := range deliveries {
 		d.keep(in)
-		pl.Wake = Earliest(pl.Wake, d.Wake)
+		pl.Wake = times.Earliest(pl.Wake, d.Wake)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -29,7 +30,7 @@ func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Input
 		d.sendContent(a, content, t, d.firingEvent(a), in)
 		d.allowForFormerLeader(a, in)
 	}
-	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a, in)))
+	d.Wake = times.Earliest(d.Wake, in.wakeAt(expiry(a, in)))
 }
 
 // isOutOfDate reports whether the occurrence of an Alert was restored from a backup. One that began since then is news.
@@ -80,7 +81,7 @@ func (d *DeliveryPlan) firingEvent(a *v1beta1.Alert) result.Event {
 // source may have been corrected (R11).
 func (d *DeliveryPlan) joins(a *v1beta1.Alert) bool {
 	joined, known := a.Spec.JoinedTime, d.Row.JoinedTime
-	return joined != nil && (known == nil || Stamp(joined.Time) != Stamp(known.Time)) // both in whole seconds, as in the hash
+	return joined != nil && (known == nil || times.Format(joined.Time) != times.Format(known.Time)) // both in whole seconds, as in the hash
 }
 
 // isQuiet reports whether nobody has to be told of the content: an Alert whose instances join says by joinedTime when people have to be.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -76,7 +77,7 @@ var edits = map[string]func(*v1beta1.Alert, *Target, *holder){
 	},
 	"join": func(a *v1beta1.Alert, _ *Target, h *holder) {
 		h.now.joined++
-		a.Spec.JoinedTime = Seconds(t0.Add(time.Duration(h.now.joined) * time.Minute))
+		a.Spec.JoinedTime = times.Timestamp(t0.Add(time.Duration(h.now.joined) * time.Minute))
 	},
 	"state": func(a *v1beta1.Alert, _ *Target, h *holder) {
 		h.resolved = !h.resolved

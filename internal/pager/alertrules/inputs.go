@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -141,6 +142,14 @@ func (in Inputs) wakeAt(t time.Time) time.Time {
 	return in.Now.Add(t.Sub(in.ServerTime))
 }
 
+// future returns t, or zero if it has passed.
+func future(t, now time.Time) time.Time {
+	if t.After(now) {
+		return t
+	}
+	return time.Time{}
+}
+
 // lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
 // status, rounded up.
 func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
@@ -150,7 +159,7 @@ func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 	if row.LastAttemptedReceiver == "" || row.LastAttemptTime == nil {
 		return time.Time{}
 	}
-	return Earliest(row.LastAttemptTime.Add(time.Second), in.Now) // it may have been recorded under another clock
+	return times.Earliest(row.LastAttemptTime.Add(time.Second), in.Now) // it may have been recorded under another clock
 }
 
 // isRecovered reports whether the receiver has succeeded since the last attempt, so that the next one may. An attempt that failed
@@ -163,7 +172,7 @@ func (in Inputs) isRecovered(row v1beta1.Delivery) bool {
 // isDue reports whether another attempt at what was tried last is due.
 func (in Inputs) isDue(row v1beta1.Delivery) bool {
 	next := row.NextAttemptTime
-	isWaiting := next != nil && in.Now.Before(next.Time) && !IsAhead(lastAttempt(row), in.Now)
+	isWaiting := next != nil && in.Now.Before(next.Time) && !times.IsAhead(lastAttempt(row), in.Now)
 	return !isWaiting || in.isRecovered(row) || in.Failed[RefOf(row)].Throttled
 }
 

@@ -10,13 +10,14 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // joinedAt has instances join the content so many minutes after t0; zero: never.
 func joinedAt(minutes int) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
-		if a.Spec.JoinedTime = Seconds(t0.Add(time.Duration(minutes) * time.Minute)); minutes == 0 {
+		if a.Spec.JoinedTime = times.Timestamp(t0.Add(time.Duration(minutes) * time.Minute)); minutes == 0 {
 			a.Spec.JoinedTime = nil
 		}
 	}

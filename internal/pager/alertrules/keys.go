@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // HashVersion is the version of hashes and keys, which are stored in statuses and at providers: a change of how they are computed needs
@@ -35,7 +36,7 @@ func Fingerprint(parts ...string) string {
 func ContentHash(spec *v1beta1.AlertSpec) string {
 	parts := []string{"page", spec.Title, spec.Content, string(spec.Severity)}
 	if spec.JoinedTime != nil {
-		parts = append(parts, "joined", Stamp(spec.JoinedTime.Time))
+		parts = append(parts, "joined", times.Format(spec.JoinedTime.Time))
 	}
 	for _, link := range spec.Links {
 		parts = append(parts, "link", link.Text, link.Href)

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // occurrence is one of the times that an Alert fires.
@@ -29,7 +30,7 @@ func (in Inputs) present(a *v1beta1.Alert) occurrence {
 		return occurrence{number: 1}
 	case IsOver(a):
 		return occurrence{number: recorded}
-	case since != nil && (in.ServerTime.IsZero() || !IsAhead(since.Time, in.ServerTime)):
+	case since != nil && (in.ServerTime.IsZero() || !times.IsAhead(since.Time, in.ServerTime)):
 		return occurrence{recorded, since.Time}
 	case since != nil: // the clock of the API server has been corrected
 		return occurrence{recorded, in.finishedAt()}
@@ -63,7 +64,7 @@ func (in Inputs) setOccurrence(a *v1beta1.Alert, status *v1beta1.AlertStatus) {
 	now := in.present(a)
 	status.Occurrence = now.number
 	if !now.since.IsZero() {
-		status.FiringSince = Seconds(now.since)
+		status.FiringSince = times.Timestamp(now.since)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 func isOver(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }
@@ -19,7 +20,7 @@ func isOver(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }
 // recorded is the status of an Alert that began to fire so often, the last time so many minutes after t0.
 func recorded(occurrence int64, minutes int) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
-		a.Status.Occurrence, a.Status.FiringSince = occurrence, Seconds(t0.Add(time.Duration(minutes)*time.Minute))
+		a.Status.Occurrence, a.Status.FiringSince = occurrence, times.Timestamp(t0.Add(time.Duration(minutes)*time.Minute))
 		if minutes < 0 {
 			a.Status.FiringSince = nil
 		}

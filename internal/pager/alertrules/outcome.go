@@ -5,19 +5,16 @@ package alertrules
 
 import (
 	"cmp"
-	"fmt"
-	"hash/fnv"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 10 * time.Minute
-)
+// backoff is that of requests that failed.
+var backoff = times.Backoff{First: time.Second, Last: 10 * time.Minute, Jitter: 25, Steps: 1024}
 
 // Apply returns the row after an outcome. Applying an outcome twice is applying it once, and a failure changes no row of a later attempt,
 // which a new leader has made meanwhile.
@@ -26,7 +23,7 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 		return row
 	}
 	row = beginAttempt(row, o.Request, o.Began)
-	row.LastAttemptTime = Seconds(o.At)
+	row.LastAttemptTime = times.Timestamp(o.At)
 	if o.Failure == nil {
 		return applyConfirmed(row, o)
 	}
@@ -47,8 +44,7 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	default:
 		row.State = stateOfOpen(row, o.Event)
 		wait := max(backoffOf(o), o.Failure.RetryAfter)
-		// A status has whole seconds: rounded down it would be too early.
-		row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
+		row.NextAttemptTime = times.NotBefore(o.At.Add(wait))
 	}
 	return row
 }
@@ -57,7 +53,7 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 // process, and only after a restart for the time.
 func backoffOf(o Outcome) time.Duration {
 	if o.Verdict.Throttled {
-		return firstBackoff
+		return backoff.First
 	}
 	return Backoff(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt)
 }
@@ -79,8 +75,8 @@ func applyMisconfigured(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	if isSlow(row) && !o.OwnFault && !o.Verdict.OwnFault {
 		return row
 	}
-	wait := spread(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt, limiter.MisconfigurationDelay(int(row.MisconfiguredAnswers)))
-	row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
+	wait := backoff.Spread(limiter.MisconfigurationDelay(int(row.MisconfiguredAnswers)), o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt)
+	row.NextAttemptTime = times.NotBefore(o.At.Add(wait))
 	return row
 }
 
@@ -106,7 +102,7 @@ func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Deli
 	row.LastAttemptedHash, row.Sequence, row.Attempts = r.Hash, r.Sequence, r.Attempt
 	row.FilteredHash = r.FilteredHash
 	if r.Attempt == 1 || row.FirstAttemptTime == nil {
-		row.FirstAttemptTime = Seconds(began)
+		row.FirstAttemptTime = times.Timestamp(began)
 	}
 	row.NextAttemptTime = nil
 	return row
@@ -116,7 +112,7 @@ func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Deli
 // what was sent.
 func WriteAhead(row v1beta1.Delivery, f InFlightRequest) v1beta1.Delivery {
 	row = beginAttempt(row, f.Request, f.Began)
-	row.LastAttemptTime, row.LastAttemptedReceiver, row.MisconfiguredAnswers = Seconds(f.Since), f.Version, f.Misconfigured
+	row.LastAttemptTime, row.LastAttemptedReceiver, row.MisconfiguredAnswers = times.Timestamp(f.Since), f.Version, f.Misconfigured
 	row.UnconfirmedAnswers, row.PartialDelivery = f.Unconfirmed, f.Partial
 	if !isSlow(row) { // then a person should see why
 		row.Message = ""
@@ -159,17 +155,4 @@ func applyConfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 }
 
 // Backoff doubles from a second to ten minutes.
-func Backoff(seed string, attempt int32) time.Duration {
-	d := lastBackoff
-	if shift := attempt - 1; shift < 10 {
-		d = min(firstBackoff<<shift, lastBackoff)
-	}
-	return spread(seed, attempt, d)
-}
-
-// spread adds up to a quarter to d, or subtracts it, so that Alerts that failed together are not retried together.
-func spread(seed string, attempt int32, d time.Duration) time.Duration {
-	h := fnv.New32a()
-	fmt.Fprint(h, seed, attempt)
-	return d*3/4 + d/2*time.Duration(h.Sum32()%1024)/1024
-}
+func Backoff(seed string, attempt int32) time.Duration { return backoff.Delay(seed, attempt) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // resolveInTime sends that the alert is over, until the receiver's resolve timeout. The resolve is recorded first, as the edit that it
@@ -43,7 +44,7 @@ func (d *DeliveryPlan) forgetRefusal(a *v1beta1.Alert) {
 // resolve timeout, which begins when a process leads, or with the first attempt. Zero: without end, as the receiver is suspended, or was
 // until a moment ago.
 func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target) time.Time {
-	began, timeout := Latest(a.DeletionTimestamp.Time, in.LeaderSince), t.ResolveTimeout()
+	began, timeout := times.Latest(a.DeletionTimestamp.Time, in.LeaderSince), t.ResolveTimeout()
 	d := DeliveryPlan{Row: row}
 	switch {
 	case d.holding(in) == HoldsNothing:
@@ -53,7 +54,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 	case isSuspended(t), t.Problem == nil && row.Reason == v1beta1.ReasonSuspended:
 		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
-		began = Latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time)
+		began = times.Latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time)
 	}
 	return began.Add(timeout)
 }

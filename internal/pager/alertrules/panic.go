@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
@@ -29,5 +30,5 @@ func ShowPanic(o metav1.Object, message string, now time.Time) (status any, chan
 
 func stall(o metav1.Object, conditions *[]metav1.Condition, message string, now time.Time) bool {
 	return message != "" && meta.SetStatusCondition(conditions, metav1.Condition{Type: v1beta1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1beta1.ReasonInternalError,
-		Message: redact.Capitalize(message), ObservedGeneration: o.GetGeneration(), LastTransitionTime: metav1.NewTime(now.Truncate(time.Second))})
+		Message: redact.Capitalize(message), ObservedGeneration: o.GetGeneration(), LastTransitionTime: *times.Timestamp(now)})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
@@ -19,10 +20,10 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	for _, row := range rows {
 		d := planDelivery(a, row, in, full)
 		plan.Deliveries = append(plan.Deliveries, d)
-		plan.Wake = Earliest(plan.Wake, d.Wake)
+		plan.Wake = times.Earliest(plan.Wake, d.Wake)
 	}
 	if !plan.hasReceivers() && a.DeletionTimestamp.IsZero() {
-		plan.Wake = Earliest(plan.Wake, in.wakeAt(expiry(a, in)))
+		plan.Wake = times.Earliest(plan.Wake, in.wakeAt(expiry(a, in)))
 	}
 	protected := slices.Contains(a.Finalizers, v1beta1.AlertFinalizer)
 	if !protected {
@@ -42,7 +43,7 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 		if !protected {
 			plan.Action = AddFinalizer
 		}
-		plan.Wake = Earliest(plan.Wake, in.wakeAt(purge))
+		plan.Wake = times.Earliest(plan.Wake, in.wakeAt(purge))
 	}
 	return plan
 }

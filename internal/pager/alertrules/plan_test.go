@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -65,8 +66,8 @@ func holding(a *v1beta1.Alert, ref v1beta1.ReceiverRef) v1beta1.Delivery {
 	hash := ContentHash(&a.Spec)
 	return v1beta1.Delivery{
 		Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent,
-		HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: Seconds(t0)},
-		DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: Seconds(t0)},
+		HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: times.Timestamp(t0)},
+		DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: times.Timestamp(t0)},
 	}
 }
 
@@ -75,11 +76,11 @@ func failing(a *v1beta1.Alert, ref v1beta1.ReceiverRef, state v1beta1.DeliverySt
 	row := v1beta1.Delivery{
 		Kind: ref.Kind, Name: ref.Name, State: state,
 		DeliveryAttempt: v1beta1.DeliveryAttempt{
-			LastAttemptedHash: ContentHash(&a.Spec), LastAttemptedReceiver: "v1", Sequence: 1, Attempts: 3, FirstAttemptTime: Seconds(t0), LastAttemptTime: Seconds(t0),
+			LastAttemptedHash: ContentHash(&a.Spec), LastAttemptedReceiver: "v1", Sequence: 1, Attempts: 3, FirstAttemptTime: times.Timestamp(t0), LastAttemptTime: times.Timestamp(t0),
 		},
 	}
 	if !next.IsZero() {
-		row.NextAttemptTime = Seconds(next)
+		row.NextAttemptTime = times.Timestamp(next)
 	}
 	row.OutcomeUnknown = state == v1beta1.DeliveryPending
 	row.AnswerLost = state == v1beta1.DeliveryUnknown
@@ -97,7 +98,7 @@ func retained(a *v1beta1.Alert) {
 
 // lived has an Alert delete itself a minute after t0.
 func lived(a *v1beta1.Alert) {
-	a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](60), Seconds(t0)
+	a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](60), times.Timestamp(t0)
 }
 
 func rows(rows ...func(*v1beta1.Alert) v1beta1.Delivery) func(*v1beta1.Alert) {
@@ -202,13 +203,13 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, times.Timestamp(t0)
 			}), want: ""},
 		"deleted after the resolve limit": {why: "a deletion is a reason to try again", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.Attempts, row.FirstAttemptTime = ResolvedHash(), "v1", 2, 5, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.Attempts, row.FirstAttemptTime = ResolvedHash(), "v1", 2, 5, times.Timestamp(t0)
 			}), want: "Resolved#2.6, wake 10m0s"},
 		"deleted after a refused resolve": {why: "once, as it may be mended", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
@@ -224,7 +225,7 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, times.Timestamp(t0)
 			}), want: ""},
 		"deleted, held": {why: "the receiver is told first", alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour))), Refs: one, Targets: good, Now: at(time.Hour),
 			want: "Resolved#2.1, wake 10m0s"},
@@ -240,7 +241,7 @@ func TestDecide(t *testing.T) {
 			want: "release"},
 		"deleted, tried before a restart": {why: "restarts do not hold it up", Refs: one, Targets: good, Now: at(10 * time.Minute), Since: at(9 * time.Minute), want: "release",
 			alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) {
-				a.Status.Deliveries[0].LastAttemptedHash, a.Status.Deliveries[0].FirstAttemptTime = ResolvedHash(), Seconds(t0)
+				a.Status.Deliveries[0].LastAttemptedHash, a.Status.Deliveries[0].FirstAttemptTime = ResolvedHash(), times.Timestamp(t0)
 			})},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Problem: &Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
@@ -286,16 +287,16 @@ func TestDecide(t *testing.T) {
 			want: "Fired#1.1"},
 		"time to live": {why: "it counts from the end", Refs: one, Targets: good, Now: at(time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
-				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), times.Timestamp(t0)
 			}), want: "wake 30s"},
 		"time to live over": {why: "it deletes itself, and makes no finalizer anew", Refs: one, Targets: good, Now: at(2 * time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Finalizers = nil
-				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), times.Timestamp(t0)
 			}), want: "purge"},
 		"time to live over, content changed": {why: "it is not finished any more", Refs: one, Targets: good, Now: at(2 * time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
-				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), times.Timestamp(t0)
 				a.Spec.Content = "B"
 			}), want: "Updated#2.1"},
 		"filtered": {why: "the filter was asked about this content once, like everything about a receiver", Refs: one, Targets: good, Now: t0,
@@ -387,26 +388,26 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime, row.NextAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0), Seconds(at(time.Minute))
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime, row.NextAttemptTime = ResolvedHash(), "v1", 2, times.Timestamp(t0), times.Timestamp(at(time.Minute))
 			}), want: "wake 1m0s"},
 		// F-P28: expiry and TTL follow the API server's time, not this process's clock.
 		"expired by a clock that is ahead": {why: "no page is lost by a clock", Refs: one, Targets: good, Now: at(2 * time.Hour), Server: at(time.Minute),
 			alert: newAlert(func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](3600) }), want: "Fired#1.1, wake 59m0s"},
 		"time to live over by a clock that is ahead": {why: "nor deleted", Refs: one, Targets: good, Now: at(2 * time.Hour), Server: at(time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
-				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), times.Timestamp(t0)
 			}), want: "wake 30s"},
 		// F-P33: a due time that was recorded under a clock ahead is now.
 		"due by a clock that was ahead": {why: "no page is put off by a clock", Refs: one, Targets: good, Now: at(time.Minute),
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(24*time.Hour+time.Minute))), func(a *v1beta1.Alert) {
-				a.Status.Deliveries[0].LastAttemptTime = Seconds(at(24 * time.Hour))
+				a.Status.Deliveries[0].LastAttemptTime = times.Timestamp(at(24 * time.Hour))
 			}), want: "Fired#1.4"},
 		// F-B12: suspension is on purpose, so that its time does not count.
 		"suspended, resolved": {why: "no limit", Refs: one, Targets: suspended, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, times.Timestamp(t0)
 			}), want: ""},
 		"suspended, deleted":             {why: "no limit", Refs: one, Targets: suspended, Now: at(time.Hour), alert: newAlert(rows(holds(oncall)), deletedAt(t0)), want: ""},
 		"suspended, deleted, never sent": {why: "it is cancelled", Refs: one, Targets: suspended, Now: at(time.Minute), alert: newAlert(deletedAt(t0)), want: "release"},
@@ -414,7 +415,7 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](60) }), want: ""},
 		"suspended, time to live over": {why: "a cleanup, never a resolve", Refs: one, Targets: suspended, Now: at(2 * time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
-				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), times.Timestamp(t0)
 			}), want: "purge"},
 		"suspended before, resolved": {why: "the limit begins anew", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
@@ -440,7 +441,7 @@ func TestDecide(t *testing.T) {
 				in.ServerTime = c.Server
 			}
 			if c.failed {
-				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: Latest(t0, c.failedAt)}}
+				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: times.Latest(t0, c.failedAt)}}
 			}
 			in.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {
@@ -523,13 +524,13 @@ func TestDeletionThatWaitsForASuspension(t *testing.T) {
 	suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: `ClusterReceiver "oncall" is suspended`}
 	for target, want := range map[*Target]string{
 		new(suspended):    "and waits for as long as a receiver is suspended, to send it the resolve afterwards: ClusterReceiver \"oncall\" is suspended",
-		new(usable("v1")): "until at most " + Stamp(t0.Add(10*time.Minute)) + ", while the resolve is being sent: ",
+		new(usable("v1")): "until at most " + times.Format(t0.Add(10*time.Minute)) + ", while the resolve is being sent: ",
 	} {
 		a := newAlert(rows(holds(oncall)), deletedAt(t0))
 		in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: *target}}
 		status := Report(a, Decide(a, in), in)
 		ready := meta.FindStatusCondition(status.Conditions, v1beta1.ConditionReady)
-		if text := "Being deleted since " + Stamp(t0) + ", " + want; !strings.HasPrefix(ready.Message, text) {
+		if text := "Being deleted since " + times.Format(t0) + ", " + want; !strings.HasPrefix(ready.Message, text) {
 			t.Errorf("got %q, want %q", ready.Message, text)
 		}
 	}
@@ -627,13 +628,16 @@ func TestBackoffGrowsAndStaysApart(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for attempt := int32(1); attempt < 100; attempt++ {
 		d := Backoff("seed", attempt)
-		if low, high := firstBackoff*3/4, lastBackoff*5/4; d < low || d > high {
+		if low, high := backoff.First*3/4, backoff.Last*5/4; d < low || d > high {
 			t.Errorf("attempt %d waits %s, want %s to %s", attempt, d, low, high)
 		}
 		seen[Backoff(fmt.Sprint("seed", attempt), 20)] = true
 	}
 	if len(seen) < 50 {
 		t.Errorf("99 Alerts that failed together come back at %d different times", len(seen))
+	}
+	if got, want := Backoff("seed", 2), 1681640625*time.Nanosecond; got != want { // the same in each version
+		t.Errorf("the second delay is %s, want %s", got, want)
 	}
 }
 

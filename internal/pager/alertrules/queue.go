@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -50,9 +51,9 @@ func (pl Plan) Waiting(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.
 		if !ok || d.Send == nil {
 			continue
 		}
-		pl.Wake = Earliest(pl.Wake, now.Add(queueHeartbeat))
+		pl.Wake = times.Earliest(pl.Wake, now.Add(queueHeartbeat))
 		if d.Send.RepostEvery == 0 {
-			pl.Wake = Earliest(pl.Wake, future(WaitShownAt(a, wait), now))
+			pl.Wake = times.Earliest(pl.Wake, future(WaitShownAt(a, wait), now))
 			d.queue(wait.Cause, now)
 		}
 		d.Send = nil

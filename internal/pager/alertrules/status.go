@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
@@ -48,14 +49,14 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
 	if plan.finished(a, in) && a.DeletionTimestamp.IsZero() {
 		status.FinishedTime = a.Status.FinishedTime
-		if status.FinishedTime == nil || IsAhead(status.FinishedTime.Time, in.finishedAt()) {
-			status.FinishedTime = Seconds(in.finishedAt())
+		if status.FinishedTime == nil || times.IsAhead(status.FinishedTime.Time, in.finishedAt()) {
+			status.FinishedTime = times.Timestamp(in.finishedAt())
 		}
 	}
 	for _, c := range conditions(a, plan, in, status) {
 		c.ObservedGeneration = a.Generation
 		c.Message = redact.Shorten(redact.Capitalize(c.Message), MaxConditionMessage)
-		c.LastTransitionTime = *Seconds(in.Now)
+		c.LastTransitionTime = *times.Timestamp(in.Now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
 	if a.Status.Occurrence > 0 || !equality.Semantic.DeepEqual(status, a.Status) { // an upgrade alone writes nothing: no record says the same
@@ -129,12 +130,12 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was notified has received the resolve"
 	case isExpired || !plan.hasReceivers() && expired(a, in):
-		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a, in)))
+		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, times.Format(expiry(a, in)))
 	case !plan.hasReceivers():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
 	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool { return d.Wanted && d.Row.State == v1beta1.DeliveryExpired }):
-		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, Stamp(expiry(a, in)))
+		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, times.Format(expiry(a, in)))
 	case status.Sent && !isBelow:
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
 	}
@@ -158,9 +159,9 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 			part += "being sent"
 		}
 		if d.Row.Attempts > 0 && d.Row.LastAttemptTime != nil {
-			part += fmt.Sprintf(" (attempt %d at %s", d.Row.Attempts, Stamp(d.Row.LastAttemptTime.Time))
+			part += fmt.Sprintf(" (attempt %d at %s", d.Row.Attempts, times.Format(d.Row.LastAttemptTime.Time))
 			if d.Row.NextAttemptTime != nil {
-				part += ", next at " + Stamp(d.Row.NextAttemptTime.Time)
+				part += ", next at " + times.Format(d.Row.NextAttemptTime.Time)
 			}
 			part += ")"
 		}
@@ -177,12 +178,12 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	unlimited := false
 	for _, d := range open {
 		end := in.deletionLimit(a, d.Row, in.Targets[RefOf(d.Row)])
-		until, unlimited = Latest(until, end), unlimited || end.IsZero()
+		until, unlimited = times.Latest(until, end), unlimited || end.IsZero()
 	}
-	limit := fmt.Sprintf("until at most %s, while the resolve is being sent", Stamp(until))
+	limit := fmt.Sprintf("until at most %s, while the resolve is being sent", times.Format(until))
 	if unlimited {
 		limit = "and waits for as long as a receiver is suspended, to send it the resolve afterwards"
 	}
 	return fmt.Sprintf("Being deleted since %s, %s: %s. To release it now, set the annotation %s: %s",
-		Stamp(a.DeletionTimestamp.Time), limit, message, deletionPolicyAnnotation, retain)
+		times.Format(a.DeletionTimestamp.Time), limit, message, deletionPolicyAnnotation, retain)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -26,8 +27,8 @@ func applyUnconfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 		return row
 	}
 	row.State = stateOfOpen(row, o.Event)
-	wait := spread(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt, unconfirmedDelays[row.UnconfirmedAnswers-1])
-	row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
+	wait := backoff.Spread(unconfirmedDelays[row.UnconfirmedAnswers-1], o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt)
+	row.NextAttemptTime = times.NotBefore(o.At.Add(wait))
 	return row
 }
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
@@ -80,7 +81,7 @@ func (w *walk) edit() {
 	defer func() {
 		w.joined[ContentHash(&w.alert.Spec)] = ""
 		if at := w.alert.Spec.JoinedTime; at != nil {
-			w.joined[ContentHash(&w.alert.Spec)] = Stamp(at.Time)
+			w.joined[ContentHash(&w.alert.Spec)] = times.Format(at.Time)
 		}
 	}()
 	switch w.rnd.IntN(14) {
@@ -95,7 +96,7 @@ func (w *walk) edit() {
 			w.firedAt = w.Now
 		}
 	case 10: // instances join
-		w.alert.Spec.JoinedTime = Seconds(w.Now)
+		w.alert.Spec.JoinedTime = times.Timestamp(w.Now)
 		fallthrough
 	case 11: // others leave
 		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
@@ -125,7 +126,7 @@ func (w *walk) edit() {
 		w.alert.Generation++
 	case 4:
 		if !deleted && w.rnd.IntN(4) == 0 {
-			w.alert.DeletionTimestamp = Seconds(w.Now)
+			w.alert.DeletionTimestamp = times.Timestamp(w.Now)
 		}
 	default: // no edit
 	}
@@ -369,7 +370,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
 	for _, row := range a.Status.Deliveries { // F-P28: whatever the process's clock says
-		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(Latest(a.CreationTimestamp.Time, w.firedAt).Add(time.Duration(*a.Spec.ExpireAfterSeconds)*time.Second)) {
+		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(times.Latest(a.CreationTimestamp.Time, w.firedAt).Add(time.Duration(*a.Spec.ExpireAfterSeconds)*time.Second)) {
 			w.failf("%s is Expired before its time", row.Name)
 		}
 	}
@@ -417,7 +418,7 @@ func (w *walk) checkRelease(a *v1beta1.Alert) {
 		refused := row.State == v1beta1.DeliveryFailed
 		p := w.Targets[ref]
 		unrecorded := isUnrecorded(a) && (p.Problem != nil || isYoung(a))
-		limit := Latest(a.DeletionTimestamp.Time, w.started).Add(p.ResolveTimeout())
+		limit := times.Latest(a.DeletionTimestamp.Time, w.started).Add(p.ResolveTimeout())
 		if row.FirstAttemptTime != nil && isResolved(row.LastAttemptedHash) {
 			limit = a.DeletionTimestamp.Add(p.ResolveTimeout())
 		}

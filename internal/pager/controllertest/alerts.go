@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
@@ -44,8 +45,8 @@ func SentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
 		hash := alertrules.ContentHash(&a.Spec)
 		a.Status.Deliveries = append(a.Status.Deliveries, v1beta1.Delivery{
 			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent,
-			HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: alertrules.Seconds(T0)},
-			DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: alertrules.Seconds(T0)},
+			HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: times.Timestamp(T0)},
+			DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: times.Timestamp(T0)},
 		})
 	}
 }

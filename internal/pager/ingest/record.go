@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/sourcerules"
 )
 
@@ -74,13 +74,13 @@ func (m *memory) get(name types.NamespacedName) recorded {
 
 // lastOf returns the later one of a time of this process and of that in a status, unless that was recorded by a clock that was ahead.
 func lastOf(own time.Time, written *metav1.Time, now time.Time) time.Time {
-	if alertrules.IsAhead(own, now) {
+	if times.IsAhead(own, now) {
 		own = time.Time{}
 	}
-	if written == nil || alertrules.IsAhead(written.Time, now) {
+	if written == nil || times.IsAhead(written.Time, now) {
 		return own
 	}
-	return alertrules.Latest(own, written.Time)
+	return times.Latest(own, written.Time)
 }
 
 // heardAt returns when a source was last heard from, as far as this process knows.
@@ -94,7 +94,7 @@ func (s *Store) seriesOf(to *v1beta1.AlertSource) sourcerules.Series {
 	if own.isRefused {
 		return sourcerules.Series{}
 	}
-	return sourcerules.Series{Since: alertrules.Latest(written.Since, own.series.Since), Until: alertrules.Latest(written.Until, own.series.Until)}
+	return sourcerules.Series{Since: times.Latest(written.Since, own.series.Since), Until: times.Latest(written.Until, own.series.Until)}
 }
 
 // record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
@@ -155,7 +155,7 @@ func (s *Store) recordRefusal(ctx context.Context, to *v1beta1.AlertSource) erro
 func (s *Store) keepRefusal(to *v1beta1.AlertSource) (isWritten bool) {
 	now, _ := s.Times.Now()
 	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
-		isWritten = !now.IsZero() && now.Sub(r.broken) < recordEvery && !alertrules.IsAhead(r.broken, now)
+		isWritten = !now.IsZero() && now.Sub(r.broken) < recordEvery && !times.IsAhead(r.broken, now)
 		r.isRefused = r.isRefused || !isWritten
 	})
 	return isWritten

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
@@ -98,7 +99,7 @@ func (d *decision) explainEnd() {
 		}
 	}
 	if since != nil {
-		d.desired.Spec.Content = withLine(d.desired.Spec.Content, "Not reported any more since %s.", alertrules.Stamp(since.Time))
+		d.desired.Spec.Content = withLine(d.desired.Spec.Content, "Not reported any more since %s.", times.Format(since.Time))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
@@ -133,7 +134,7 @@ func (d *decision) start() {
 		spec.TTLSecondsAfterFinished = nil
 	}
 	spec.State = v1beta1.AlertFiring
-	spec.JoinedTime = alertrules.Seconds(d.in.Now)
+	spec.JoinedTime = times.Timestamp(d.in.Now)
 	d.announce()
 	d.setContent()
 	d.describeOnly()
@@ -146,7 +147,7 @@ func (d *decision) start() {
 // join adds the instances that wait to the content, as a new message.
 func (d *decision) join(change Change) {
 	d.setSeverity()
-	d.desired.Spec.JoinedTime = alertrules.Seconds(d.in.Now)
+	d.desired.Spec.JoinedTime = times.Timestamp(d.in.Now)
 	d.announce()
 	d.setContent()
 	d.change = change
@@ -255,7 +256,7 @@ func (d *decision) mayJoin() bool { return !d.in.Now.Before(d.joinDue()) }
 // joinDue is when instances may join the content; zero: they may. A time that another clock has recorded in the future is not waited for.
 func (d *decision) joinDue() time.Time {
 	joined := d.desired.Spec.JoinedTime
-	if joined == nil || alertrules.IsAhead(joined.Time, d.in.Now) {
+	if joined == nil || times.IsAhead(joined.Time, d.in.Now) {
 		return time.Time{}
 	}
 	return joined.Add(joinEvery)
@@ -269,7 +270,7 @@ func (d *decision) wake() (at time.Time) {
 	}
 	for _, i := range d.instances() {
 		if due := reviewDue(i, d.in); due.After(d.in.Now) {
-			at = alertrules.Earliest(at, due)
+			at = times.Earliest(at, due)
 		}
 	}
 	return at

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
@@ -120,7 +121,7 @@ func (g *group) complete(webhook *alertmanager.Group, now time.Time) {
 		g.order = alertrules.Rank(severity)
 	}
 	for _, p := range g.posted {
-		g.start = alertrules.Earliest(g.start, p.StartsAt)
+		g.start = times.Earliest(g.start, p.StartsAt)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
@@ -141,7 +142,7 @@ func fit(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (kept []v1
 // newInstance returns the instance of an alert that begins to fire.
 func newInstance(p posted, shift time.Duration, now time.Time) v1beta1.AlertInstance {
 	i := v1beta1.AlertInstance{
-		Key: p.key, Text: p.Text(), Labels: p.labels(), Severity: p.severity, StartsAt: alertrules.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
+		Key: p.key, Text: p.Text(), Labels: p.labels(), Severity: p.severity, StartsAt: times.Timestamp(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
 	}
 	if !p.EndsAt.IsZero() { // otherwise it is seldom posted again
 		i.LapsesAt, i.LapseSeconds = roundedUp(i.LapsesAt, shift), lapseSeconds(p.Alert, now)
@@ -177,11 +178,11 @@ func lapseOf(a alertmanager.Alert, now time.Time) *metav1.Time {
 	case a.State != "":
 		return nil
 	case a.EndsAt.IsZero():
-		return alertrules.Seconds(now.Add(defaultLapse))
+		return times.Timestamp(now.Add(defaultLapse))
 	case a.EndsAt.After(now.Add(maxLapse)):
-		return alertrules.Seconds(now.Add(maxLapse))
+		return times.Timestamp(now.Add(maxLapse))
 	}
-	return alertrules.Seconds(a.EndsAt)
+	return times.Timestamp(a.EndsAt)
 }
 
 // lapseSeconds is how long a post gives an alert that fires, at least 1; 0: it does not say it.
@@ -202,7 +203,7 @@ func roundedUp(at *metav1.Time, shift time.Duration) *metav1.Time {
 	if step.Before(at.Time) {
 		step = step.Add(lapseStep)
 	}
-	return alertrules.Seconds(step)
+	return times.Timestamp(step)
 }
 
 // phase is a duration below lapseStep, in whole seconds, that follows from the name of a group.
@@ -225,7 +226,7 @@ func repeat(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Ti
 	}
 	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
 	if isSame && !p.StartsAt.IsZero() && p.StartsAt.Before(i.StartsAt.Time) {
-		i.StartsAt = alertrules.Seconds(p.StartsAt)
+		i.StartsAt = times.Timestamp(p.StartsAt)
 	}
 	switch lapses, after := lapseOf(p.Alert, now), lapseSeconds(p.Alert, now); {
 	case lapses == nil:
@@ -244,14 +245,14 @@ func restart(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.T
 	}
 	again := newInstance(p, shift, now)
 	if again.PreviousEndsAt = i.EndsAt; !isNew {
-		again.StartsAt = alertrules.Seconds(now)
+		again.StartsAt = times.Timestamp(now)
 	}
 	*i = again
 }
 
 // end ends an instance, not before its start. Of two ends the later one counts.
 func end(i *v1beta1.AlertInstance, at time.Time) {
-	ends := alertrules.Seconds(at)
+	ends := times.Timestamp(at)
 	if ends.Before(i.StartsAt) {
 		ends = i.StartsAt
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // minGap is how long a series may be without a post, at least. Prometheus posts each alert that fires once a minute, or whenever its rule is
@@ -29,17 +29,17 @@ func SeriesOf(source *v1beta1.AlertSource) (s Series) {
 	}
 	s.Since, s.Until = status.ReceivingSince.Time, status.ReceivingUntil.Time
 	if status.ReceivingBrokenTime != nil {
-		s.Since = alertrules.Latest(s.Since, status.ReceivingBrokenTime.Time)
+		s.Since = times.Latest(s.Since, status.ReceivingBrokenTime.Time)
 	}
 	return s
 }
 
 // With returns the series with one more post, or another series after a gap.
 func (s Series) With(at time.Time, gap time.Duration) Series {
-	if s.Since.IsZero() || at.Sub(s.Until) > gap || alertrules.IsAhead(s.Until, at) || alertrules.IsAhead(s.Since, at) {
+	if s.Since.IsZero() || at.Sub(s.Until) > gap || times.IsAhead(s.Until, at) || times.IsAhead(s.Since, at) {
 		return Series{Since: at, Until: at}
 	}
-	return Series{Since: s.Since, Until: alertrules.Latest(s.Until, at)}
+	return Series{Since: s.Since, Until: times.Latest(s.Until, at)}
 }
 
 // gap is how long a source may be without a post since the last one of its series: the shortest time that it gave an instance which had not

@@ -36,7 +36,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -251,7 +251,7 @@ func (p *planner) write(present *v1beta1.Alert, g group) {
 	if w := d.decide(); w != nil {
 		p.plan.Writes = append(p.plan.Writes, *w)
 	}
-	p.plan.Wake = alertrules.Earliest(p.plan.Wake, d.wake())
+	p.plan.Wake = times.Earliest(p.plan.Wake, d.wake())
 }
 
 // isOf reports whether an Alert is of a source.
@@ -265,7 +265,7 @@ func (in Inputs) heard() time.Time { return notAhead(in.Heard, in.Now) }
 // notAhead returns a time that is recorded, not after now. One that another clock has recorded in the future is not known: zero.
 func notAhead(t, now time.Time) time.Time {
 	switch {
-	case alertrules.IsAhead(t, now):
+	case times.IsAhead(t, now):
 		return time.Time{}
 	case t.After(now):
 		return now

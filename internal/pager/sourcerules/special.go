@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
@@ -84,12 +84,12 @@ func (p *planner) endSilence() {
 func (p *planner) reviewSilence() {
 	in := p.in
 	after := time.Duration(in.Source.Spec.SilentAfterSeconds) * time.Second
-	due := alertrules.Latest(in.heard(), in.ServedSince).Add(after)
+	due := times.Latest(in.heard(), in.ServedSince).Add(after)
 	switch {
 	case in.Heard.IsZero():
 	case after == 0 || in.Now.Before(due):
 		if after > 0 {
-			p.plan.Wake = alertrules.Earliest(p.plan.Wake, due)
+			p.plan.Wake = times.Earliest(p.plan.Wake, due)
 		}
 		if after == 0 || in.heard().After(in.ServedSince) { // a restart proves nothing
 			p.endSilence()
@@ -103,7 +103,7 @@ func (p *planner) silence() group {
 	source := p.in.Source
 	labels := map[string]string{alertmanager.AlertName: "AlertSourceSilent"}
 	text := fmt.Sprintf("AlertSource %s/%s has received nothing since %s. Its sender does not run, or cannot post: what it would say is missing. Alerts that fire stay as they are.",
-		source.Namespace, source.Name, alertrules.Stamp(p.in.Heard))
+		source.Namespace, source.Name, times.Format(p.in.Heard))
 	a := alertmanager.Alert{
 		Labels: labels, State: alertmanager.Firing, StartsAt: p.in.Heard,
 		Annotations: map[string]string{"summary": fmt.Sprintf("AlertSource %s is silent", source.Name), "description": text},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
@@ -52,7 +53,7 @@ func (r report) list(i *v1beta1.AlertInstance, now time.Time) {
 	case !r.isWebhook, r.poster == unkeyed:
 		i.ListedTime = nil
 	case i.ListedTime == nil || now.Sub(i.ListedTime.Time).Abs() >= listedEvery:
-		i.ListedTime = alertrules.Seconds(now)
+		i.ListedTime = times.Timestamp(now)
 	}
 }
 
@@ -64,13 +65,13 @@ func (r report) mayHaveListed(i v1beta1.AlertInstance) bool {
 // pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. That is no end by
 // itself: the first webhook after a restart of Alertmanager lists what has arrived there by then. A group that is cut off may have it.
 func (r report) pass(i *v1beta1.AlertInstance, now time.Time) {
-	isMarked := i.UnlistedTime != nil && !alertrules.IsAhead(i.UnlistedTime.Time, now)
+	isMarked := i.UnlistedTime != nil && !times.IsAhead(i.UnlistedTime.Time, now)
 	switch {
 	case !r.isWebhook, r.poster == unkeyed, r.poster != i.Poster:
 	case !r.isWhole:
 		r.list(i, now)
 	case !isMarked:
-		i.UnlistedTime = alertrules.Seconds(now)
+		i.UnlistedTime = times.Timestamp(now)
 	}
 }
 
@@ -88,9 +89,9 @@ func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstanc
 			end(i, in.Now)
 			i.UnlistedTime = since // an end that the sender says has none
 		case isSilent(*i, in) && i.UnlistedTime == nil:
-			i.UnlistedTime, i.Poster = alertrules.Seconds(in.heard()), ""
+			i.UnlistedTime, i.Poster = times.Timestamp(in.heard()), ""
 		case isOfFormerRelease(*i) && in.heard().After(in.ServedSince):
-			i.ListedTime = alertrules.Seconds(in.heard())
+			i.ListedTime = times.Timestamp(in.heard())
 		}
 	}
 	return instances
@@ -120,9 +121,9 @@ func lastPost(i v1beta1.AlertInstance, in Inputs) time.Time {
 func lapseDue(i v1beta1.AlertInstance, in Inputs) time.Time {
 	since, length := in.ServedSince, lapseAfterStart
 	if i.LapseSeconds > 0 {
-		since, length = alertrules.Latest(since, in.Series.Since), max(length, lapseAfter(i))
+		since, length = times.Latest(since, in.Series.Since), max(length, lapseAfter(i))
 	}
-	return alertrules.Latest(since.Add(length), i.LapsesAt.Time)
+	return times.Latest(since.Add(length), i.LapsesAt.Time)
 }
 
 // hasGone reports whether an instance has to end that is marked as not listed. One that its group misses ends after the time in which the group
@@ -149,9 +150,9 @@ func missedDue(i v1beta1.AlertInstance, in Inputs) time.Time {
 
 // unlistedSince is since when no post lists an instance that is marked. A post that was refused may have listed it.
 func (in Inputs) unlistedSince(i v1beta1.AlertInstance) time.Time {
-	since := alertrules.Latest(in.ServedSince, i.UnlistedTime.Time)
+	since := times.Latest(in.ServedSince, i.UnlistedTime.Time)
 	if refused := in.Source.Status.ReceivingBrokenTime; refused != nil {
-		since = alertrules.Latest(since, notAhead(refused.Time, in.Now))
+		since = times.Latest(since, notAhead(refused.Time, in.Now))
 	}
 	return since
 }
@@ -166,7 +167,7 @@ func isSilent(i v1beta1.AlertInstance, in Inputs) bool {
 func silentFrom(i v1beta1.AlertInstance, in Inputs) time.Time {
 	since := i.ListedTime.Time
 	if truncated := in.Source.Status.LastTruncatedTime; truncated != nil {
-		since = alertrules.Latest(since, notAhead(truncated.Time, in.Now))
+		since = times.Latest(since, notAhead(truncated.Time, in.Now))
 	}
 	return since.Add(listedEvery + time.Duration(in.Source.Spec.Alertmanager.RepeatIntervalSeconds)*time.Second)
 }

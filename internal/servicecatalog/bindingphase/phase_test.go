@@ -9,14 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
 // TestPhases: each status has a phase, also one of the former service-catalog, and stays as it is when that is recorded.
 func TestPhases(t *testing.T) {
 	const bind, unbind = v1beta1.OperationBind, v1beta1.OperationUnbind
-	start, operation, props := rules.Timestamp(rulestest.T0), "op-1", &v1beta1.ServiceBindingPropertiesState{}
+	start, operation, props := times.Timestamp(rulestest.T0), "op-1", &v1beta1.ServiceBindingPropertiesState{}
 	begun, accepted := v1beta1.OperationStatus{OperationStartTime: start}, v1beta1.OperationStatus{AsyncOpInProgress: true, OperationStartTime: start}
 	for name, test := range map[string]struct {
 		status v1beta1.ServiceBindingStatus

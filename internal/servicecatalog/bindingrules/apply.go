@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
@@ -77,7 +78,7 @@ func (ap *application) encoded() v1beta1.ServiceBindingStatus {
 func (ap *application) recordAccepted(task bindingphase.Task, set rules.ConditionSet) {
 	if !ap.phase.Accepted { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := ap.call.Target
-		ap.status.OperationStartTime, ap.status.Target = rules.Timestamp(ap.Now), &target
+		ap.status.OperationStartTime, ap.status.Target = times.Timestamp(ap.Now), &target
 	}
 	ap.phase = bindingphase.Phase{Task: task, Accepted: true}
 	ap.RecordAccepted()

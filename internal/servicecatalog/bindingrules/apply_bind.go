@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
@@ -149,7 +150,7 @@ func (ap *application) startMitigation(why rules.Cause) {
 		return
 	}
 	ap.phase = ap.phase.Mitigation()
-	ap.status.OperationStartTime = rules.Timestamp(ap.Now)
+	ap.status.OperationStartTime = times.Timestamp(ap.Now)
 	a := ap.Attempts()
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
@@ -233,7 +234,7 @@ func (ap *application) recordBindFailure(message string) {
 		ap.phase = bindingphase.Phase{Task: bindingphase.Binding}
 		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
-		ap.Attempts().LastTime = rules.Timestamp(ap.Now)
+		ap.Attempts().LastTime = times.Timestamp(ap.Now)
 		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
 		ap.phase = bindingphase.Phase{}

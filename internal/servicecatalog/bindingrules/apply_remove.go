@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -33,14 +34,14 @@ func (ap *application) BeginRemoval() {
 		return
 	}
 	ap.phase.Task = bindingphase.RemovalOf(s)
-	s.OperationStartTime, s.InProgressProperties = rules.Timestamp(ap.Now), nil
+	s.OperationStartTime, s.InProgressProperties = times.Timestamp(ap.Now), nil
 }
 
 // ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) ContinueRemoval() {
 	if !ap.IsDeleting() && isPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
 		ap.phase = bindingphase.Phase{Task: bindingphase.RemovingPredecessor}
-		ap.status.OperationStartTime = rules.Timestamp(ap.Now)
+		ap.status.OperationStartTime = times.Timestamp(ap.Now)
 	}
 }
 
@@ -73,7 +74,7 @@ func (ap *application) RecordRemoved() {
 		a := ap.Attempts()
 		message := "the new binding could not be used, and was removed: " + a.LastError
 		if rules.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
-			message += "; another one is requested at " + rules.FormatTime(a.NextTime.Time)
+			message += "; another one is requested at " + times.Format(a.NextTime.Time)
 		}
 		ap.revertAfter(message)
 	default:
@@ -96,7 +97,7 @@ func (ap *application) RecordLeftBehind(what string) {
 	a := ap.Attempts()
 	if ap.phase.IsReplacement() {
 		if a.NextTime != nil {
-			what += "; another one is requested at " + rules.FormatTime(a.NextTime.Time)
+			what += "; another one is requested at " + times.Format(a.NextTime.Time)
 		}
 		ap.revertAfter(what)
 		return
@@ -128,7 +129,7 @@ func (ap *application) recordPredecessorRemoved() {
 	ap.disownRemoved()
 	if ap.IsDeleting() {
 		ap.phase = bindingphase.Phase{Task: bindingphase.RemovalOf(s)}
-		s.OperationStartTime, s.InProgressProperties = rules.Timestamp(ap.Now), nil
+		s.OperationStartTime, s.InProgressProperties = times.Timestamp(ap.Now), nil
 		ap.Attempts().NextTime = nil
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -134,7 +135,7 @@ func setBindingConditions(status *v1beta1.ServiceBindingStatus, set rules.Condit
 // expiredConditions returns the conditions of a binding whose credentials have ended by this clock. They stay in the Secret until others
 // replace them.
 func expiredConditions(s *v1beta1.ServiceBindingStatus) rules.ConditionSet {
-	message := "The credentials in the Secret have expired at " + rules.FormatTime(s.ExpiresAt.Time)
+	message := "The credentials in the Secret have expired at " + times.Format(s.ExpiresAt.Time)
 	if a := s.Attempts; a != nil && a.Stopped {
 		return rules.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+", and were not replaced: "+a.LastError+howToReplace)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
@@ -107,7 +108,7 @@ func (d *decision) awaitPermission() bool {
 	if u == nil || !u.isRefused() || d.in.MayWrite {
 		return false
 	}
-	if at := rules.DueAfter(u.Time, rules.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
+	if at := times.DueAfter(u.Time, rules.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
 		d.RequeueAt = at
 		return true
 	}
@@ -196,7 +197,7 @@ func (d *decision) wakeForRenewal() {
 }
 
 // wakeBy has the binding reconciled at a time, or sooner.
-func (d *decision) wakeBy(at time.Time) { d.RequeueAt = rules.Earliest(d.RequeueAt, at) }
+func (d *decision) wakeBy(at time.Time) { d.RequeueAt = times.Earliest(d.RequeueAt, at) }
 
 // recovery returns what has come of getting the credentials of the present id.
 func (d *decision) recovery() recovery { return d.in.Memory.recovery.of(d.id()) }
@@ -296,7 +297,7 @@ func (d *decision) renewalTime() time.Time {
 		at = d.in.Now
 	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
-		at = rules.Latest(at, d.schedule().NextAttempt())
+		at = times.Latest(at, d.schedule().NextAttempt())
 	}
 	return at
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
@@ -537,7 +538,7 @@ func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
 			}
 			return
 		case next.Request == nil:
-			f.b.Status, f.in.Now = next.Status, rules.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
+			f.b.Status, f.in.Now = next.Status, times.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
 		case next.Request.Operation == rules.Unbind:
 			removals++
 			f.after(saidOf(osbresult.Done, 200))

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
@@ -41,7 +42,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 			return all
 		default:
 			f.b.Status = next.Status
-			f.in.Now = rules.Latest(f.in.Now.Add(time.Second), next.RequeueAt)
+			f.in.Now = times.Latest(f.in.Now.Add(time.Second), next.RequeueAt)
 		}
 	}
 	return all

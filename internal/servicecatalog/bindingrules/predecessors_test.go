@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -27,7 +28,7 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 	next := f.step()
 	ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 	first := next.Status.Predecessors[0].RemoveAt.Time
-	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + rules.FormatTime(first)
+	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + times.Format(first)
 	if next.Request != nil || len(next.Status.Predecessors) != maxPredecessors || !next.RequeueAt.Equal(first) || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, want) {
 		t.Fatalf("%s, until %s: %s", next.say(), next.RequeueAt, ready.Message)
 	}
@@ -42,7 +43,7 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 	}
 
 	for i := range 100 { // as an earlier version has recorded them
-		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *rules.Timestamp(f.in.Now)})
+		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *times.Timestamp(f.in.Now)})
 	}
 	if got := f.step(); got.Request != nil && got.Request.Operation == rules.Bind {
 		t.Errorf("of more predecessors: %s", got.say())

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
@@ -155,7 +156,7 @@ func (d *decision) unbind(id string) {
 	default:
 		if removing { // past its deadline
 			d.phase.Accepted = false
-			d.Status.OperationStartTime = rules.Timestamp(d.in.Now)
+			d.Status.OperationStartTime = times.Timestamp(d.in.Now)
 		}
 		call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), id)
 		d.Request = call

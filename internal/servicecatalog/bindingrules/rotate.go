@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
@@ -50,7 +51,7 @@ func (d *decision) startReplacement() {
 	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
 		d.phase.Task = bindingphase.Rotating
 	}
-	s.OperationStartTime = rules.Timestamp(d.in.Now)
+	s.OperationStartTime = times.Timestamp(d.in.Now)
 	recordRebindAttempt(d.b, &d.Status)
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
@@ -85,7 +86,7 @@ const maxPredecessors = 16
 func (d *decision) tooManyPredecessors() *rules.Blocker {
 	s := &d.Status
 	return rules.InProgress(v1beta1.ReasonRebinding, fmt.Sprintf("status.predecessors has %d former bindings, and can have %d: new credentials are requested after the first of them is removed, at %s; to remove them sooner, reduce the annotation %s",
-		len(s.Predecessors), maxPredecessors, rules.FormatTime(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
+		len(s.Predecessors), maxPredecessors, times.Format(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
 }
 
 // requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
@@ -48,7 +49,7 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 	switch {
 	case known.Deleted:
 		return SecretAbsent, "", ""
-	case seen == nil && known.SecretVersion != "" && now.Before(rules.DueAfter(known.SeenAt, SecretCacheDelay, now)), seen != nil && known.SecretVersion != "" && rules.NotAfter(seen.ResourceVersion, known.SecretVersion):
+	case seen == nil && known.SecretVersion != "" && now.Before(times.DueAfter(known.SeenAt, SecretCacheDelay, now)), seen != nil && known.SecretVersion != "" && rules.NotAfter(seen.ResourceVersion, known.SecretVersion):
 		if known.Modified {
 			return SecretModified, "", ""
 		}

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -37,7 +38,7 @@ func renewal(s *v1beta1.ServiceBindingStatus, now time.Time) time.Time {
 		at = s.ExpiresAt.Add(-max(lifetime/3, renewAhead))
 	}
 	if s.IssuedAt != nil {
-		at = rules.Latest(at, rules.DueAfter(s.IssuedAt.Time, interval(lifetime), now))
+		at = times.Latest(at, times.DueAfter(s.IssuedAt.Time, interval(lifetime), now))
 	}
 	return at
 }
@@ -75,7 +76,7 @@ func recordExpiry(s *v1beta1.ServiceBindingStatus, binding *osbresult.Binding, n
 	}
 	s.ExpiresAt, s.RenewBefore, s.IssuedAt = end, renewal, nil
 	if hasExpiry(binding) {
-		s.IssuedAt = rules.Timestamp(now)
+		s.IssuedAt = times.Timestamp(now)
 	}
 }
 
@@ -87,7 +88,7 @@ func expiryTime(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil
 	}
-	return rules.Timestamp(t)
+	return times.Timestamp(t)
 }
 
 // retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
@@ -97,7 +98,7 @@ func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id strin
 	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
 		at = end.Time
 	}
-	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *rules.Timestamp(at)})
+	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *times.Timestamp(at)})
 }
 
 // sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
@@ -106,7 +107,7 @@ func sortPredecessors(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus
 	latest := now.Add(catalog.RotationOverlap(b))
 	for i := range s.Predecessors {
 		if p := &s.Predecessors[i]; p.RemoveAt.After(latest) {
-			p.RemoveAt = *rules.Timestamp(latest)
+			p.RemoveAt = *times.Timestamp(latest)
 		}
 	}
 	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })

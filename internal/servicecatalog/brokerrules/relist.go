@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -70,7 +71,7 @@ func (d Decision) IsDue(now time.Time) bool { return !d.RelistAt.IsZero() && !d.
 func Decide(b v1beta1.Broker, in Inputs) Decision {
 	at := relistAt(b, in)
 	if in.CredentialsUnknown {
-		at = rules.Earliest(at, in.Now.Add(secretRetry))
+		at = times.Earliest(at, in.Now.Add(secretRetry))
 	}
 	return Decision{RelistAt: at, ETag: HeldETag(b, in)}
 }
@@ -84,7 +85,7 @@ func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	case failing && status.CredentialsVersion != in.Credentials:
 		return in.Now
 	case status.NextAttemptTime != nil:
-		return in.Health.hasten(rules.DueAt(status.NextAttemptTime.Time, maxRetry, in.Now), in.Now)
+		return in.Health.hasten(times.DueAt(status.NextAttemptTime.Time, maxRetry, in.Now), in.Now)
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
 	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
@@ -92,27 +93,27 @@ func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
 		return in.Now
 	}
-	return rules.Earliest(in.CheckAt, in.rereadAt(spec, status))
+	return times.Earliest(in.CheckAt, in.rereadAt(spec, status))
 }
 
 // rereadAt returns when the catalog of a broker is read again that was read.
 func (in Inputs) rereadAt(spec *v1beta1.CommonServiceBrokerSpec, status *v1beta1.ServiceBrokerStatus) time.Time {
 	last, manual := status.LastCatalogRetrievalTime.Time, spec.RelistBehavior == v1beta1.RelistManual
 	if in.RelistRequested || !manual && status.CredentialsVersion != in.Credentials {
-		return rules.DueAfter(last, MinDemanded, in.Now)
+		return times.DueAfter(last, MinDemanded, in.Now)
 	}
 	var regular time.Time
 	switch {
 	case manual:
 	case status.CatalogDigest != in.Digest: // classes or plans were edited or deleted by others
-		regular = rules.DueAfter(last, minRelist, in.Now)
+		regular = times.DueAfter(last, minRelist, in.Now)
 	default:
-		regular = rules.DueAfter(last, intervalOf(spec, in.Interval), in.Now)
+		regular = times.DueAfter(last, intervalOf(spec, in.Interval), in.Now)
 	}
 	if !in.Health.Failed {
 		return regular
 	}
-	return rules.Earliest(regular, rules.DueAfter(last, in.Health.checkInterval(), in.Now))
+	return times.Earliest(regular, times.DueAfter(last, in.Health.checkInterval(), in.Now))
 }
 
 // hasten returns when the catalog of a broker that could not be read is read again: before the backoff ends, if the broker answers other
@@ -121,7 +122,7 @@ func (h Health) hasten(backoff, now time.Time) time.Time {
 	if !h.Recovered {
 		return backoff
 	}
-	return rules.Earliest(backoff, rules.DueAfter(h.LastRelist, MinDemanded, now))
+	return times.Earliest(backoff, times.DueAfter(h.LastRelist, MinDemanded, now))
 }
 
 // checkInterval returns the time between two relists of a broker whose requests keep failing although its catalog can be read.

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
@@ -21,7 +21,7 @@ func readBroker() *v1beta1.ClusterServiceBroker {
 	b := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "broker", Generation: 3}}
 	b.Spec.RelistBehavior = v1beta1.RelistDuration
 	b.Status = v1beta1.ServiceBrokerStatus{
-		ObservedGeneration: 3, ReconciledGeneration: 3, LastCatalogRetrievalTime: rules.Timestamp(rulestest.Noon.Add(-time.Minute)),
+		ObservedGeneration: 3, ReconciledGeneration: 3, LastCatalogRetrievalTime: times.Timestamp(rulestest.Noon.Add(-time.Minute)),
 		CatalogETag: "etag", CatalogDigest: "digest", CredentialsVersion: "credentials",
 	}
 	return b
@@ -54,7 +54,7 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		"manual, Secret changed":   {"it works, and nobody has asked", manual, func(f *facts) { f.Credentials = "other" }, never, "etag"},
 		"failing, Secret changed":  {"that may help", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Credentials = "other" }, rulestest.Noon, ""},
 		"Secret changed":           {"the new credentials are tried before anybody needs them", nil, func(f *facts) { f.Credentials = "other" }, rulestest.Noon.Add(-50 * time.Second), "etag"},
-		"Secret changed again":     {"who edits it again and again does not flood the broker", func(b *broker) { b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon) }, func(f *facts) { f.Credentials = "other" }, rulestest.Noon.Add(MinDemanded), "etag"},
+		"Secret changed again":     {"who edits it again and again does not flood the broker", func(b *broker) { b.Status.LastCatalogRetrievalTime = times.Timestamp(rulestest.Noon) }, func(f *facts) { f.Credentials = "other" }, rulestest.Noon.Add(MinDemanded), "etag"},
 		"Secret unreadable":        {"no event follows", nil, func(f *facts) { f.CredentialsUnknown = true }, rulestest.Noon.Add(secretRetry), "etag"},
 		"due, Secret unreadable":   {"the failure is recorded", func(b *broker) { b.Generation++ }, func(f *facts) { f.CredentialsUnknown = true }, rulestest.Noon, ""},
 		"failing, Secret unreadable": {"the Secret may have been corrected", func(b *broker) { failing(b, 0); b.Status.NextAttemptTime = nil },
@@ -62,7 +62,7 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		"failing for good":       {"the same again would help nobody", func(b *broker) { failing(b, 0); b.Status.NextAttemptTime = nil }, nil, never, ""},
 		"partly synced":          {"it is retried, though the catalog was read", func(b *broker) { failing(b, time.Second); b.Status.OperationStartTime = nil }, nil, rulestest.Noon.Add(time.Second), ""},
 		"edited behind our back": {"what the ETag stands for is not what is there", nil, func(f *facts) { f.Digest = "other" }, rulestest.Noon, ""},
-		"edited again and again": {"once a minute", func(b *broker) { b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon) }, func(f *facts) { f.Digest = "other" }, rulestest.Noon.Add(time.Minute), ""},
+		"edited again and again": {"once a minute", func(b *broker) { b.Status.LastCatalogRetrievalTime = times.Timestamp(rulestest.Noon) }, func(f *facts) { f.Digest = "other" }, rulestest.Noon.Add(time.Minute), ""},
 		"demanded":               {"a broker's answer said so", nil, func(f *facts) { f.RelistRequested = true }, rulestest.Noon.Add(-50 * time.Second), "etag"},
 		"demanded, manual":       {"", manual, func(f *facts) { f.RelistRequested = true }, rulestest.Noon.Add(-50 * time.Second), "etag"},
 		// F-U2: the status of a broker follows the requests to it.
@@ -77,15 +77,15 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		"failing, answers, restarted":   {"", func(b *broker) { failing(b, time.Hour) }, func(f *facts) { f.Health.Recovered = true }, time.Time{}.Add(MinDemanded), ""},
 		"answers again":                 {"its catalog was read", nil, func(f *facts) { f.Health.Recovered = true }, day, "etag"},
 		"of old, ready":                 {"what it was not yet told of is looked at", func(b *broker) { b.Status.ObservedGeneration, b.Status.CatalogDigest, b.Status.CatalogETag = 0, "", "" }, nil, rulestest.Noon, ""},
-		"of old, failing":               {"", func(b *broker) { manual(b); b.Status.OperationStartTime = rules.Timestamp(rulestest.Noon) }, nil, rulestest.Noon, "etag"},
+		"of old, failing":               {"", func(b *broker) { manual(b); b.Status.OperationStartTime = times.Timestamp(rulestest.Noon) }, nil, rulestest.Noon, "etag"},
 		"of old, generation of old":     {"a status that was copied from another cluster", func(b *broker) { b.Status.ObservedGeneration, b.Status.ReconciledGeneration = 0, 9 }, nil, rulestest.Noon, ""},
 		"status without read":           {"", func(b *broker) { b.Status.LastCatalogRetrievalTime = nil }, nil, rulestest.Noon, "etag"},
 		"interval long over": {"", func(b *broker) {
-			b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon.Add(-48 * time.Hour))
+			b.Status.LastCatalogRetrievalTime = times.Timestamp(rulestest.Noon.Add(-48 * time.Hour))
 		}, nil, rulestest.Noon.Add(-24 * time.Hour), "etag"},
 		// F-S33: a clock that was ahead, and is put right, puts no relist off.
 		"read in a year": {"", func(b *broker) {
-			b.Status.LastCatalogRetrievalTime = rules.Timestamp(rulestest.Noon.AddDate(1, 0, 0))
+			b.Status.LastCatalogRetrievalTime = times.Timestamp(rulestest.Noon.AddDate(1, 0, 0))
 		}, nil, rulestest.Noon, "etag"},
 		"failing, next in a year":    {"", func(b *broker) { failing(b, 365*24*time.Hour) }, nil, rulestest.Noon, ""},
 		"broker that gives no ETag":  {"", func(b *broker) { b.Status.CatalogETag = "" }, nil, day, ""},
@@ -109,7 +109,7 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 }
 
 func failing(b *v1beta1.ClusterServiceBroker, next time.Duration) {
-	b.Status.Attempts, b.Status.OperationStartTime, b.Status.NextAttemptTime = 2, rules.Timestamp(rulestest.Noon), rules.Timestamp(rulestest.Noon.Add(next))
+	b.Status.Attempts, b.Status.OperationStartTime, b.Status.NextAttemptTime = 2, times.Timestamp(rulestest.Noon), times.Timestamp(rulestest.Noon.Add(next))
 }
 
 func TestADigestTellsWhatIsOffered(t *testing.T) {

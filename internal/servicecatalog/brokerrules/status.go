@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
@@ -136,14 +135,14 @@ func Apply(b v1beta1.Broker, r RelistResult, now time.Time) v1beta1.ServiceBroke
 func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) rules.ConditionSet {
 	s.Attempts++
 	if s.OperationStartTime == nil {
-		s.OperationStartTime = rules.Timestamp(now)
+		s.OperationStartTime = times.Timestamp(now)
 	}
 	result := rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: r.Error.Reason,
 		Message: "Fetching the catalog failed: " + redact.Shorten(r.Error.Message, maxBrokerMessage)}
 	if r.Error.Stalled {
 		result.Message += "; it is retried when the spec or a Secret that it names changes"
 		if result.Stalled = !now.Before(r.Error.StalledFrom); !result.Stalled {
-			s.NextAttemptTime = notBefore(r.Error.StalledFrom)
+			s.NextAttemptTime = times.NotBefore(r.Error.StalledFrom)
 		}
 		return refused(result)
 	}
@@ -153,7 +152,7 @@ func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now
 	} else {
 		s.Misconfigured = 0
 	}
-	s.NextAttemptTime = notBefore(rules.Latest(now.Add(wait), r.NextProbe))
+	s.NextAttemptTime = times.NotBefore(times.Latest(now.Add(wait), r.NextProbe))
 	result.Message += nextAttempt(s)
 	return refused(result)
 }
@@ -173,7 +172,7 @@ func refused(set rules.ConditionSet) rules.ConditionSet {
 
 // succeed records that the catalog was read.
 func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) rules.ConditionSet {
-	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, rules.Timestamp(now)
+	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, times.Timestamp(now)
 	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = r.Generation, r.Version, 0
 	if r.Unchanged {
 		s.Attempts = 0
@@ -185,7 +184,7 @@ func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 	if r.Retry {
 		s.CatalogETag = "" // classes and plans are not as in the catalog
 		s.Attempts++
-		s.NextAttemptTime = notBefore(now.Add(rules.Backoff(b.GetUID(), s.Attempts, 0)))
+		s.NextAttemptTime = times.NotBefore(now.Add(rules.Backoff(b.GetUID(), s.Attempts, 0)))
 		next = nextAttempt(s)
 	} else {
 		s.Attempts = 0
@@ -246,12 +245,6 @@ func fewOf(items []string) string {
 	return strings.Join(said, "; ")
 }
 
-// notBefore is a time as the API keeps it, never too early.
-func notBefore(t time.Time) *metav1.Time {
-	rounded := metav1.NewTime(t.Add(time.Second - 1).Truncate(time.Second))
-	return &rounded
-}
-
 // Consumers are the instances and bindings that are, or may be, at a broker.
 type Consumers struct {
 	Instances, Bindings []string
@@ -272,7 +265,7 @@ func StatusInUse(b v1beta1.Broker, consumers Consumers, now time.Time) v1beta1.S
 			by = append(by, fmt.Sprintf("%s (%s)", rules.Count(n, users.one, users.many), rules.Enumerate(users.names)))
 		}
 	}
-	message := fmt.Sprintf("Deleted at %s. The finalizer stays until the broker has no instances and bindings: it still has %s", rules.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
+	message := fmt.Sprintf("Deleted at %s. The finalizer stays until the broker has no instances and bindings: it still has %s", times.Format(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
 	if consumers.Leaving {
 		message += ", being deleted"
 	} else {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -129,7 +130,7 @@ func TestABrokerWithoutItsFinalizerIsAbandoned(t *testing.T) {
 }
 
 func inTrouble(s *v1beta1.ServiceBrokerStatus) {
-	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 7, rules.Timestamp(rulestest.Noon.Add(-time.Hour)), rules.Timestamp(rulestest.Noon)
+	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 7, times.Timestamp(rulestest.Noon.Add(-time.Hour)), times.Timestamp(rulestest.Noon)
 }
 
 func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter/limitertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -80,7 +81,7 @@ func TestF_P31_TheFirstRequestDoesNotWaitForTheProbe(t *testing.T) {
 	now, broker := time.Now(), Key{Name: "broker"}
 	c := &Clients{}
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
-	refused := &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 4, Misconfigured: 4, FailingSince: rules.Timestamp(now)}}
+	refused := &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 4, Misconfigured: 4, FailingSince: times.Timestamp(now)}}
 	enter := func(name string, v rules.Operation, attempts *v1beta1.Attempts) limiter.Release {
 		si, queued := rulestest.NewInstance(), (*Key)(nil)
 		si.Name = name

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -95,7 +96,7 @@ func (ap *application) recordDashboard() {
 // recordAccepted records an asynchronous operation that the broker has begun.
 func (ap *application) recordAccepted(set rules.ConditionSet) {
 	if !ap.phase.IsAccepted() { // the deadline counts from the acceptance
-		ap.status.OperationStartTime = rules.Timestamp(ap.Now)
+		ap.status.OperationStartTime = times.Timestamp(ap.Now)
 	}
 	ap.phase = ap.phase.accepted()
 	ap.RecordAccepted()

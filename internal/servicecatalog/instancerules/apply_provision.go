@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -84,7 +85,7 @@ func (ap *application) endProvisioning(message string) {
 		ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 		return
 	}
-	ap.Attempts().LastTime = rules.Timestamp(ap.Now)
+	ap.Attempts().LastTime = times.Timestamp(ap.Now)
 	ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 }
 
@@ -115,7 +116,7 @@ func (ap *application) startMitigationIfOwned(why rules.Cause) {
 // startMitigation begins an orphan mitigation.
 func (ap *application) startMitigation(why rules.Cause) {
 	ap.phase = Mitigating
-	ap.status.OperationStartTime = rules.Timestamp(ap.Now)
+	ap.status.OperationStartTime = times.Timestamp(ap.Now)
 	a := ap.Attempts()
 	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message

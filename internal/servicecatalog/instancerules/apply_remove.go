@@ -5,6 +5,7 @@ package instancerules
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -13,7 +14,7 @@ func (ap *application) RecordRemovalAccepted() {
 	if ap.IsDeleting() {
 		ap.BeginRemoval()
 	}
-	ap.status.OperationStartTime = rules.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
+	ap.status.OperationStartTime = times.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
 	ap.recordAccepted(ap.WithRemovalText(names.Removing))
 }
 
@@ -35,7 +36,7 @@ func (ap *application) BeginRemoval() {
 	if s.InProgressProperties == nil { // otherwise the broker may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
-	ap.phase, s.OperationStartTime = Deprovisioning, rules.Timestamp(ap.Now)
+	ap.phase, s.OperationStartTime = Deprovisioning, times.Timestamp(ap.Now)
 }
 
 // WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).

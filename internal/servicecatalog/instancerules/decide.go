@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -193,7 +194,7 @@ func (d *decision) awaitAttempt() { d.RequeueAt = d.schedule().NextAttempt() }
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.phase != phase || d.Status.OperationStartTime == nil {
-		d.Status.OperationStartTime = rules.Timestamp(d.in.Now)
+		d.Status.OperationStartTime = times.Timestamp(d.in.Now)
 	}
 	d.phase, d.Status.InProgressProperties = phase, props
 	d.Status.Broker = rules.ReferenceTo(d.in.Offering)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -99,7 +100,7 @@ func TestF_JS14_GoneAfterAnAcceptedRemoval(t *testing.T) {
 // F-JS14: a first 410 about an id is dropped when the id is used again.
 func TestF_JS14_GoneIsForgottenWithTheNextUse(t *testing.T) {
 	f := newFixture(ready)
-	f.si.Status.Gone = []v1beta1.GoneResource{{ID: "id", Time: *rules.Timestamp(f.in.Now)}, {ID: "other", Time: *rules.Timestamp(f.in.Now)}}
+	f.si.Status.Gone = []v1beta1.GoneResource{{ID: "id", Time: *times.Timestamp(f.in.Now)}, {ID: "other", Time: *times.Timestamp(f.in.Now)}}
 	otherParameters(f)
 	f.answer(said(osbresult.Done, 200))
 	if got := f.si.Status.Gone; len(got) != 1 || got[0].ID != "other" {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -66,7 +67,7 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 
 // TestPhaseIsDecodedAsEncoded: whatever the status had before.
 func TestPhaseIsDecodedAsEncoded(t *testing.T) {
-	word, when := "word", rules.Timestamp(rulestest.T0)
+	word, when := "word", times.Timestamp(rulestest.T0)
 	before := map[string]v1beta1.ServiceInstanceStatus{
 		"an empty status": {},
 		"a mitigation": {OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, LastOperation: &word, OperationStartTime: when},

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -76,5 +77,5 @@ func (ap *Application) confirmAddress() {
 func (p place) movedBlocker(gone *v1beta1.GoneResource) *rules.Blocker {
 	return rules.BlockedBy(v1beta1.ReasonBrokerMoved, fmt.Sprintf(
 		"The broker answered 410 Gone at %s when %q was to be deleted there, and %s has another address than the one at which that was requested; status.addresses of the broker has both. If it is the same broker, set its annotation %s to the former address. Otherwise set the former address in its spec.url again, or delete the resource by hand and set the annotation %s=%s of this object",
-		rules.FormatTime(gone.Time.Time), gone.ID, p.gone.Broker, v1beta1.MovedFromAnnotation, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain))
+		times.Format(gone.Time.Time), gone.ID, p.gone.Broker, v1beta1.MovedFromAnnotation, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain))
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -161,5 +162,5 @@ func (ap *Application) ScheduleRetry(message string) {
 // Stop ends the attempts until something changes.
 func (ap *Application) Stop(message string) {
 	a := ap.Kind.Attempts()
-	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, rules.Timestamp(ap.Now), message
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, times.Timestamp(ap.Now), message
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -108,7 +109,7 @@ func (p place) goneBlocker(s *v1beta1.OperationStatus, id string) *rules.Blocker
 	}
 	return rules.BlockedFrom(gone.Time.Add(goneStalledAfter), v1beta1.ReasonGoneUnconfirmed, fmt.Sprintf(
 		"The broker answered 410 Gone at %s when %q was to be deleted there. A gateway that is out of service answers 410 to every request. So the deletion is requested again once %s answers any request with success, and a second 410 ends it. The catalog is requested for that, see the status of the broker",
-		rules.FormatTime(gone.Time.Time), id, p.gone.Broker))
+		times.Format(gone.Time.Time), id, p.gone.Broker))
 }
 
 // AwaitSuccess has the broker's availability checked now, and again after as long as the object has waited. Where the broker has moved,
@@ -123,7 +124,7 @@ func (d *Decision) awaitSuccessAt(in *Inputs, at place, s *v1beta1.OperationStat
 	if isChecked = !at.hasMoved(); isChecked {
 		wait = min(max(in.Now.Sub(findGone(s, id).Time.Time), minGoneCheck), maxGoneCheck)
 	}
-	d.RequeueAt = rules.Earliest(d.RequeueAt, in.Now.Add(wait))
+	d.RequeueAt = times.Earliest(d.RequeueAt, in.Now.Add(wait))
 	return isChecked
 }
 
@@ -177,7 +178,7 @@ func (ap *Application) forgetGone() { ForgetGone(ap.Common, ap.Call.ID) }
 // recordGoneOnce records a first answer 410 about a resource.
 func recordGoneOnce(s *v1beta1.OperationStatus, id string, now time.Time) {
 	if !IsGoneOnce(s, id) {
-		s.Gone = append(s.Gone, v1beta1.GoneResource{ID: id, Time: *rules.Timestamp(now)})
+		s.Gone = append(s.Gone, v1beta1.GoneResource{ID: id, Time: *times.Timestamp(now)})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -36,14 +37,14 @@ func (ap *Application) leaveBehind(message string) bool {
 	}
 	a := ap.Kind.Attempts()
 	if a.UnremovedSince == nil || a.UnremovedSince.After(ap.Now) { // the clock was ahead then (R11)
-		a.UnremovedSince = rules.Timestamp(ap.Now)
+		a.UnremovedSince = times.Timestamp(ap.Now)
 	}
 	if ap.Now.Before(a.UnremovedSince.Add(maxMitigation)) {
 		return false
 	}
 	l := ap.Kind.Location()
 	l.ID, l.UID, l.Generation, l.Attempts, l.LastError = ap.Call.ID, ap.Object.GetUID(), ap.Object.GetGeneration(), 1, message
-	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *rules.Timestamp(ap.Now), ap.Common.BrokerAddress
+	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *times.Timestamp(ap.Now), ap.Common.BrokerAddress
 	ap.Common.LeftBehind = append(ap.Common.LeftBehind, l)
 	ap.Common.LeftBehind = slices.Delete(ap.Common.LeftBehind, 0, max(0, len(ap.Common.LeftBehind)-maxRecordedLeft))
 	said := a.LastError
@@ -81,7 +82,7 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 			l.Attempts = 0
 		}
 		l.Attempts++
-		l.Generation, l.LastTime = o.GetGeneration(), *rules.Timestamp(now)
+		l.Generation, l.LastTime = o.GetGeneration(), *times.Timestamp(now)
 		l.AsyncOpInProgress, l.LastOperation, l.LastError = a.Class == osbresult.Accepted, a.Operation, ""
 		if !l.AsyncOpInProgress {
 			l.LastOperation, l.LastError = "", callFailed(names.Remove, rules.DescribeOutcome(a.Outcome))
@@ -132,13 +133,13 @@ func (d *Decision) NextCleanUp(in *Inputs, o metav1.Object, s *v1beta1.Operation
 	case isDeleting && in.Definition == rules.DefinitionUnknown:
 		d.Need = rules.NeedDefinition
 	case isDeleting && in.Definition == rules.DefinitionTerminating:
-		d.RequeueAt = rules.Earliest(d.RequeueAt, in.Now.Add(rules.DefinitionRetry))
+		d.RequeueAt = times.Earliest(d.RequeueAt, in.Now.Add(rules.DefinitionRetry))
 	case !isRecorded:
 		d.RequeueAt = in.Now
 	default:
 		var wake time.Time
 		if due, isPoll, wake = in.nextCleanUp(o, s); due == nil {
-			d.RequeueAt = rules.Earliest(d.RequeueAt, wake)
+			d.RequeueAt = times.Earliest(d.RequeueAt, wake)
 			d.awaitConfirmations(in, o, s)
 		}
 	}
@@ -184,7 +185,7 @@ func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due 
 		if IsGoneOnce(s, l.ID) {
 			at = in.Now
 		}
-		pollAt := rules.DueAfter(in.CleanUpPolls[l.ID], cleanUpPoll, in.Now)
+		pollAt := times.DueAfter(in.CleanUpPolls[l.ID], cleanUpPoll, in.Now)
 		isPoll := l.AsyncOpInProgress && pollAt.Before(at) && in.Now.Before(at)
 		if isPoll {
 			at = pollAt
@@ -192,7 +193,7 @@ func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due 
 		if !at.After(in.Now) {
 			return l, isPoll, time.Time{}
 		}
-		wake = rules.Earliest(wake, at)
+		wake = times.Earliest(wake, at)
 	}
 	return nil, false, wake
 }
@@ -227,7 +228,7 @@ func (in *Inputs) cleanUpTime(o metav1.Object, l *v1beta1.LeftBehind) time.Time 
 	if l.Generation != o.GetGeneration() || l.Attempts == 0 || hasRecovered {
 		return in.Now
 	}
-	return rules.DueAfter(l.LastTime.Time, rules.SlowDelay(o.GetUID(), l.Attempts), in.Now)
+	return times.DueAfter(l.LastTime.Time, rules.SlowDelay(o.GetUID(), l.Attempts), in.Now)
 }
 
 // CleanUpPlan returns the plan that the next request about an id left behind names; a poll names that of the last attempt.
@@ -265,7 +266,7 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 		if why == nil {
 			why = in.cleanUpBlocker(s, l)
 		}
-		ids, next = append(ids, l.ID), rules.Earliest(next, in.cleanUpTime(o, l))
+		ids, next = append(ids, l.ID), times.Earliest(next, in.cleanUpTime(o, l))
 		if l.LastError != "" {
 			said = ": " + l.LastError
 		}
@@ -278,7 +279,7 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 	if !isTried {
 		return rules.InProgress(names.RemoveFailed, message), nil
 	}
-	return rules.BlockedBy(names.RemoveFailed, message+" (the next attempt is at "+rules.FormatTime(next)+")"), nil
+	return rules.BlockedBy(names.RemoveFailed, message+" (the next attempt is at "+times.Format(next)+")"), nil
 }
 
 // ownLeftBehind returns the ids that the object itself has left behind, and not the one that it was copied from.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
@@ -148,10 +149,10 @@ func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 		set.Message = said + set.Message
 		return set.WithStalled(refused)
 	case IsSlow(a):
-		set.Message = fmt.Sprintf("%sOrphan mitigation removed what was left at the broker %d times; it is %s again at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
+		set.Message = fmt.Sprintf("%sOrphan mitigation removed what was left at the broker %d times; it is %s again at %s, or as soon as the broker has %s another", said, a.Removals, made, times.Format(a.NextTime.Time), made)
 		return set.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
 	}
-	set.Message += ", and it is " + made + " again at " + FormatTime(a.NextTime.Time)
+	set.Message += ", and it is " + made + " again at " + times.Format(a.NextTime.Time)
 	return set
 }
 
@@ -162,7 +163,7 @@ func Unremoved(what, made, refused string, a *v1beta1.Attempts) ConditionSet {
 	if a.Stopped {
 		return set.WithStalled(refused)
 	}
-	set.Message += fmt.Sprintf(". It is %s again under another id at %s", made, FormatTime(a.NextTime.Time))
+	set.Message += fmt.Sprintf(". It is %s again under another id at %s", made, times.Format(a.NextTime.Time))
 	return set.WithStalled(v1beta1.ReasonOrphanMitigationFailed)
 }
 
@@ -185,7 +186,7 @@ func (c ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1
 		if list[i].Type != v1beta1.ConditionReady && list[i].Status == v1beta1.ConditionFalse {
 			list[i].Message = "" // Ready has it
 		}
-		list[i].LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+		list[i].LastTransitionTime = *times.Timestamp(now)
 		if old := FindCondition(before, list[i].Type); old != nil && old.Status == list[i].Status {
 			list[i].LastTransitionTime = old.LastTransitionTime
 		}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // ShowPanic is a guard.Stall of the objects of this API group.
@@ -57,7 +58,7 @@ func stall(o metav1.Object, conditions *[]v1beta1.Condition, message string, now
 	}
 	next.LastTransitionTime = stalled.LastTransitionTime
 	if next.Status != stalled.Status {
-		next.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+		next.LastTransitionTime = *times.Timestamp(now)
 	}
 	*conditions = slices.Clone(*conditions)
 	*FindCondition(*conditions, v1beta1.ConditionStalled) = next

@@ -4,19 +4,16 @@
 package rules
 
 import (
-	"fmt"
-	"hash/fnv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 )
 
 const (
-	// FirstRetry and lastRetry bound the exponential backoff of failed requests.
-	FirstRetry, LastRetry = time.Second, 10 * time.Minute
 	// firstPoll and lastPoll bound the interval between two polls of an operation.
 	firstPoll, lastPoll = time.Second, time.Minute
 )
@@ -24,29 +21,28 @@ const (
 const (
 	// MaxRepeats is how often a request with an unknown outcome is repeated unchanged before orphan mitigation.
 	MaxRepeats = 3
-	// MaxRemovals is the number of orphan mitigations of one generation without a delay; the following ones wait for
-	// firstRemovalDelay, which doubles up to lastRemovalDelay.
-	MaxRemovals                         = 3
-	firstRemovalDelay, lastRemovalDelay = time.Hour, 24 * time.Hour
+	// MaxRemovals is the number of orphan mitigations of one generation without a delay; the following ones wait as slowBackoff says.
+	MaxRemovals = 3
+)
+
+var (
+	// backoff is that of failed requests, and slowBackoff that of orphan mitigations after MaxRemovals.
+	backoff     = times.Backoff{First: time.Second, Last: 10 * time.Minute, Jitter: 20, Steps: 400}
+	slowBackoff = times.Backoff{First: time.Hour, Last: 24 * time.Hour, Jitter: 20, Steps: 400}
 )
 
 // Backoff returns the delay after the count-th failure: exponential, with a jitter that is fixed for a UID and count, and at least
 // as long as the broker's Retry-After, asked.
 func Backoff(uid types.UID, count int32, asked time.Duration) time.Duration {
-	return max(jittered(min(FirstRetry<<min(count-1, 20), LastRetry), uid, count), asked)
+	return max(backoff.Delay(seedOf(uid), count), asked)
 }
 
-// jittered returns a delay with a jitter of ± 20 %.
-func jittered(wait time.Duration, uid types.UID, count int32) time.Duration {
-	hash := fnv.New32a()
-	fmt.Fprintf(hash, "%s/%d", uid, count)
-	jitter := time.Duration(hash.Sum32()%400) * wait / 1000 // up to 40 %
-	return wait*4/5 + jitter
-}
+// seedOf is the seed of the jitter of an object's delays.
+func seedOf(uid types.UID) string { return string(uid) + "/" }
 
 // MisconfiguredBackoff returns the delay after the count-th answer in a row that looks like a misconfiguration (R12).
 func MisconfiguredBackoff(uid types.UID, count int32, asked time.Duration) time.Duration {
-	return max(jittered(limiter.MisconfigurationDelay(int(count)), uid, count), asked)
+	return max(backoff.Spread(limiter.MisconfigurationDelay(int(count)), seedOf(uid), count), asked)
 }
 
 // MisconfiguredAnswers returns how many of the last answers in a row look like a misconfiguration.
@@ -91,14 +87,6 @@ func RecordAnswer(a *v1beta1.Attempts) {
 	}
 }
 
-// Latest returns the later of two times.
-func Latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
 // HasFailed reports whether an attempt has failed since the last success.
 func HasFailed(a *v1beta1.Attempts) bool { return a != nil && a.Count > 0 }
 
@@ -122,9 +110,9 @@ func RecordFailure(b *v1beta1.Backoff, uid types.UID, f Failure, now time.Time) 
 	}
 	b.Count++
 	if b.FailingSince == nil {
-		b.FailingSince = Timestamp(now)
+		b.FailingSince = times.Timestamp(now)
 	}
-	b.OwnFault, b.LastTime = f.Misconfigured && f.OwnFault, Timestamp(now)
+	b.OwnFault, b.LastTime = f.Misconfigured && f.OwnFault, times.Timestamp(now)
 	wait := Backoff(uid, b.Count, f.RetryAfter)
 	if f.Misconfigured {
 		b.Misconfigured++
@@ -132,7 +120,7 @@ func RecordFailure(b *v1beta1.Backoff, uid types.UID, f Failure, now time.Time) 
 	} else {
 		b.Misconfigured = 0
 	}
-	b.NextTime = Timestamp(now.Add(max(wait, time.Second)))
+	b.NextTime = times.Timestamp(now.Add(max(wait, time.Second)))
 	if f.Probed {
 		b.Misconfigured, b.NextTime = max(b.Misconfigured, limiter.QuickRetries+1), nil
 	}
@@ -152,7 +140,7 @@ func RecordLeftBehind(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 
 func endMitigation(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	a.Count, a.Misconfigured, a.Refusals, a.Unknown, a.Conflict, a.UnremovedSince = 0, 0, 0, 0, false, nil
-	if a.NextTime = Timestamp(now.Add(mitigationDelay(uid, a.Mitigation))); a.Stopped {
+	if a.NextTime = times.Timestamp(now.Add(mitigationDelay(uid, a.Mitigation))); a.Stopped {
 		a.NextTime = nil
 	}
 }
@@ -201,7 +189,7 @@ func mitigationDelay(uid types.UID, m v1beta1.Mitigation) (wait time.Duration) {
 
 // SlowDelay returns the delay after the count-th clean-up at the slow schedule: an hour, which doubles up to a day.
 func SlowDelay(uid types.UID, count int32) time.Duration {
-	return jittered(min(firstRemovalDelay<<min(count-1, 10), lastRemovalDelay), uid, count)
+	return slowBackoff.Delay(seedOf(uid), count)
 }
 
 // Attribution attributes an answer that looks like a misconfiguration to the object or to the broker.

@@ -29,3 +29,17 @@ func TestPollsComeApart(t *testing.T) {
 		t.Errorf("a user waits %s", got)
 	}
 }
+
+// The delays of an object are the same in each version.
+func TestDelays(t *testing.T) {
+	for name, test := range map[string]struct{ got, want time.Duration }{
+		"backoff":                  {Backoff("uid", 2, 0), 2072 * time.Millisecond},
+		"Retry-After":              {Backoff("uid", 2, time.Hour), time.Hour},
+		"misconfigured":            {MisconfiguredBackoff("uid", 4, 0), 299400 * time.Millisecond},
+		"after orphan mitigations": {SlowDelay("uid", 2), 7459200 * time.Millisecond},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %s, want %s", name, test.got, test.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // Schedule says when the requests about an instance or a binding are due: from its attempts, the operation on record, and the time.
@@ -86,32 +87,6 @@ func (s Schedule) Stop() *v1beta1.Attempts {
 	return a
 }
 
-// DueAfter returns when something that was last done at a time is done again: an interval later. Where that time lies ahead, the clock
-// was ahead when it was recorded, and it is due now (R11).
-func DueAfter(last time.Time, interval time.Duration, now time.Time) time.Time {
-	if last.After(now) {
-		return now
-	}
-	return last.Add(interval)
-}
-
-// DueAt returns a recorded due time that was at most longest away when it was recorded. Where it is further away, the clock was ahead
-// then, and it is now (R11).
-func DueAt(recorded time.Time, longest time.Duration, now time.Time) time.Time {
-	if recorded.After(now.Add(longest)) {
-		return now
-	}
-	return recorded
-}
-
-// Earliest returns the earlier one of two times, where zero is never.
-func Earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // AfterRecovery returns the attempts, which record that the broker has recovered since the last one. An object that waits after orphan
 // mitigations is due at once then, and only once.
 func (s Schedule) AfterRecovery() *v1beta1.Attempts {
@@ -130,9 +105,9 @@ func (s Schedule) NextAttempt() time.Time {
 	switch {
 	case a == nil, a.NextTime == nil, !a.NextTime.After(s.Now):
 		return time.Time{}
-	case (a.Removals > 0 || a.Unremoved > 0) && a.Count == 0 && !DueAt(a.NextTime.Time, mitigationDelay(s.Object.GetUID(), a.Mitigation), s.Now).After(s.Now): // LastTime is not that of the removal
+	case (a.Removals > 0 || a.Unremoved > 0) && a.Count == 0 && !times.DueAt(a.NextTime.Time, mitigationDelay(s.Object.GetUID(), a.Mitigation), s.Now).After(s.Now): // LastTime is not that of the removal
 		return time.Time{}
-	case a.LastTime != nil && !DueAfter(a.LastTime.Time, a.NextTime.Sub(a.LastTime.Time), s.Now).After(s.Now):
+	case a.LastTime != nil && !times.DueAfter(a.LastTime.Time, a.NextTime.Sub(a.LastTime.Time), s.Now).After(s.Now):
 		return time.Time{}
 	case a.Generation != s.Object.GetGeneration() && !s.Object.GetDeletionTimestamp().IsZero() && !s.Removing: // not of the removal
 		return time.Time{}
@@ -151,10 +126,10 @@ func (s Schedule) NextPoll() time.Time {
 		}
 		wait := PollInterval(running, s.PollAfter)
 		chance := time.Duration(s.LastPoll.Nanosecond() % 1000)
-		next = DueAfter(s.LastPoll, min(wait+wait*chance/4000, lastPoll), s.Now)
+		next = times.DueAfter(s.LastPoll, min(wait+wait*chance/4000, lastPoll), s.Now)
 	}
 	if MisconfiguredAnswers(s.Attempts) > 0 {
-		next = Latest(next, s.NextAttempt())
+		next = times.Latest(next, s.NextAttempt())
 	}
 	return next
 }

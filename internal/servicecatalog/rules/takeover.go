@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // TakeOverCommand records that Bellhop takes over the objects of the original service-catalog.
@@ -39,7 +40,7 @@ func RequireTakeover(conditions []v1beta1.Condition, now time.Time) []v1beta1.Co
 	}
 	c := condition(v1beta1.ConditionStalled, v1beta1.ConditionTrue, Cause{v1beta1.ReasonTakeoverRequired,
 		fmt.Sprintf("the original service-catalog created this object: no request is sent to the broker, and the object is not released, until its takeover is recorded. Run: %s", TakeOverCommand)})
-	c.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+	c.LastTransitionTime = *times.Timestamp(now)
 	return append([]v1beta1.Condition{c}, conditions...)
 }
 

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 )
@@ -19,7 +19,7 @@ import (
 // HowToRelease says since when an object is being deleted and how a person releases it (R8).
 func HowToRelease(o metav1.Object) string {
 	return fmt.Sprintf("Deleted at %s; to release the object without a request to the broker, annotate it with %s=%s",
-		FormatTime(o.GetDeletionTimestamp().Time), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+		times.Format(o.GetDeletionTimestamp().Time), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 }
 
 // Enumerate lists up to five names, and counts the others.
@@ -89,15 +89,6 @@ func DescribeOutcome(o osbresult.Outcome) string {
 // AttemptNumber returns "attempt 3".
 func AttemptNumber(count int32) string { return fmt.Sprintf("attempt %d", count) }
 
-// FormatTime formats a time for a message.
-func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// Timestamp returns a time as a status has it.
-func Timestamp(t time.Time) *metav1.Time {
-	stored := metav1.NewTime(t.Truncate(time.Second))
-	return &stored
-}
-
 // maxDisplay bounds names and ids from a catalog in messages, in bytes.
 const maxDisplay = 64
 
@@ -121,7 +112,7 @@ func WithNextAttempt(message string, b *v1beta1.Backoff, probed string) string {
 	case b.NextTime == nil:
 		return message
 	}
-	return fmt.Sprintf("%s (%s failed, the next is at %s or later)", message, AttemptNumber(b.Count), FormatTime(b.NextTime.Time))
+	return fmt.Sprintf("%s (%s failed, the next is at %s or later)", message, AttemptNumber(b.Count), times.Format(b.NextTime.Time))
 }
 
 // WithProgress adds the broker's description of an operation to a message.

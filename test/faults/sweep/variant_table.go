@@ -52,7 +52,7 @@ func variants() []variant {
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.UseNextID()
 	rules.RecordRemoval(`, `	rules.RecordRemoval(`}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
-		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = rules.Timestamp(ap.Now)
+		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = times.Timestamp(ap.Now)
 	ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
@@ -233,7 +233,7 @@ var lostHere bool
 		{name: "notifies-of-ends", edits: []mistake{{sourceRules + "decide.go", `		d.setContent()
 		d.change = Edits
 `, `		d.setContent()
-		d.desired.Spec.JoinedTime = alertrules.Seconds(d.in.Now)
+		d.desired.Spec.JoinedTime = times.Timestamp(d.in.Now)
 `}}, scenario: "source-grows", fault: "none", oracle: "notified"},
 		{name: "older-word", edits: []mistake{{sourceRules + "instances.go", `	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)`, `	return true`}},
 			scenario: "source", fault: "none", oracle: "ended"},
