@@ -97,7 +97,7 @@ func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bo
 	}
 	for id := range last {
 		s := o.of(source, id)
-		hasMoved := name == source+"-more" && len(s.listedIn) > 1 // one of its groups had an Alert of its own, which ended it here
+		hasMoved := name == moreOf(source) && len(s.listedIn) > 1 // one of its groups had an Alert of its own, which ended it here
 		hasReturned := !p.last[id] && (hasMoved || o.full[source].After(since))
 		if !p.told[id] || hasReturned || s.isOver() || s.listedSince.After(since) || s.listedIn[group].since.After(since) {
 			return true
@@ -120,7 +120,8 @@ func (o *oracle) isSame(name string, held resolution) bool {
 	return false
 }
 
-// resolved checks a resolve: nothing of what it is about fires, unless the sender has named it as resolved, or another Alert has it.
+// resolved checks a resolve: nothing of what it is about fires, unless the sender has named it as resolved, or another Alert has it. What was away
+// since a post has listed it may end until a post can list it again.
 func (o *oracle) resolved(name string, p *page) {
 	if _, isHeld := o.held[name]; isHeld {
 		return
@@ -132,6 +133,7 @@ func (o *oracle) resolved(name string, p *page) {
 		}
 		s := o.of(source, r.id)
 		isNew := s.firesSince.IsZero() || time.Since(s.firesSince) < o.dueAfter() || time.Since(s.listedSince) < o.delay()
+		isNew = isNew || s.hasGone && (s.dueSince.IsZero() || time.Since(s.dueSince) < o.dueAfter())
 		if !isNew && !s.isNamed() {
 			o.ended = append(o.ended, ended{name, r, s.firesSince.Sub(o.sim.began), time.Now()})
 		}

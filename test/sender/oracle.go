@@ -39,6 +39,8 @@ const (
 	learning = 5*time.Minute + step
 	// namedFor is how soon an alert ends that a post has named as resolved.
 	namedFor = 2 * time.Minute
+	// missedFor is how soon an alert may end that its group was posted without: two of its intervals and 5 minutes, by seconds.
+	missedFor = 2*groupInterval + 5*time.Minute - time.Second
 	// goneAfter is for how long an alert may not fire, or be muted, until it has ended: the longest interval at which Alertmanager repeats a
 	// group, the hour within which the operator records that, and two posts, at least 15 minutes apart.
 	goneAfter = repeatInterval + groupInterval + time.Hour + 15*time.Minute + 3*(watchdogEvery+groupInterval) + slack
@@ -251,8 +253,8 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 			continue
 		}
 		named := s.named[groupOf(a.Labels)]
-		if a.Name == source+"-more" && named.Before(s.listedAt) { // it has alerts of all groups
-			named = time.Time{}
+		if a.Name == moreOf(source) {
+			named = time.Time{} // a post of any group may have listed it here
 		}
 		switch {
 		case s.hasBeen(s.goneSince, bound):
@@ -296,6 +298,9 @@ func (o *oracle) missing(r rule, s *seen, found []*v1beta1.Alert) (why string) {
 	}
 	return why
 }
+
+// moreOf returns the name of the Alert about the groups of a source that are beyond its maxAlerts. It has the labels of none of them.
+func moreOf(source string) string { return source + "-more" }
 
 // instanceOf returns the instance of an alert that fires in an Alert; nil: there is none.
 func instanceOf(a *v1beta1.Alert, id string) *v1beta1.AlertInstance {

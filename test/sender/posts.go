@@ -34,7 +34,7 @@ type seen struct {
 	listedIn map[string]series
 	// maybeNamed is when a post that named it as resolved may have been stored; zero: none was, or it was listed after that.
 	maybeNamed time.Time
-	// named has for each group when a post that was stored for certain first named it, unless a later one has listed it there.
+	// named has for each group when a post that was stored for certain first named it, unless a later one has, or may have, listed it there.
 	named map[string]time.Time
 	// naming is how many posts that name it are being answered.
 	naming int
@@ -43,10 +43,19 @@ type seen struct {
 	isLeftOut bool
 }
 
-// series are the posts of a group that list an alert, since the last gap that is longer than the interval at which it is repeated.
-type series struct{ since, last time.Time }
+// series are the posts of a group that list an alert, since the last gap that is longer than the interval at which it is repeated, or in which it
+// may have ended since the group was posted without it.
+type series struct {
+	since, last time.Time
+	// poster is that of the last post, and missedSince is when a post of it first may have been stored that does not list the alert; zero: none.
+	poster      string
+	missedSince time.Time
+}
 
-func (s series) goesOn() bool { return time.Since(s.last) < repeatInterval+2*groupInterval }
+func (s series) goesOn() bool {
+	isMissed := !s.missedSince.IsZero() && time.Since(s.missedSince) >= missedFor
+	return time.Since(s.last) < repeatInterval+2*groupInterval && !isMissed
+}
 
 // isPartOf reports whether it was first posted with a group just before or after a message of an Alert, so that it is a part of that message.
 func (s *seen) isPartOf(message time.Time) bool {
@@ -73,6 +82,15 @@ func (s *seen) hasBeen(since time.Time, longer time.Duration) bool {
 	return !since.IsZero() && time.Since(since) > longer && time.Since(s.listedAt) > longer
 }
 
+// post is what a sender posts.
+type post struct {
+	alerts []postedAlert
+	// poster is the group of a route of a member, and group are its labels; empty: it is a post of Prometheus.
+	poster, group string
+	// isWhole: it lists each alert of the group.
+	isWhole bool
+}
+
 // postedAlert is an alert in a post.
 type postedAlert struct {
 	id    string
@@ -81,8 +99,8 @@ type postedAlert struct {
 	group string
 }
 
-// read returns the alerts of a post.
-func read(source string, body []byte, now time.Time) (all []postedAlert) {
+// read returns what a sender has posted.
+func read(source, from string, body []byte, now time.Time) (p post) {
 	type alert struct {
 		Status      string            `json:"status"`
 		EndsAt      time.Time         `json:"endsAt"`
@@ -93,19 +111,27 @@ func read(source string, body []byte, now time.Time) (all []postedAlert) {
 		var posted []alert
 		_ = json.Unmarshal(body, &posted)
 		for _, a := range posted {
-			all = append(all, postedAlert{a.Annotations["summary"], a.EndsAt.After(now), groupOf(map[string]string{"alertname": a.Labels["alertname"]})})
+			p.alerts = append(p.alerts, postedAlert{a.Annotations["summary"], a.EndsAt.After(now), groupOf(map[string]string{"alertname": a.Labels["alertname"]})})
 		}
-		return all
+		return p
 	}
 	var webhook struct {
-		Alerts      []alert           `json:"alerts"`
-		GroupLabels map[string]string `json:"groupLabels"`
+		Alerts          []alert           `json:"alerts"`
+		GroupKey        string            `json:"groupKey"`
+		GroupLabels     map[string]string `json:"groupLabels"`
+		TruncatedAlerts int               `json:"truncatedAlerts"`
 	}
 	_ = json.Unmarshal(body, &webhook)
+	p.poster, p.group, p.isWhole = from+webhook.GroupKey, groupOf(webhook.GroupLabels), webhook.TruncatedAlerts == 0
 	for _, a := range webhook.Alerts {
-		all = append(all, postedAlert{a.Annotations["summary"], a.Status == "firing", groupOf(webhook.GroupLabels)})
+		p.alerts = append(p.alerts, postedAlert{a.Annotations["summary"], a.Status == "firing", p.group})
 	}
-	return all
+	return p
+}
+
+// lists reports whether a post has an alert.
+func (p post) lists(id string) bool {
+	return slices.ContainsFunc(p.alerts, func(a postedAlert) bool { return a.id == id })
 }
 
 // groupOf returns the labels by which a group, or an Alert, is known.
@@ -123,8 +149,8 @@ func groupOf(labels map[string]string) string {
 func (o *oracle) posting(source, from string, body []byte) (answered func(code int)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	began, all := time.Now(), read(source, body, o.sim.now())
-	for _, a := range all {
+	began, p := time.Now(), read(source, from, body, o.sim.now())
+	for _, a := range p.alerts {
 		if !a.fires {
 			o.of(source, a.id).naming++
 		}
@@ -132,25 +158,43 @@ func (o *oracle) posting(source, from string, body []byte) (answered func(code i
 	return func(code int) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.sim.log.Info("a post was answered", "at", began.Sub(o.sim.began).String(), "source", source, "from", from, "code", code, "alerts", fmt.Sprint(all))
-		for _, a := range all {
+		o.sim.log.Info("a post was answered", "at", began.Sub(o.sim.began).String(), "source", source, "from", from, "code", code, "alerts", fmt.Sprint(p.alerts))
+		for _, a := range p.alerts {
 			s := o.of(source, a.id)
 			if a.fires {
-				s.listed(a.group, began, code)
+				s.listed(p.poster, a.group, began, code)
 				continue
 			}
 			s.naming--
 			s.end(a.group, began, code, source == apiSource && time.Since(o.outage) < learning)
 		}
+		if p.isWhole {
+			o.miss(source, p, began, code)
+		}
+	}
+}
+
+// miss records that a post does not list the other alerts that its group of its member has listed.
+func (o *oracle) miss(source string, p post, began time.Time, code int) {
+	if code != 200 && code != 0 {
+		return
+	}
+	for id, s := range o.known[source] {
+		if in := s.listedIn[p.group]; in.poster == p.poster && in.missedSince.IsZero() && !p.lists(id) {
+			in.missedSince = began
+			s.listedIn[p.group] = in
+		}
 	}
 }
 
 // listed records that a post has listed an alert as firing.
-func (s *seen) listed(group string, began time.Time, code int) {
-	if code == 0 { // it may have been stored
+func (s *seen) listed(poster, group string, began time.Time, code int) {
+	switch code {
+	case 200:
+	case 0: // it may have been stored: a reload of a member ends its posts
 		delete(s.named, group)
-	}
-	if code != 200 {
+		return
+	default:
 		return
 	}
 	if s.isOver() {
@@ -164,7 +208,7 @@ func (s *seen) listed(group string, began time.Time, code int) {
 	if !in.goesOn() {
 		in.since = time.Now()
 	}
-	in.last = time.Now()
+	in.last, in.poster, in.missedSince = time.Now(), poster, time.Time{}
 	s.listedIn[group] = in
 	delete(s.named, group)
 	if s.maybeNamed.Before(began) { // otherwise it is not known which of both was stored first
