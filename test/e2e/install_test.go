@@ -140,7 +140,7 @@ func itKeepsCRDs() {
 	It("refuses an upgrade that would delete CRDs", func(ctx SpecContext) {
 		const crd = "servicebindings.servicecatalog.k8s.io"
 		upgrade := []string{"upgrade", "bellhop", "charts/bellhop", "--namespace=" + system, "--reuse-values", "--dry-run=server"}
-		without := []string{"--set=servicecatalog.enabled=false", "--set=crds.enabled=false"}
+		without := []string{"--set=servicecatalog.enabled=false,injection.enabled=false", "--set=crds.enabled=false"}
 		for _, set := range without {
 			run(ctx, "helm", append(upgrade, set, "--set=crds.keep=false")...)
 		}
