@@ -58,7 +58,7 @@ func draw() error {
 // read returns the imports of all files but tests.
 func read(root fs.FS) (graph, error) {
 	imports := graph{}
-	err := fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(root, ".", func(path string, _ fs.DirEntry, err error) error {
 		dir := filepath.ToSlash(filepath.Dir(path))
 		from := strings.TrimSuffix(folders.FindString(dir), "/")
 		if err != nil || from == "" || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(dir, "test") {
