@@ -191,7 +191,7 @@ var _ = Describe("The documentation", func() {
 				continue // the file as a whole is compared
 			}
 			It("has only code blocks of known languages: "+b.where, func() {
-				Expect(b.infoString).To(BeElementOf("http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/writing-style.md")
+				Expect(b.infoString).To(BeElementOf("http", "python", "go", "text", "mermaid"), "YAML blocks are applied, see docs/contributing/writing-style.md")
 			})
 		}
 	}

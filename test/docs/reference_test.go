@@ -148,7 +148,7 @@ var _ = Describe("The documentation", func() {
 		all := slices.Clone(events)
 		for kind, name := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
 			documented := readColumn(page, "reason of "+kind, reason)
-			Expect(append(documented, events...)).To(ContainElements(findReasons("controllers/servicecatalog/"+name, "internal/servicecatalog/rules/"+name)), "reasons of %s", kind)
+			Expect(append(documented, events...)).To(ContainElements(findReasons("controllers/servicecatalog/"+name, "internal/servicecatalog/"+name+"rules")), "reasons of %s", kind)
 			all = append(all, documented...)
 		}
 		expectSameSet(findReasons(servicePackages...), all)
@@ -395,7 +395,7 @@ func findInSource(pattern string, folders ...string) []string {
 }
 
 // servicePackages give reasons to brokers, instances and bindings.
-var servicePackages = []string{"controllers/servicecatalog", "internal/servicecatalog/brokers", "internal/servicecatalog/rules"}
+var servicePackages = []string{"controllers/servicecatalog", "internal/servicecatalog"}
 
 // findReasons returns the reasons that the code in folders or files uses for brokers, instances and bindings.
 func findReasons(paths ...string) []string {
