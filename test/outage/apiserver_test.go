@@ -5,7 +5,6 @@
 package outage_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -41,11 +40,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	env.Join(env.Start(ctx, "--leader-elect", "--leader-elect-lease-duration=3s"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
 })
 
-func wait(ctx context.Context, args string) {
-	GinkgoHelper()
-	env.Wait(ctx, "--timeout=30s "+args)
-}
-
 var _ = Describe("What happens when the API server is away for an hour?", func() {
 	It("sends nothing meanwhile, repeats nothing afterwards, and believes the broker, whose deadline is over", func(ctx SpecContext) {
 		received := inbox.New(inbox.Options{})
@@ -64,7 +58,7 @@ var _ = Describe("What happens when the API server is away for an hour?", func()
 ---
 {apiVersion: servicecatalog.k8s.io/v1beta1, kind: ClusterServiceBroker, metadata: {name: own}, spec: {url: "`+broker.URL+`"}}
 `)
-		wait(ctx, "--for=condition=Ready receiver/inbox alert/before clusterservicebroker/own")
+		env.Wait(ctx, "--timeout=30s --for=condition=Ready receiver/inbox alert/before clusterservicebroker/own")
 		release := make(chan struct{})
 		received.Respond(func(*http.Request) (int, http.Header, string) {
 			<-release
@@ -78,7 +72,7 @@ var _ = Describe("What happens when the API server is away for an hour?", func()
 		begun := time.Now()
 		Eventually(received.InFlight).Should(Equal(1))
 		Eventually(broker.Counts).Should(HaveKeyWithValue(osb.ProvisionInstance, 1))
-		wait(ctx, "--for=jsonpath={.status.asyncOpInProgress}=true serviceinstance/slow")
+		env.Wait(ctx, "--timeout=30s --for=jsonpath={.status.asyncOpInProgress}=true serviceinstance/slow")
 
 		By("taking the API server away")
 		Expect(env.Cluster.KillAPIServer(ctx)).To(Succeed())
@@ -97,7 +91,7 @@ var _ = Describe("What happens when the API server is away for an hour?", func()
 		env.Apply(ctx, `
 {apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: after, namespace: default}, spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: inbox}]}}
 `)
-		wait(ctx, "--for=condition=Ready serviceinstance/slow alert/in-flight alert/after")
+		env.Wait(ctx, "--timeout=30s --for=condition=Ready serviceinstance/slow alert/in-flight alert/after")
 		Expect(broker.Counts()).To(And(HaveKeyWithValue(osb.ProvisionInstance, 1), Not(HaveKey(osb.DeprovisionInstance))))
 		attempts := map[string]int{}
 		for _, m := range received.Messages() {

@@ -140,26 +140,20 @@ const (
 	keepRetry = 30 * time.Second
 )
 
-// forgotten returns the deliveries whose receivers would forget what they hold, as the Alert goes away without a resolve; after a time of the
-// API server, none.
-func (pl *Plan) forgotten(a *v1beta1.Alert, until time.Time, in Inputs) (list []*DeliveryPlan) {
+// keepForgotten has receivers keep what they would forget, as the Alert goes away without a resolve, until a time of the API server. It returns
+// whether there are any, for which the Alert has to wait.
+func (pl *Plan) keepForgotten(a *v1beta1.Alert, until time.Time, in Inputs) (waits bool) {
 	if in.hasPassed(until) {
-		return nil
+		return false
 	}
 	for i := range pl.Deliveries {
 		if d := &pl.Deliveries[i]; d.isForgotten(a, in) {
-			list = append(list, d)
+			waits = true
+			d.keep(in)
+			pl.Wake = times.Earliest(pl.Wake, d.Wake)
 		}
 	}
-	return list
-}
-
-// keep has receivers keep what they hold.
-func (pl *Plan) keep(deliveries []*DeliveryPlan, in Inputs) {
-	for _, d := range deliveries {
-		d.keep(in)
-		pl.Wake = times.Earliest(pl.Wake, d.Wake)
-	}
+	return waits
 }
 
 // isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A deletion does not wait for a receiver that

@@ -50,8 +50,7 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 
 // release removes the finalizer, once receivers that forget what they hold keep what is to stay there.
 func (pl *Plan) release(a *v1beta1.Alert, in Inputs) {
-	if forgotten := pl.forgotten(a, a.DeletionTimestamp.Add(graceAfterCreation), in); retainsExternal(a) && len(forgotten) > 0 {
-		pl.keep(forgotten, in)
+	if retainsExternal(a) && pl.keepForgotten(a, a.DeletionTimestamp.Add(graceAfterCreation), in) {
 		return
 	}
 	pl.Action = Release
@@ -59,8 +58,7 @@ func (pl *Plan) release(a *v1beta1.Alert, in Inputs) {
 
 // purge deletes the Alert, once receivers that forget what they hold keep it, or a time has passed.
 func (pl *Plan) purge(a *v1beta1.Alert, protected bool, until time.Time, in Inputs) {
-	if forgotten := pl.forgotten(a, until, in); protected && len(forgotten) > 0 {
-		pl.keep(forgotten, in)
+	if protected && pl.keepForgotten(a, until, in) {
 		return
 	}
 	pl.Action = Purge

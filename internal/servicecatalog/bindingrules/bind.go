@@ -32,11 +32,11 @@ func (d *decision) bind() {
 		d.setBlocked(full)
 		return
 	}
-	if !d.isDue() {
-		d.awaitAttempt()
+	if !d.schedule().IsDue() {
+		d.AwaitAttempt(d.schedule())
 		return
 	}
-	if !d.maySendParameters() {
+	if !d.in.Parameters.MaySend() {
 		d.awaitParameters()
 		return
 	}
@@ -149,11 +149,6 @@ func (d *decision) effectivePlan() catalog.Effective {
 		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 	}
 	return d.in.BoundInstance.Effective()
-}
-
-// maySendParameters reports whether the parameters have been read, and can be sent.
-func (d *decision) maySendParameters() bool {
-	return d.in.Parameters.Known && d.in.Parameters.Blocker == nil
 }
 
 // awaitParameters has the parameters read, or the conditions say why they cannot be sent.

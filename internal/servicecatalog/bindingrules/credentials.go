@@ -157,8 +157,8 @@ func (d *decision) recheck() bool {
 	case d.awaitWrite():
 	case d.brokerUnavailable() != nil:
 		d.wakeBy(d.in.Now.Add(renewRetry))
-	case !d.isDue():
-		d.awaitAttempt()
+	case !d.schedule().IsDue():
+		d.AwaitAttempt(d.schedule())
 	case d.nextWay() == fetch:
 		if d.prepareWrite() {
 			d.Request = d.newRequest(rules.Fetch)
@@ -230,8 +230,8 @@ func (d *decision) recoverCredentials() {
 		d.setBlocked(why)
 		return
 	}
-	if !d.isDue() {
-		d.awaitAttempt()
+	if !d.schedule().IsDue() {
+		d.AwaitAttempt(d.schedule())
 		return
 	}
 	if !d.prepareWrite() {
@@ -247,7 +247,7 @@ func (d *decision) recoverCredentials() {
 		d.setBlocked(why)
 		return
 	}
-	if !d.maySendParameters() {
+	if !d.in.Parameters.MaySend() {
 		d.awaitParameters()
 		return
 	}

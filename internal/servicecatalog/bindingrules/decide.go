@@ -257,11 +257,6 @@ func (d *decision) renewAttempts() {
 	}
 }
 
-// isDue reports whether the next attempt is due.
-func (d *decision) isDue() bool { return d.schedule().NextAttempt().IsZero() }
-
-func (d *decision) awaitAttempt() { d.RequeueAt = d.schedule().NextAttempt() }
-
 // target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
 func (d *decision) target() *v1beta1.ServiceBindingTarget {
 	now, then := d.in.BoundInstance.Target, d.Status.Target

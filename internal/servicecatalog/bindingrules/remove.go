@@ -151,8 +151,8 @@ func (d *decision) unbind(id string) {
 		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), id)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(call, true)
-	case !removing && !d.isDue():
-		d.awaitAttempt()
+	case !removing && !d.schedule().IsDue():
+		d.AwaitAttempt(d.schedule())
 	default:
 		if removing { // past its deadline
 			d.phase.Accepted = false

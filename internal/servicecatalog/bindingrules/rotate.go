@@ -38,7 +38,7 @@ func (d *decision) startReplacement() {
 		d.setBlocked(why)
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
-	case !rotates && !d.maySendParameters():
+	case !rotates && !d.in.Parameters.MaySend():
 		d.awaitParameters()
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
@@ -126,8 +126,8 @@ func (d *decision) replace() {
 		d.writeSecret()
 	case why != nil:
 		d.setBlocked(why)
-	case !d.isDue():
-		d.awaitAttempt()
+	case !d.schedule().IsDue():
+		d.AwaitAttempt(d.schedule())
 	case lost || a != nil && (a.Unknown > rules.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
 	case !d.prepareWrite():
@@ -135,7 +135,7 @@ func (d *decision) replace() {
 		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
-		if !d.maySendParameters() {
+		if !d.in.Parameters.MaySend() {
 			d.awaitParameters()
 			return
 		}
@@ -143,7 +143,7 @@ func (d *decision) replace() {
 		d.requestFirst()
 	case rotates && d.hasEnded():
 		d.startMitigation()
-	case !rotates && !d.maySendParameters():
+	case !rotates && !d.in.Parameters.MaySend():
 		d.awaitParameters()
 	case s.InProgressProperties == nil: // no request under the id has had an effect
 		d.requestFirst()

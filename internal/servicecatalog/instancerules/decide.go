@@ -186,11 +186,6 @@ func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 
-// isDue reports whether the next attempt is due.
-func (d *decision) isDue() bool { return d.schedule().NextAttempt().IsZero() }
-
-func (d *decision) awaitAttempt() { d.RequeueAt = d.schedule().NextAttempt() }
-
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.phase != phase || d.Status.OperationStartTime == nil {

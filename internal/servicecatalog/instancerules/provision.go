@@ -28,11 +28,11 @@ func (d *decision) provision() {
 		d.block(full)
 		return
 	}
-	if !d.isDue() {
-		d.awaitAttempt()
+	if !d.schedule().IsDue() {
+		d.AwaitAttempt(d.schedule())
 		return
 	}
-	if !d.maySendParameters() {
+	if !d.in.Parameters.MaySend() {
 		d.awaitParameters()
 		return
 	}
@@ -105,11 +105,6 @@ func (d *decision) precondition() *rules.Blocker {
 		return rules.BlockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.Plan.Common().ExternalName))
 	}
 	return d.in.BrokerBlocker
-}
-
-// maySendParameters reports whether the parameters have been read, and can be sent.
-func (d *decision) maySendParameters() bool {
-	return d.in.Parameters.Known && d.in.Parameters.Blocker == nil
 }
 
 // awaitParameters has the parameters read, or the conditions say why they cannot be sent.

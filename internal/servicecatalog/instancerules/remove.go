@@ -116,8 +116,8 @@ func (d *decision) deprovision() {
 	case !removing && d.isRemovalRefused() && !d.isOverdue():
 		ids.PlanID = rules.PlanID(heldProperties(&d.Status))
 		d.pollWhenDue(ids, false) // its end decides which plan the removal names
-	case !removing && !d.isDue():
-		d.awaitAttempt()
+	case !removing && !d.schedule().IsDue():
+		d.AwaitAttempt(d.schedule())
 	default:
 		ids.Operation, ids.ConfirmsGone = rules.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 		if removing || d.isRemovalRefused() { // past its deadline

@@ -27,11 +27,11 @@ func (d *decision) update() {
 	if !specChanged && !d.isChangeUnknown() && d.si.Status.Attempts == nil && !d.secretsMayDiffer() {
 		return
 	}
-	if !d.isDue() {
-		d.awaitAttempt()
+	if !d.schedule().IsDue() {
+		d.AwaitAttempt(d.schedule())
 		return
 	}
-	if !d.maySendParameters() {
+	if !d.in.Parameters.MaySend() {
 		d.awaitParameters()
 		return
 	}

@@ -80,3 +80,6 @@ type Decision struct {
 	// RequeueAt is when to reconcile again; zero: with the next event.
 	RequeueAt time.Time
 }
+
+// AwaitAttempt has the object reconciled when the next attempt is due.
+func (d *Decision) AwaitAttempt(s rules.Schedule) { d.RequeueAt = s.NextAttempt() }

@@ -27,6 +27,9 @@ type Parameters struct {
 	Required []string
 }
 
+// MaySend reports whether the parameters have been read, and can be sent.
+func (p Parameters) MaySend() bool { return p.Known && p.Blocker == nil }
+
 // Comparison is how parameters compare with those that a status records.
 type Comparison int
 

@@ -115,6 +115,9 @@ func (s Schedule) NextAttempt() time.Time {
 	return a.NextTime.Time
 }
 
+// IsDue reports whether the next attempt is due.
+func (s Schedule) IsDue() bool { return s.NextAttempt().IsZero() }
+
 // NextPoll returns when the operation is polled next; zero: now. The nanoseconds of the last poll are the jitter that spreads the
 // polls of operations that began together. Answers that look like a misconfiguration delay it, as they delay an attempt (R12).
 func (s Schedule) NextPoll() time.Time {
