@@ -2,17 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command layout fails where the source breaks the rules of CONTRIBUTING.md that no linter knows: imports against the rows of the
-// architecture, names of package-level declarations that are private vocabulary, and comments with names that do not exist.
+// architecture, names of package-level declarations that are private vocabulary, and comments with names that do not exist. With -draw it draws which folders
+// of the operator import which.
 package main
 
 import (
-	"bufio"
-	"bytes"
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,7 +32,14 @@ var denied = map[string]string{
 }
 
 func main() {
-	problems, err := check(os.DirFS("."))
+	draws := flag.Bool("draw", false, "draw which folders import which into "+page)
+	flag.Parse()
+	problems, err := []string(nil), error(nil)
+	if *draws {
+		err = draw(os.DirFS("."))
+	} else {
+		problems, err = check(os.DirFS("."))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "layout:", err)
 		os.Exit(2)
@@ -53,7 +59,21 @@ func check(root fs.FS) (problems []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+	err = walk(root, func(dir string, isTest bool, files *token.FileSet, file *ast.File) {
+		names.addKnown(file)
+		if ast.IsGenerated(file) {
+			return
+		}
+		names.addMentioned(files, file)
+		problems = append(problems, entries.check(files, file, dir, isTest)...)
+		problems = append(problems, deniedNames(files, file)...)
+	})
+	return append(problems, names.unknown()...), err
+}
+
+// walk visits the Go files below root, sorted by path.
+func walk(root fs.FS, visit func(dir string, isTest bool, files *token.FileSet, file *ast.File)) error {
+	return fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
 		case err != nil:
 			return err
@@ -71,26 +91,9 @@ func check(root fs.FS) (problems []string, err error) {
 		if err != nil {
 			return err
 		}
-		names.addKnown(file)
-		if isGenerated(text) {
-			return nil
-		}
-		names.addMentioned(files, file)
-		problems = append(problems, entries.check(files, file, filepath.ToSlash(filepath.Dir(path)), strings.HasSuffix(path, "_test.go"))...)
-		problems = append(problems, deniedNames(files, file)...)
+		visit(filepath.ToSlash(filepath.Dir(path)), strings.HasSuffix(path, "_test.go"), files, file)
 		return nil
 	})
-	return append(problems, names.unknown()...), err
-}
-
-func isGenerated(text []byte) bool {
-	scanner := bufio.NewScanner(io.LimitReader(bytes.NewReader(text), 4096))
-	for scanner.Scan() {
-		if line := scanner.Text(); strings.HasPrefix(line, "// Code generated ") && strings.HasSuffix(line, " DO NOT EDIT.") {
-			return true
-		}
-	}
-	return false
 }
 
 // deniedNames returns the declarations of a file, methods among them, whose names have a denied word.

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -75,11 +74,10 @@ func (entries rows) check(files *token.FileSet, file *ast.File, dir string, isTe
 		return nil // not a package of the operator
 	}
 	for _, spec := range file.Imports {
-		imported, err := strconv.Unquote(spec.Path.Value)
-		if err != nil || !strings.HasPrefix(imported, module+"/") {
+		imported, isOwn := ownPackage(spec)
+		if !isOwn {
 			continue
 		}
-		imported = strings.TrimPrefix(imported, module+"/")
 		to, ok := entries.find(imported)
 		at := files.Position(spec.Pos())
 		switch {
@@ -92,6 +90,11 @@ func (entries rows) check(files *token.FileSet, file *ast.File, dir string, isTe
 		}
 	}
 	return problems
+}
+
+// ownPackage returns the directory of an imported package; false: it is of another module.
+func ownPackage(spec *ast.ImportSpec) (dir string, isOwn bool) {
+	return strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module+"/")
 }
 
 // halfOf returns the API group that a package serves; empty: both.

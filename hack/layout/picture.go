@@ -1,84 +1,58 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command imports draws which folders of the operator import which, into the page of its architecture.
 package main
 
 import (
 	"errors"
 	"fmt"
-	"go/parser"
+	"go/ast"
 	"go/token"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-)
-
-const (
-	module = "github.com/gophernetes/bellhop"
-	page   = "docs/explanation/architecture.md"
 )
 
 var (
 	// folders are the nodes of the picture. What all of them import (api, panics, version) would hide the rest.
 	folders = regexp.MustCompile(`^(?:internal/(?:operator|kube|outbound|httpserver|pager|servicecatalog)|(?:controllers|webhooks)/(?:pager|servicecatalog)|\.)(?:/|$)`)
-	block   = regexp.MustCompile("(?s)```mermaid\n.*?```\n")
+	picture = regexp.MustCompile("(?s)```mermaid\n.*?```\n")
 )
 
 // graph has the folders that a folder imports.
 type graph map[string]map[string]bool
 
-func main() {
-	if err := draw(); err != nil {
-		fmt.Fprintln(os.Stderr, "imports:", err)
-		os.Exit(1)
-	}
-}
-
-func draw() error {
-	imports, err := read(os.DirFS("."))
+// draw writes the picture into the page.
+func draw(root fs.FS) error {
+	text, err := fs.ReadFile(root, page)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	if !block.Match(text) {
+	if !picture.Match(text) {
 		return errors.New(page + " has no mermaid block")
 	}
-	return os.WriteFile(page, block.ReplaceAllLiteral(text, []byte(imports.mermaid())), 0o600)
+	imports, err := readGraph(root)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(page, picture.ReplaceAllLiteral(text, []byte(imports.mermaid())), 0o600)
 }
 
-// read returns the imports of all files but tests.
-func read(root fs.FS) (graph, error) {
+// readGraph returns the imports of all files but tests.
+func readGraph(root fs.FS) (graph, error) {
 	imports := graph{}
-	err := fs.WalkDir(root, ".", func(path string, _ fs.DirEntry, err error) error {
-		dir := filepath.ToSlash(filepath.Dir(path))
-		from := strings.TrimSuffix(folders.FindString(dir), "/")
-		if err != nil || from == "" || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(dir, "test") {
-			return err
-		}
-		text, err := fs.ReadFile(root, path)
-		if err != nil {
-			return err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ImportsOnly)
-		if err != nil {
-			return err
+	err := walk(root, func(dir string, isTest bool, _ *token.FileSet, file *ast.File) {
+		from := folderOf(dir)
+		if from == "" || isTest || strings.HasSuffix(dir, "test") {
+			return
 		}
 		for _, spec := range file.Imports {
-			imported, err := strconv.Unquote(spec.Path.Value)
-			if err != nil {
-				return err
-			}
-			to := strings.TrimSuffix(folders.FindString(strings.TrimPrefix(imported, module+"/")), "/")
-			if to == "" || to == from {
+			imported, isOwn := ownPackage(spec)
+			to := folderOf(imported)
+			if !isOwn || to == "" || to == from {
 				continue
 			}
 			if imports[from] == nil {
@@ -86,10 +60,12 @@ func read(root fs.FS) (graph, error) {
 			}
 			imports[from][to] = true
 		}
-		return nil
 	})
 	return imports, err
 }
+
+// folderOf returns the node of a package; empty: it has none.
+func folderOf(dir string) string { return strings.TrimSuffix(folders.FindString(dir), "/") }
 
 // reaches reports whether a folder imports another one, directly or not.
 func (g graph) reaches(from, to string) bool {

@@ -16,7 +16,7 @@ func TestMermaid(t *testing.T) {
 		}
 		return &fstest.MapFile{Data: []byte(text)}
 	}
-	imports, err := read(fstest.MapFS{
+	imports, err := readGraph(fstest.MapFS{
 		"main.go":                        file("internal/operator", "internal/kube/patch", "client"),
 		"main_test.go":                   file("webhooks/pager"),
 		"internal/operator/a.go":         file("internal/kube/patch"),
