@@ -59,15 +59,24 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 
 // CountAttempt counts a request to a receiver.
 func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o alertrules.Outcome) {
-	outcome := "Confirmed"
 	provider := providers.NameOf(spec)
-	if o.Failure != nil {
-		outcome = string(o.Failure.Class)
-	}
-	m.attempts.WithLabelValues(provider, string(o.Event), outcome).Inc()
-	if o.Failure == nil && o.Event == result.Fired && o.Sequence == 1 && o.RepostEvery == 0 {
+	m.attempts.WithLabelValues(provider, string(o.Event), outcomeOf(o.Failure)).Inc()
+	if o.Failure == nil && o.Event == result.Fired && o.Sequence == 1 {
 		m.latency.WithLabelValues(provider).Observe(max(0, o.At.Sub(a.CreationTimestamp.Time)).Seconds())
 	}
+}
+
+// CountReposts counts the alerts of a request that repeats what a receiver holds.
+func (m *metrics) CountReposts(spec *v1beta1.CommonReceiverSpec, alerts int, failure *result.Error) {
+	m.attempts.WithLabelValues(providers.NameOf(spec), string(result.Fired), outcomeOf(failure)).Add(float64(alerts))
+}
+
+// outcomeOf returns the label of an outcome; failure is nil for a success.
+func outcomeOf(failure *result.Error) string {
+	if failure == nil {
+		return "Confirmed"
+	}
+	return string(failure.Class)
 }
 
 // CountDelivery counts a delivery that reached a state.

@@ -27,9 +27,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
-	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/pager/repost"
 )
 
 // What is not recorded when the process is stopped is tried so often, so far apart.
@@ -41,6 +41,7 @@ type Metrics interface {
 	CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, alertrules.Outcome)
 	// CountDelivery counts a delivery that reached a state.
 	CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)
+	repost.Metrics
 	// CountAbandoned counts a delivery that was abandoned when its Alert was released.
 	CountAbandoned()
 }
@@ -59,7 +60,7 @@ type Reconciler struct {
 	// serverTime returns the API server's time, zero if it is not known.
 	serverTime func() time.Time
 	pending    *pending
-	reposts    *reposts
+	reposts    *repost.Loop
 	health     *endpoints.Health
 	wake       enqueue.Enqueuer
 	began      sync.Once
@@ -151,6 +152,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
+	if waits, err := r.keepForgotten(ctx, s, next); waits || err != nil {
+		return patch.RequeueOnConflict(ctx, ctrl.Result{RequeueAfter: keepHeartbeat}, err)
+	}
 	return patch.RequeueOnConflict(ctx, result, r.complete(ctx, s, next))
 }
 
@@ -167,11 +171,6 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, err
 	s.inputs.Recovered = map[v1beta1.ReceiverRef]time.Time{}
 	for ref := range s.inputs.Targets {
 		s.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(s.alert.Namespace, ref))
-	}
-	s.inputs.RepostEvery = map[v1beta1.ReceiverRef]time.Duration{}
-	for _, row := range s.alert.Status.Deliveries {
-		ref := alertrules.RefOf(row)
-		s.inputs.RepostEvery[ref] = providers.RepostEvery(s.inputs.Targets[ref].Spec, row.ExternalID)
 	}
 	next := alertrules.Decide(s.alert, s.inputs)
 	if next.Action != alertrules.Release || s.certain {

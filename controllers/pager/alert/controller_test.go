@@ -709,6 +709,7 @@ type uncounted struct{}
 
 func (uncounted) CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, alertrules.Outcome) {}
 func (uncounted) CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)             {}
+func (uncounted) CountReposts(*v1beta1.CommonReceiverSpec, int, *result.Error)                 {}
 func (uncounted) CountAbandoned()                                                              {}
 
 // F-P73: a first message whose answer takes long is in the status after some seconds, and one that is answered soon is written once.

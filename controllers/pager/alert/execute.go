@@ -6,7 +6,6 @@ package alert
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -20,10 +19,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
-	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/message"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
-	"github.com/gophernetes/bellhop/internal/pager/sourcerules"
 	"github.com/gophernetes/bellhop/internal/panics"
 )
 
@@ -78,46 +76,52 @@ type acquired struct {
 
 // acquireSlots gets a slot for each request of a plan; s.queued are the requests that wait for one.
 func (r *Reconciler) acquireSlots(s *scope, plan alertrules.Plan) (ahead, sends []acquired) {
-	name, now := nameOf(s.alert), s.inputs.Now
 	s.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
 	for _, d := range plan.Deliveries {
-		ref := alertrules.RefOf(d.Row)
-		key := endpoints.KeyOf(s.alert.Namespace, ref)
-		switch {
-		case d.Send == nil:
-			continue
-		case d.Send.RepostEvery > 0:
-			r.endpoints.Limiters.Cancel(key, name, now)
-			s.queued[ref] = r.reposts.add(key, s.inputs.Targets[ref], &repost{alert: s.alert, plan: d, alone: r.pending.isAlone(s.alert, ref)})
+		if d.Send == nil {
 			continue
 		}
-		r.reposts.cancel(key, name)
-		ticket := limiterRequest(s.alert, s.inputs.Targets[ref], d.Row, *d.Send)
-		ticket.Notify = func() { r.wake.AddFirst(name) }
-		endpoint := r.endpoints.Limiters.Of(key, now)
-		if release, wait := endpoint.Enter(ticket, now); release == nil {
-			s.queued[ref] = wait
-		} else if open := (alertrules.InFlightRequest{Request: *d.Send, Since: now, Began: r.beginning()}); r.pending.begin(s.alert, ref, open) {
-			if d.Send.WriteAhead {
-				ahead = append(ahead, acquired{d, open, release})
-			} else {
-				sends = append(sends, acquired{d, open, release})
-			}
-		} else {
-			release(now, limiter.Result{Outcome: limiter.NotSent}) // the process stops, or the answer to a repost is waited for
+		got, wait := r.acquireSlot(s, d)
+		switch {
+		case wait != nil:
+			s.queued[alertrules.RefOf(d.Row)] = *wait
+		case got != nil && d.Send.WriteAhead:
+			ahead = append(ahead, *got)
+		case got != nil:
+			sends = append(sends, *got)
 		}
 	}
 	for _, ref := range r.pending.queue(s.alert, s.queued) {
-		r.leaveQueue(name, ref, now)
+		r.leaveQueue(nameOf(s.alert), ref, s.inputs.Now)
 	}
 	return ahead, sends
 }
 
+// acquireSlot gets a slot for a request, and records the request as in flight, or returns for what it waits. It returns neither if the
+// process stops.
+func (r *Reconciler) acquireSlot(s *scope, d alertrules.DeliveryPlan) (*acquired, *limiter.Wait) {
+	name, now, ref := nameOf(s.alert), s.inputs.Now, alertrules.RefOf(d.Row)
+	ticket := limiterRequest(s.alert, s.inputs.Targets[ref], d.Row, *d.Send)
+	ticket.Notify = func() { r.wake.AddFirst(name) }
+	release, wait := r.endpoints.Limiters.Of(endpoints.KeyOf(s.alert.Namespace, ref), now).Enter(ticket, now)
+	if release == nil {
+		return nil, &wait
+	}
+	open := alertrules.InFlightRequest{Request: *d.Send, Since: now, Began: r.beginning()}
+	began, reposted := r.pending.begin(s.alert, ref, open)
+	if began {
+		return &acquired{d, open, release}, nil
+	}
+	release(now, limiter.Result{Outcome: limiter.NotSent})
+	if reposted.IsZero() {
+		return nil, nil
+	}
+	return nil, &limiter.Wait{Since: reposted, Cause: limiter.Busy}
+}
+
 // leaveQueue ends the waiting of an Alert for a slot at a receiver.
 func (r *Reconciler) leaveQueue(name types.NamespacedName, ref v1beta1.ReceiverRef, now time.Time) {
-	key := endpoints.KeyOf(name.Namespace, ref)
-	r.endpoints.Limiters.Cancel(key, name, now)
-	r.reposts.cancel(key, name)
+	r.endpoints.Limiters.Cancel(endpoints.KeyOf(name.Namespace, ref), name, now)
 }
 
 // postpone gives up the slots that are kept for an Alert, which keeps its places in the queues.
@@ -192,7 +196,7 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, s *scope, pending int, wa
 // deliver sends a request and stores its outcome. The Alert is a copy.
 func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, d acquired, target alertrules.Target, watch *watch) {
 	o := r.send(ctx, alert, d.DeliveryPlan, target)
-	o.Verdict = d.release(o.At, resultOf(o.Failure))
+	o.Verdict = d.release(o.At, endpoints.LimiterResult(o.Failure))
 	r.health.ObserveDelivery(endpoints.KeyOf(alert.Namespace, o.Ref), o)
 	if !r.pending.end(alert, o) {
 		logUnrecorded(ctx, o)
@@ -201,30 +205,6 @@ func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, d acquir
 	if watch.over.Load() {
 		r.wake.Add(nameOf(alert))
 	}
-}
-
-// unasked are the reasons of requests that were not sent, or were canceled, or ended with a panic, which says nothing of the receiver.
-var unasked = []string{result.ReasonInternalError, result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
-
-// resultOf returns what a failure means for other requests to the receiver. A refusal is an answer.
-func resultOf(failure *result.Error) limiter.Result {
-	switch {
-	case failure == nil:
-		return limiter.Result{}
-	case failure.Reason == result.ReasonRateLimited || failure.RetryAfter > 0:
-		return limiter.Result{Outcome: limiter.Throttled, RetryAfter: failure.RetryAfter, MayHaveArrived: failure.Class == result.Unknown}
-	case slices.Contains(unasked, failure.Reason):
-		return limiter.Result{Outcome: limiter.NotSent}
-	case failure.Class == result.Configuration && failure.Reason == result.ReasonUnauthorized:
-		return limiter.Result{Outcome: limiter.Unauthorized}
-	case failure.Class == result.Configuration:
-		return limiter.Result{Outcome: limiter.Misconfigured}
-	case failure.Partial != "": // it took the message for others
-		return limiter.Result{}
-	case failure.Class == result.Permanent, failure.Class == result.Unconfirmed, failure.Reason == result.ReasonConflict:
-		return limiter.Result{Outcome: limiter.Refused}
-	}
-	return limiter.Result{Outcome: limiter.Unavailable}
 }
 
 // logUnrecorded logs a delivery that no status can record any more.
@@ -265,67 +245,5 @@ func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d alertr
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	return sender.Send(ctx, messageOf(alert, d.Row, *o), keyOf(alert, d.Row, *o))
-}
-
-func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o alertrules.Outcome) notify.Key {
-	return notify.Key{
-		Delivery:   alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),
-		Incident:   alertrules.IncidentKey(a, o.Ref),
-		ExternalID: row.ExternalID,
-		Partial:    o.Partial,
-	}
-}
-
-// instancesOf returns the instances that the content of an Alert has: those that wait have not joined it.
-func instancesOf(a *v1beta1.Alert) (instances []notify.Instance) {
-	joined := slices.DeleteFunc(slices.Clone(a.Spec.Instances), func(i v1beta1.AlertInstance) bool { return i.Waiting })
-	lines := sourcerules.Lines(joined)
-	for n, i := range joined {
-		instance := notify.Instance{Key: i.Key, Text: lines[n]}
-		if i.StartsAt != nil {
-			instance.StartsAt = i.StartsAt.Time
-		}
-		if i.EndsAt != nil {
-			instance.EndsAt = i.EndsAt.Time
-		}
-		instances = append(instances, instance)
-	}
-	return instances
-}
-
-// maxTitle is the schema's limit of a title, in characters. The schema of v1alpha1 does not see the annotation that is the title there,
-// and the webhook that does may be ignored.
-const maxTitle = 256
-
-func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o alertrules.Outcome) notify.Message {
-	title, _ := notify.Cut(a.Spec.Title, maxTitle, func(rune) int { return 1 })
-	m := notify.Message{
-		Event:      o.Event,
-		UID:        string(a.UID),
-		Namespace:  a.Namespace,
-		Name:       a.Name,
-		RawTitle:   title,
-		RawContent: a.Spec.Content,
-		Severity:   notify.Severity(a.Spec.Severity),
-		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
-		Time:       o.Began,
-		Quiet:      o.Quiet,
-		Continues:  o.Continues,
-		Last:       o.Last,
-
-		AttemptTime:  o.Began,
-		BelowMinimum: notify.Severity(o.BelowMinimum),
-	}
-	for _, link := range a.Spec.Links {
-		m.RawLinks = append(m.RawLinks, notify.Link{Text: link.Text, Href: link.Href})
-	}
-	m.RawInstances = instancesOf(a)
-	switch {
-	case o.Event == result.Fired && o.Sequence == 1:
-		m.Time = a.CreationTimestamp.Time
-	case (o.Attempt > 1 || o.RepostEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
-		m.Time = row.FirstAttemptTime.Time
-	}
-	return m
+	return sender.Send(ctx, message.Of(alert, d.Row, o.Request, o.Began), message.KeyOf(alert, d.Row, o.Request))
 }

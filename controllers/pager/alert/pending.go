@@ -17,11 +17,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
-// repostRetry is the delay before a failed repost is repeated.
-const repostRetry = 30 * time.Second
-
-// pending holds what this process knows of Alerts beyond their status: requests in flight, outcomes that are not recorded yet, so that
-// none is lost when a write fails, and times of reposts. The next reconcile continues from there.
+// pending holds what this process knows of Alerts beyond their status: requests in flight, and outcomes that are not recorded yet, so that
+// none is lost when a write fails. The next reconcile continues from there.
 type pending struct {
 	mu       sync.Mutex
 	entries  map[types.NamespacedName]*record
@@ -36,9 +33,7 @@ type record struct {
 	uid      types.UID
 	outcomes []alertrules.Outcome
 	inFlight map[v1beta1.ReceiverRef]alertrules.InFlightRequest
-	posted   map[v1beta1.ReceiverRef]time.Time
-	kept     map[v1beta1.ReceiverRef]bool                     // has the last repost, as in alertrules.Request
-	alone    map[v1beta1.ReceiverRef]bool                     // has refused a request with this and other reposts
+	reposts  map[v1beta1.ReceiverRef]*reposting
 	failed   map[v1beta1.ReceiverRef]alertrules.FailedAttempt // since the receiver last confirmed something
 	queued   []v1beta1.ReceiverRef                            // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
@@ -47,6 +42,12 @@ type record struct {
 
 // intent is a row that was written ahead of a request that was not sent, as the write was not confirmed; before is the row without it.
 type intent struct{ before, after v1beta1.Delivery }
+
+// reposting is a repost in flight, during which no other request about the Alert is sent to the receiver.
+type reposting struct {
+	since     time.Time
+	isAwaited bool // a request waits for its end
+}
 
 func newPending() *pending {
 	p := &pending{entries: map[types.NamespacedName]*record{}}
@@ -66,36 +67,72 @@ func (p *pending) of(a *v1beta1.Alert) *record {
 	return nil
 }
 
-// begin records a request in flight, unless the process is stopping, or a repost is in flight.
-func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) bool {
+// begin records a request in flight, unless the process is stopping, or a repost is in flight, which began at the returned time.
+func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) (began bool, reposted time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.beginIn(p.open(a), ref, f)
-}
-
-// beginRepost does the same for a repost, unless the Alert is gone.
-func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e := p.of(a)
-	return e != nil && !e.released && p.beginIn(e, ref, f)
-}
-
-func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) bool {
+	e := p.open(a)
+	if repost := e.reposts[ref]; repost != nil {
+		repost.isAwaited = true
+		return false, repost.since
+	}
 	if _, busy := e.inFlight[ref]; busy || p.closed {
-		return false
+		return false, time.Time{}
 	}
 	e.inFlight[ref] = f
 	p.requests++
+	return true, time.Time{}
+}
+
+// beginRepost records a repost in flight, unless the process is stopping, the Alert is gone, or its status does not have yet what the
+// receiver was sent.
+func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.of(a); e != nil && !e.mayRepost(ref) || p.closed {
+		return false
+	}
+	p.open(a).reposts[ref] = &reposting{since: now}
+	p.requests++
 	return true
+}
+
+func (r *record) mayRepost(ref v1beta1.ReceiverRef) bool {
+	_, isInFlight := r.inFlight[ref]
+	isUnrecorded := slices.ContainsFunc(r.outcomes, func(o alertrules.Outcome) bool { return o.Ref == ref })
+	return !r.released && !isInFlight && !isUnrecorded && r.reposts[ref] == nil
+}
+
+// endRepost ends a repost, and reports whether another request waits for that.
+func (p *pending) endRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (isAwaited bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests--
+	p.finished.Broadcast()
+	e := p.of(a)
+	if e == nil {
+		return false
+	}
+	if repost := e.reposts[ref]; repost != nil {
+		isAwaited = repost.isAwaited
+	}
+	delete(e.reposts, ref)
+	p.dropEmpty(a, e)
+	return isAwaited
+}
+
+// dropEmpty removes an entry that says nothing.
+func (p *pending) dropEmpty(a *v1beta1.Alert, e *record) {
+	if len(e.outcomes)+len(e.inFlight)+len(e.reposts)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
+		delete(p.entries, nameOf(a))
+	}
 }
 
 // open returns the entry of an Alert, and creates it if there is none.
 func (p *pending) open(a *v1beta1.Alert) *record {
 	e := p.of(a)
 	if e == nil {
-		e = &record{uid: a.UID, inFlight: map[v1beta1.ReceiverRef]alertrules.InFlightRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
-			kept: map[v1beta1.ReceiverRef]bool{}, alone: map[v1beta1.ReceiverRef]bool{},
+		e = &record{uid: a.UID, inFlight: map[v1beta1.ReceiverRef]alertrules.InFlightRequest{}, reposts: map[v1beta1.ReceiverRef]*reposting{},
 			failed: map[v1beta1.ReceiverRef]alertrules.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		p.entries[nameOf(a)] = e
 	}
@@ -125,7 +162,7 @@ func (p *pending) queuedAt(a *v1beta1.Alert) []v1beta1.ReceiverRef {
 	return nil
 }
 
-// end records the outcome of a request; of a repost only its time. It returns false if the Alert is gone.
+// end records the outcome of a request. It returns false if the Alert is gone.
 func (p *pending) end(a *v1beta1.Alert, o alertrules.Outcome) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,19 +175,12 @@ func (p *pending) end(a *v1beta1.Alert, o alertrules.Outcome) bool {
 	isRecorded := e.inFlight[o.Ref].WriteAhead
 	delete(e.inFlight, o.Ref)
 	e.observeFailure(o)
-	delete(e.kept, o.Ref)
-	switch {
-	case o.Verdict.FailedProbe && !isRecorded: // the receiver's status has the outcome
-	case o.RepostEvery == 0:
-		p.number++
-		o.Number = p.number
-		e.outcomes = append(e.outcomes, o)
-	case o.Failure == nil:
-		e.posted[o.Ref], e.kept[o.Ref] = o.At, o.Last
-		delete(e.alone, o.Ref)
-	default:
-		e.posted[o.Ref] = o.At.Add(min(repostRetry-o.RepostEvery, 0))
+	if o.Verdict.FailedProbe && !isRecorded { // the receiver's status has the outcome
+		return true
 	}
+	p.number++
+	o.Number = p.number
+	e.outcomes = append(e.outcomes, o)
 	return true
 }
 
@@ -165,7 +195,7 @@ func (r *record) observeFailure(o alertrules.Outcome) {
 	}
 }
 
-// cancel records that a request was not sent, or has to be sent in another form. Where the write of its record failed, unsent has the
+// cancel records that a request was not sent. Where the write of its record failed, unsent has the
 // record, which may have been written nevertheless; no answer is lost then.
 func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	p.mu.Lock()
@@ -178,22 +208,6 @@ func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...in
 			e.unsent[ref] = append(e.unsent[ref], unsent...)
 		}
 	}
-}
-
-// setAlone records that a repost is not sent together with others: a request that contained it was refused.
-func (p *pending) setAlone(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e := p.of(a); e != nil {
-		e.alone[ref] = true
-	}
-}
-
-// isAlone reports whether a repost is sent alone. It creates the entry of the Alert, without which a repost is not sent.
-func (p *pending) isAlone(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.open(a).alone[ref]
 }
 
 // confirm records that a request whose record is written is sent now.
@@ -210,12 +224,12 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	in.InFlight, in.LastReposted, in.Kept, in.Failed = nil, nil, nil, nil
+	in.InFlight, in.Failed = nil, nil
 	e := p.of(a)
 	if e == nil {
 		return 0
 	}
-	in.InFlight, in.LastReposted, in.Kept, in.Failed = maps.Clone(e.inFlight), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
+	in.InFlight, in.Failed = maps.Clone(e.inFlight), maps.Clone(e.failed)
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		alertrules.PutDelivery(a, alertrules.Apply(alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
@@ -247,14 +261,12 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o alertrules.Outcome) bool { return o.Number <= last })
 	for ref, f := range e.inFlight {
 		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
-		if row.Reason == v1beta1.ReasonSending && f.RepostEvery == 0 {
+		if row.Reason == v1beta1.ReasonSending {
 			f.WriteAhead = true // its outcome has to be recorded, too
 			e.inFlight[ref] = f
 		}
 	}
-	if len(e.outcomes)+len(e.inFlight)+len(e.posted)+len(e.alone)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
-		delete(p.entries, nameOf(a))
-	}
+	p.dropEmpty(a, e)
 }
 
 // release records that an Alert was released: without finalizers it is gone, though the cache may still show it.

@@ -66,7 +66,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r.reposts = r.newReposts()
 	o.Endpoints.Limiters.OnRecovery = func(key endpoints.Key) { r.wakeWaiting(ctx, key) }
 	lead := func(context.Context) error { r.lead(); return nil }
-	return errors.Join(r.watch(mgr, o), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(lead)), mgr.Add(manager.RunnableFunc(r.drain)))
+	return errors.Join(r.watch(mgr, o), mgr.Add(barrier), mgr.Add(r.reposts), mgr.Add(manager.RunnableFunc(lead)), mgr.Add(manager.RunnableFunc(r.drain)))
 }
 
 func (r *Reconciler) watch(mgr ctrl.Manager, o Options) error {

@@ -128,7 +128,7 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, depth i
 		if fmt.Sprint(heard) != fmt.Sprint(want) || after.Status.Sent != model.sent {
 			t.Fatalf("%q: the receiver hears %v, want %v; sent is %t: %+v", path, heard, want, after.Status.Sent, row)
 		}
-		if holds := model.held != (content{}); (row.State == v1beta1.DeliverySent) != holds || reposts(after, p, now.Add(time.Hour)) != holds {
+		if holds := model.held != (content{}); (row.State == v1beta1.DeliverySent) != holds || IsHeld(after, row) != holds {
 			t.Fatalf("%q: it holds %+v, but is %s: %+v", path, model.held, row.State, row)
 		}
 		follow(t, after, p, model, depth, path)
@@ -136,16 +136,7 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, depth i
 }
 
 func inputsFor(p Target, now time.Time) Inputs {
-	return Inputs{
-		Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: p},
-		RepostEvery: map[v1beta1.ReceiverRef]time.Duration{oncall: 2 * time.Minute},
-	}
-}
-
-// reposts reports whether the receiver is sent again what it holds: an Alertmanager forgets it otherwise.
-func reposts(a *v1beta1.Alert, p Target, now time.Time) bool {
-	send := Decide(a, inputsFor(p, now)).Deliveries[0].Send
-	return send != nil && send.RepostEvery > 0
+	return Inputs{Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: p}}
 }
 
 // settleAt confirms requests until there is none, and returns what the receiver heard.

@@ -98,12 +98,6 @@ type Inputs struct {
 	InFlight map[v1beta1.ReceiverRef]InFlightRequest
 	// Blocked are receivers that take nothing for some time, whatever the Alert; set for an Alert that is being deleted.
 	Blocked map[v1beta1.ReceiverRef]bool
-	// RepostEvery is how often a receiver has to be sent again what it holds, since it forgets it; none: never.
-	RepostEvery map[v1beta1.ReceiverRef]time.Duration
-	// LastReposted is when that was last done.
-	LastReposted map[v1beta1.ReceiverRef]time.Time
-	// Kept are the receivers that keep what they hold, though it is not sent again.
-	Kept map[v1beta1.ReceiverRef]bool
 	// Failed are the last attempts that failed, of those that this process made.
 	Failed map[v1beta1.ReceiverRef]FailedAttempt
 	// Recovered is when receivers last succeeded again after they had failed.
@@ -129,6 +123,14 @@ type InFlightRequest struct {
 // hasPassed reports whether a time of the API server has passed.
 func (in Inputs) hasPassed(t time.Time) bool {
 	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
+}
+
+// unlessPassed returns a time of the API server, or zero if it has passed.
+func (in Inputs) unlessPassed(t time.Time) time.Time {
+	if in.hasPassed(t) {
+		return time.Time{}
+	}
+	return t
 }
 
 // wakeAt returns when, by this process's clock, to plan again for a time of the API server; zero: t has passed, or is never.
@@ -197,6 +199,9 @@ type Plan struct {
 	Action     Action
 	// Wake is when to plan again if nothing happens before; zero: never.
 	Wake time.Time
+	// KeepUntil is until when the Alert, which goes away without a resolve, waits for receivers that forget what they hold to keep it; zero:
+	// it does not wait.
+	KeepUntil time.Time
 }
 
 // DeliveryPlan is what to do next about one receiver.
@@ -261,10 +266,6 @@ type Request struct {
 	FailingSince time.Time
 	// ByDefault, as in the row.
 	ByDefault bool
-	// RepostEvery is set for the repetition of what the receiver holds, which is not recorded.
-	RepostEvery time.Duration
-	// Last is set for the last such repetition: the Alert goes away, and what it is about goes on.
-	Last bool
 }
 
 // Outcome is what came of a request.

@@ -12,6 +12,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
+// keepTimeout is how long a time to live waits for receivers that forget what they hold; what was posted last has ended by then.
+const keepTimeout = 10 * time.Minute
+
 // Decide returns what to do next about an Alert.
 func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	var plan Plan
@@ -35,10 +38,17 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 		plan.Wake = time.Time{}
 	case !a.DeletionTimestamp.IsZero():
 		if plan.finished(a, in) {
-			plan.release(a, in)
+			plan.Action = Release
+			if retainsExternal(a) {
+				plan.KeepUntil = in.unlessPassed(a.DeletionTimestamp.Add(graceAfterCreation))
+			}
 		}
 	case plan.finished(a, in) && !purge.IsZero() && in.hasPassed(purge):
-		plan.purge(a, protected, purge.Add(keepTimeout), in)
+		plan.Action = Purge
+		plan.sendNothing()
+		if protected {
+			plan.KeepUntil = in.unlessPassed(purge.Add(keepTimeout))
+		}
 	default:
 		if !protected {
 			plan.Action = AddFinalizer
@@ -46,23 +56,6 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 		plan.Wake = times.Earliest(plan.Wake, in.wakeAt(purge))
 	}
 	return plan
-}
-
-// release removes the finalizer, once receivers that forget what they hold keep what is to stay there.
-func (pl *Plan) release(a *v1beta1.Alert, in Inputs) {
-	if retainsExternal(a) && pl.keepForgotten(a, a.DeletionTimestamp.Add(graceAfterCreation), in) {
-		return
-	}
-	pl.Action = Release
-}
-
-// purge deletes the Alert, once receivers that forget what they hold keep it, or a time has passed.
-func (pl *Plan) purge(a *v1beta1.Alert, protected bool, until time.Time, in Inputs) {
-	if protected && pl.keepForgotten(a, until, in) {
-		return
-	}
-	pl.Action = Purge
-	pl.sendNothing()
 }
 
 // inPhase returns the deliveries that are in a phase.
@@ -73,6 +66,16 @@ func (pl Plan) inPhase(p phase) []DeliveryPlan {
 // Sends reports whether there is a request to make now.
 func (pl Plan) Sends() bool {
 	return slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.Send != nil })
+}
+
+// Held returns the rows of the receivers that keep what they hold, unless they forget it.
+func (pl Plan) Held(a *v1beta1.Alert) (rows []v1beta1.Delivery) {
+	for _, d := range pl.Deliveries {
+		if d.Wanted && IsHeld(a, d.Row) {
+			rows = append(rows, d.Row)
+		}
+	}
+	return rows
 }
 
 // RowOf returns the row of a receiver as the plan's report has it.
@@ -120,24 +123,14 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 	}
 	d.Row = withLostAnswer(d.Row)
 	d.next(a, t, in)
-	if d.Wanted && !IsOver(a) {
-		d.repost(t, in.RepostEvery[ref], in.LastReposted[ref], in.Now)
-	}
 	return d
 }
 
 // planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without
 // it would say that nothing was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now time.Time) {
-	firing := d.Wanted && !IsOver(a)
-	if f.RepostEvery > 0 && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
-		d.rest(v1beta1.DeliverySent, "")
-		return
-	}
-	if f.RepostEvery == 0 {
-		d.Row = WriteAhead(d.Row, f)
-	}
-	if firing && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {
+	d.Row = WriteAhead(d.Row, f)
+	if d.Wanted && !IsOver(a) && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {
 		d.Row.State = v1beta1.DeliveryPending // it was edited since
 	}
 	d.phase, d.reason = phaseInProgress, v1beta1.ReasonSending

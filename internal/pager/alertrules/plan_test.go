@@ -135,19 +135,17 @@ func TestDecide(t *testing.T) {
 	paused.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
 	suspended[oncall] = paused
 	for name, c := range map[string]struct {
-		why               string
-		alert             *v1beta1.Alert
-		Refs              []v1beta1.ReceiverRef
-		Targets           map[v1beta1.ReceiverRef]Target
-		Now, Since        time.Time
-		Server            time.Time // the API server's; default: Now
-		flying, reposting bool      // a request to oncall is under way, which is a repost
-		Blocked           bool
-		failed            bool      // the last attempt at oncall was this process's
-		failedAt          time.Time // default: t0
-		kept              bool      // by oncall
-		LastReposted      time.Time // by oncall
-		want              string    // sends, then what else, then the wake
+		why        string
+		alert      *v1beta1.Alert
+		Refs       []v1beta1.ReceiverRef
+		Targets    map[v1beta1.ReceiverRef]Target
+		Now, Since time.Time
+		Server     time.Time // the API server's; default: Now
+		flying     bool      // a request to oncall is in flight
+		Blocked    bool
+		failed     bool      // the last attempt at oncall was this process's
+		failedAt   time.Time // default: t0
+		want       string    // sends, then what else, then the wake
 	}{
 		"new": {why: "it is sent at once", alert: newAlert(), Refs: one, Targets: good, Now: t0,
 			want: "Fired#1.1"},
@@ -261,7 +259,7 @@ func TestDecide(t *testing.T) {
 		"deleted, Secret gone alone": {why: "somebody may create it again", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Spec: &v1beta1.CommonReceiverSpec{}, Problem: &Problem{Reason: "SecretNotFound"}}}, want: "wake 10m0s"},
 		"deleted, retained": {why: "a person releases it", alert: newAlert(rows(holds(oncall)), deletedAt(t0), retained), Refs: one, Targets: good, Now: t0,
-			want: "release"},
+			want: "release, keep until 1m0s"},
 		"deleted, young": {why: "apply and delete in one script still pages", alert: newAlert(deletedAt(at(time.Minute))), Refs: one, Targets: good, Now: at(time.Minute),
 			want: "Fired#1.1, wake 10m0s"},
 		"deleted, not so young": {why: "a storm can be purged", alert: newAlert(deletedAt(at(time.Minute + time.Second))), Refs: one, Targets: good, Now: at(2 * time.Minute),
@@ -343,33 +341,13 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: "Fired#1.4"},
 		"once, not accepted": {why: "what was refused for now can be sent", Refs: one, Now: at(time.Minute), Targets: policy(v1beta1.AtMostOnce),
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, t0))), want: "once Fired#1.4"},
-		"repost": {why: "an Alertmanager forgets", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
-			want: "again Fired#1.1"},
-		"repost, later": {why: "not before its time", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
-			want: "wake 1m0s"},
-		"repost, posted": {why: "what was said since counts", Refs: one, Now: at(3 * time.Minute), Targets: forgetful(), LastReposted: at(2 * time.Minute),
-			alert: newAlert(rows(isHeldBy(oncall))), want: "wake 1m0s"},
-		"repost under way": {why: "that changes nothing", Refs: one, Now: at(3 * time.Minute), Targets: forgetful(), flying: true, reposting: true,
-			alert: newAlert(rows(isHeldBy(oncall))), want: ""},
-		"repost, resolved": {why: "it is over", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(),
+		"resolved, Alertmanager": {why: "it is over", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(),
 			alert: newAlert(rows(isHeldBy(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), want: "Resolved#2.1"},
-		"repost, suspended": {why: "it is looked at again", Refs: one, Now: at(2 * time.Minute), Targets: func() map[v1beta1.ReceiverRef]Target {
-			p := forgetful()
-			suspended := p[oncall]
-			suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended}
-			return map[v1beta1.ReceiverRef]Target{oncall: suspended}
-		}(), alert: newAlert(rows(isHeldBy(oncall))), want: "wake 2m0s"},
-		// F-P8: what goes away without a resolve is posted once more, so that the receiver keeps it.
-		"time to live, forgets": {why: "it would end there", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "last Fired#1.1, wake 1m0s"},
-		"time to live, kept":    {why: "the receiver has it", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(), kept: true, alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge"},
-		"time to live, under way": {why: "the later end counts", Refs: one, Now: at(time.Minute), Targets: forgetful(), flying: true, reposting: true,
-			alert: newAlert(rows(isHeldBy(oncall)), lived), want: ""},
-		"time to live, fails":    {why: "it is tried again", Refs: one, Now: at(time.Minute + 10*time.Second), Targets: forgetful(), failed: true, failedAt: at(time.Minute), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "wake 20s"},
+		// F-P8: what goes away without a resolve waits for receivers that forget what they hold, so that they keep it.
+		"time to live, forgets":  {why: "it would end there", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge, keep until 11m0s"},
 		"time to live, too late": {why: "it has ended there", Refs: one, Now: at(11 * time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge"},
-		"released, forgets":      {why: "it would end there", Refs: one, Now: t0, Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "last Fired#1.1"},
-		"released, kept":         {why: "the receiver has it", Refs: one, Now: t0, Targets: forgetful(), kept: true, alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
-		"released, fails":        {why: "a person does not wait for it", Refs: one, Now: t0, Targets: forgetful(), failed: true, alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
-		"released, blocked":      {why: "a person does not wait for it", Refs: one, Now: t0, Targets: forgetful(), Blocked: true, alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
+		"released":               {why: "it would end there", Refs: one, Now: t0, Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release, keep until 1m0s"},
+		"released, too late":     {why: "a person does not wait for it", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
 		"became an Alertmanager": {why: "what another confirmed is not said again", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(),
 			alert: newAlert(rows(holds(oncall))), want: ""},
 		"nobody any more": {why: "it waits for a default, as it is not held by anybody", Targets: good, Now: t0,
@@ -416,7 +394,7 @@ func TestDecide(t *testing.T) {
 		"suspended, time to live over": {why: "a cleanup, never a resolve", Refs: one, Targets: suspended, Now: at(2 * time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), times.Timestamp(t0)
-			}), want: "purge"},
+			}), want: "purge, keep until 11m30s"},
 		"suspended before, resolved": {why: "the limit begins anew", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
@@ -430,25 +408,16 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			in := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastReposted: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastReposted},
-				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}, RepostEvery: map[v1beta1.ReceiverRef]time.Duration{}}
-			for _, row := range c.alert.Status.Deliveries {
-				if row.ExternalID != "" && c.Targets[RefOf(row)].Spec.Alertmanager != nil {
-					in.RepostEvery[RefOf(row)] = 2 * time.Minute
-				}
-			}
+			in := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets,
+				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}}
 			if !c.Server.IsZero() {
 				in.ServerTime = c.Server
 			}
 			if c.failed {
 				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: times.Latest(t0, c.failedAt)}}
 			}
-			in.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {
 				in.InFlight = map[v1beta1.ReceiverRef]InFlightRequest{oncall: {Since: c.Now}}
-				if c.reposting {
-					in.InFlight[oncall] = InFlightRequest{Since: c.Now, Request: Request{RepostEvery: time.Minute}}
-				}
 			}
 			plan := Decide(c.alert, in)
 			if got := shorthand(plan, c.Now); got != c.want {
@@ -470,17 +439,14 @@ func shorthand(plan Plan, now time.Time) string {
 			if d.Send.AtMostOnce {
 				part = "once " + part
 			}
-			switch {
-			case d.Send.Last:
-				part = "last " + part
-			case d.Send.RepostEvery > 0:
-				part = "again " + part
-			}
 			parts = append(parts, part)
 		}
 	}
 	if plan.Action != Deliver {
 		parts = append(parts, map[Action]string{AddFinalizer: "protect", Release: "release", Purge: "purge"}[plan.Action])
+	}
+	if !plan.KeepUntil.IsZero() {
+		parts = append(parts, "keep until "+plan.KeepUntil.Sub(t0).String())
 	}
 	if !plan.Wake.IsZero() {
 		parts = append(parts, "wake "+plan.Wake.Sub(now).String())

@@ -52,10 +52,8 @@ func (pl Plan) Waiting(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.
 			continue
 		}
 		pl.Wake = times.Earliest(pl.Wake, now.Add(queueHeartbeat))
-		if d.Send.RepostEvery == 0 {
-			pl.Wake = times.Earliest(pl.Wake, future(WaitShownAt(a, wait), now))
-			d.queue(wait.Cause, now)
-		}
+		pl.Wake = times.Earliest(pl.Wake, future(WaitShownAt(a, wait), now))
+		d.queue(wait.Cause, now)
 		d.Send = nil
 	}
 	return pl

@@ -93,6 +93,22 @@ func confirmed(row v1beta1.Delivery, hash string) bool {
 	return row.ContentHash == hash && row.LastAttemptedHash == hash && row.LastAttemptedReceiver == ""
 }
 
+// IsHeld reports whether the receiver of a row holds the content of an Alert that fires and names it.
+func IsHeld(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	if a.Spec.State != v1beta1.AlertFiring || row.State != v1beta1.DeliverySent || !isNamed(a, row) {
+		return false
+	}
+	return confirmed(row, ContentHash(&a.Spec))
+}
+
+// isNamed reports whether an Alert names the receiver of a row, or has it by default.
+func isNamed(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	if len(a.Spec.ReceiverRefs) == 0 {
+		return row.ByDefault
+	}
+	return slices.Contains(a.Spec.ReceiverRefs, RefOf(row))
+}
+
 // Holding is whether a receiver holds a message of an Alert, so that it has to hear that the Alert is over.
 type Holding int
 

@@ -7,7 +7,6 @@ package providers
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -168,10 +167,15 @@ func References() []Reference {
 	return all
 }
 
-// Forgets reports whether an external id is of a receiver that forgets an active alert without repeats. Whose id it is, is not known:
-// each provider is asked whether it is one of its own. RepostEvery decides whether the alert is sent again.
-func Forgets(externalID string) bool {
-	return slices.ContainsFunc(registry, func(r registered) bool { return r.unset.RepostEvery(externalID) > 0 })
+// RepostInterval returns the interval of RepostEvery for an external id where the provider is not known: each provider is asked whether the
+// id is one of its own.
+func RepostInterval(externalID string) time.Duration {
+	for _, r := range registry {
+		if every := r.unset.RepostEvery(externalID); every > 0 {
+			return every
+		}
+	}
+	return 0
 }
 
 // Factory creates senders.

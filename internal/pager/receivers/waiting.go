@@ -5,6 +5,7 @@ package receivers
 
 import (
 	"context"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -16,12 +17,13 @@ import (
 
 // The name of the cache's index, and keys in it.
 const (
-	// WaitingIndex has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver. A finished Alert is
-	// in it by the receivers that forget an active alert.
+	// WaitingIndex has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver; and all Alerts
+	// that are reposted.
 	WaitingIndex = "waitingFor"
 
 	anyReceiver     = "*"
 	defaultReceiver = "default"
+	reposted        = "reposted"
 )
 
 // waitingKey returns the key of Alerts that wait for a receiver.
@@ -33,10 +35,11 @@ func waitingKey(ref v1beta1.ReceiverRef) string {
 func WaitingKeys(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
+	keys := repostKeys(a)
 	if finished && a.DeletionTimestamp.IsZero() {
-		return forgottenBy(a)
+		return keys
 	}
-	keys := []string{anyReceiver}
+	keys = append(keys, anyReceiver)
 	usesDefault := false // a default receiver was chosen already
 	for _, row := range a.Status.Deliveries {
 		usesDefault = usesDefault || row.ByDefault && alertrules.IsConsidered(row)
@@ -51,14 +54,13 @@ func WaitingKeys(obj client.Object) []string {
 	return keys
 }
 
-// forgottenBy returns the receivers that forget an active alert unless it is sent again.
-func forgottenBy(a *v1beta1.Alert) (keys []string) {
-	for _, row := range a.Status.Deliveries {
-		if providers.Forgets(row.ExternalID) {
-			keys = append(keys, waitingKey(alertrules.RefOf(row)))
-		}
+// repostKeys returns the key of Alerts that a receiver forgets without reposts, where it is one.
+func repostKeys(a *v1beta1.Alert) []string {
+	isForgotten := func(row v1beta1.Delivery) bool { return providers.RepostInterval(row.ExternalID) > 0 }
+	if slices.ContainsFunc(a.Status.Deliveries, isForgotten) {
+		return []string{reposted}
 	}
-	return keys
+	return nil
 }
 
 // Dependents finds the Alerts that a change of another object may unblock.
@@ -109,6 +111,11 @@ func AlertsFor(ctx context.Context, cache client.Reader, namespace string, ref v
 // UnfinishedAlerts returns the Alerts that are not finished.
 func UnfinishedAlerts(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
 	return alertsWithKey(ctx, cache, "", anyReceiver)
+}
+
+// RepostedAlerts returns the Alerts that a receiver forgets without reposts.
+func RepostedAlerts(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
+	return alertsWithKey(ctx, cache, "", reposted)
 }
 
 func alertsWithKey(ctx context.Context, cache client.Reader, namespace, key string) ([]v1beta1.Alert, error) {

@@ -19,7 +19,7 @@ var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes
 // permanentGoroutines match goroutines that run as long as the process, such as informers, the renewal of the lease, those of a watch that waits for the API server, and
 // those that read from idle connections of receivers and brokers. The server of webhooks, and what starts an informer of labelled objects, have
 // other names in former versions: see hack/skew.sh.
-var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*exclusiveLock\)\.|\(\*(webhook|draining)Server\)\.Start)|httpserver\.\(\*listener\)\.[aA]ccept|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.start(Kind|One)|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|outbound\.\(\*listeningConn\)\.Read`)
+var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*exclusiveLock\)\.|\(\*(webhook|draining)Server\)\.Start)|httpserver\.\(\*listener\)\.[aA]ccept|alert\.\(\*Reconciler\)\.drain|repost\.\(\*Loop\)\.Start|health\.\(\*objects\)\.start(Kind|One)|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|outbound\.\(\*listeningConn\)\.Read`)
 
 // raceText begins the output of the race detector.
 const raceText = "WARNING: DATA RACE"

@@ -10,6 +10,7 @@ const (
 	operationRules = "internal/servicecatalog/operation/"
 	alerts         = "controllers/pager/alert/"
 	alertRules     = "internal/pager/alertrules/"
+	messages       = "internal/pager/message/message.go"
 	paging         = "controllers/pager/health/"
 	pagingRules    = "internal/pager/healthrules/"
 	sourceRules    = "internal/pager/sourcerules/"
@@ -84,11 +85,11 @@ func variants() []variant {
 		{name: "takes-strangers", edits: []mistake{{"internal/servicecatalog/rules/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
 			instanceRules + "apply_provision.go", `Conflict: ap.RecordConflict,`,
 			`Conflict: func() { ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()}) },`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
-		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
+		{name: "key-per-attempt", edits: []mistake{{messages, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash),`, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash) + fmt.Sprint(r.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
-		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `alertrules.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
-			{alerts + "execute.go", `	"maps"
-`, `	"maps"
+		{name: "key-per-process", edits: []mistake{{messages, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash),`, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash) + fmt.Sprint(os.Getpid()),`},
+			{messages, `	"fmt"
+`, `	"fmt"
 	"os"
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))`, `	return false`}},

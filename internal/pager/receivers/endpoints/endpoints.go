@@ -342,3 +342,27 @@ func FailureOf(err error) *result.Error {
 	}
 	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "the request failed with an unexpected error"}
 }
+
+// unasked are the reasons of requests that were not sent, or were canceled, or ended with a panic, which says nothing of the receiver.
+var unasked = []string{result.ReasonInternalError, result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
+
+// LimiterResult returns what a failure means for other requests to the receiver. A refusal is an answer.
+func LimiterResult(failure *result.Error) limiter.Result {
+	switch {
+	case failure == nil:
+		return limiter.Result{}
+	case failure.Reason == result.ReasonRateLimited || failure.RetryAfter > 0:
+		return limiter.Result{Outcome: limiter.Throttled, RetryAfter: failure.RetryAfter, MayHaveArrived: failure.Class == result.Unknown}
+	case slices.Contains(unasked, failure.Reason):
+		return limiter.Result{Outcome: limiter.NotSent}
+	case failure.Class == result.Configuration && failure.Reason == result.ReasonUnauthorized:
+		return limiter.Result{Outcome: limiter.Unauthorized}
+	case failure.Class == result.Configuration:
+		return limiter.Result{Outcome: limiter.Misconfigured}
+	case failure.Partial != "": // it took the message for others
+		return limiter.Result{}
+	case failure.Class == result.Permanent, failure.Class == result.Unconfirmed, failure.Reason == result.ReasonConflict:
+		return limiter.Result{Outcome: limiter.Refused}
+	}
+	return limiter.Result{Outcome: limiter.Unavailable}
+}

@@ -84,22 +84,36 @@ func (h *Health) Forget(key Key) {
 // ObserveDelivery records the outcome of a delivery.
 func (h *Health) ObserveDelivery(key Key, o alertrules.Outcome) {
 	h.Update(key, func(seen *Observation) bool {
-		before := seen.Proof
-		if o.Failure == nil {
-			seen.Proof = Proof{Version: o.Version, Refused: o.Receipt.Refused}
-			if o.RepostEvery == 0 {
-				seen.Delivered = o.At
-				return true
-			}
-			return before != seen.Proof // a repost is no new message: it is shown only if the receiver has failed before
+		if o.Failure != nil {
+			seen.fail(key, o.Version, o.Failure, o.At)
+			return true
 		}
-		failure := withoutProviderText(key, o.Failure)
-		seen.Failed, seen.LastError = o.At, failure.Message
-		if failure.Partial == "" && isOfReceiver(failure) {
-			seen.Proof = Proof{Version: o.Version, Failure: failure, Delivery: true}
-		}
+		seen.Proof, seen.Delivered = Proof{Version: o.Version, Refused: o.Receipt.Refused}, o.At
 		return true
 	})
+}
+
+// ObserveRepost records the outcome of a repost to a version of a receiver. A repost is no new message: a success is shown only if the
+// receiver has failed before.
+func (h *Health) ObserveRepost(key Key, version string, failure *result.Error, at time.Time) {
+	h.Update(key, func(seen *Observation) bool {
+		if failure != nil {
+			seen.fail(key, version, failure, at)
+			return true
+		}
+		before := seen.Proof
+		seen.Proof = Proof{Version: version}
+		return before != seen.Proof
+	})
+}
+
+// fail records a request that failed.
+func (seen *Observation) fail(key Key, version string, failure *result.Error, at time.Time) {
+	failure = withoutProviderText(key, failure)
+	seen.Failed, seen.LastError = at, failure.Message
+	if failure.Partial == "" && isOfReceiver(failure) {
+		seen.Proof = Proof{Version: version, Failure: failure, Delivery: true}
+	}
 }
 
 // withoutProviderText removes the provider's text about an Alert from a failure of a ClusterReceiver, whose status the users of other

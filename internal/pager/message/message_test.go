@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package alert
+package message
 
 import (
 	"slices"
@@ -13,10 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/notify"
-	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
 // A message has the instances that have joined the content.
@@ -42,18 +40,23 @@ func TestInstancesOf(t *testing.T) {
 func TestATitleIsBounded(t *testing.T) {
 	for length, want := range map[int]int{0: 0, 256: 256, 257: 256, 200_000: 256} {
 		a := &v1beta1.Alert{Spec: v1beta1.AlertSpec{Title: strings.Repeat("ä", length)}}
-		if got := utf8.RuneCountInString(messageOf(a, v1beta1.Delivery{}, alertrules.Outcome{}).RawTitle); got != want {
+		if got := utf8.RuneCountInString(Of(a, v1beta1.Delivery{}, alertrules.Request{}, time.Time{}).RawTitle); got != want {
 			t.Errorf("a title of %d characters is sent with %d instead of %d", length, got, want)
 		}
 	}
 }
 
-// Only an answer that certainly refuses an attempt has the next one wait in the queue alone: after a 503 the message may be shown already.
-func TestWhatAnAnswerWithRetryAfterMeans(t *testing.T) {
-	for class, mayHaveArrived := range map[result.Class]bool{result.Temporary: false, result.Unknown: true} {
-		got := resultOf(&result.Error{Class: class, Reason: result.ReasonServerError, RetryAfter: time.Second})
-		if want := (limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Second, MayHaveArrived: mayHaveArrived}); got != want {
-			t.Errorf("%s: %+v, want %+v", class, got, want)
+// What a receiver holds is repeated with the time at which it was first sent, so that it is the same alert there.
+func TestRepostIsTheHeldMessage(t *testing.T) {
+	created, edited := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC), metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	a := &v1beta1.Alert{}
+	a.CreationTimestamp.Time = created
+	for sequence, want := range map[int64]time.Time{1: created, 2: edited.Time} {
+		row := v1beta1.Delivery{}
+		row.Sequence, row.Attempts, row.FirstAttemptTime, row.ExternalID = sequence, 1, &edited, "critical@2026-03-01T11:00:00Z"
+		m, key := Repost(a, row, true, edited.Add(time.Hour))
+		if !m.Time.Equal(want) || !m.Last || key.ExternalID != row.ExternalID {
+			t.Errorf("message %d: time %s, want %s; last: %t, key %+v", sequence, m.Time, want, m.Last, key)
 		}
 	}
 }

@@ -1,0 +1,154 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package repost
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/message"
+	"github.com/gophernetes/bellhop/internal/pager/notify"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/panics"
+)
+
+// slotHeartbeat is how often a batch asks for a slot, in case it is not notified of one.
+const slotHeartbeat = limiter.QueueTimeout / 3
+
+// post sends one batch to a receiver.
+func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer {
+	release := l.acquireSlot(ctx, key)
+	if release == nil {
+		return answer{}
+	}
+	outcome := limiter.Result{Outcome: limiter.NotSent}
+	defer func() { release(l.Clock.Now(), outcome) }()
+	claimed, target := l.claim(ctx, key, batch)
+	defer l.yield(claimed)
+	if len(claimed) == 0 {
+		return answer{}
+	}
+	n, version, failure := l.send(context.WithoutCancel(ctx), key, target, claimed)
+	sent, rest := claimed[:n], claimed[n:]
+	if n > 1 && failure != nil && failure.Reason == result.ReasonRejected { // one alert may be the cause, so that it says nothing of the receiver
+		return answer{refused: sent, rest: rest}
+	}
+	outcome = endpoints.LimiterResult(failure)
+	l.Metrics.CountReposts(target.Spec, n, failure)
+	l.Health.ObserveRepost(key, version, failure, l.Clock.Now())
+	log.FromContext(ctx).V(1).Info("Receiver answered to reposts", "receiver", key.Ref, "alerts", n, "failure", failure)
+	if failure != nil {
+		return answer{failed: sent, rest: rest}
+	}
+	return answer{posted: sent, rest: rest}
+}
+
+// acquireSlot waits for a slot at the receiver's limiter; nil: ctx has ended.
+func (l *Loop) acquireSlot(ctx context.Context, key endpoints.Key) limiter.Release {
+	type ticket struct{ _ byte }
+	id, notified := &ticket{}, make(chan struct{}, 1)
+	for {
+		now := l.Clock.Now()
+		slots := l.Endpoints.Limiters.Of(key, now)
+		if release, _ := slots.Enter(limiter.Request{ID: id, Flow: "reposts", Exempt: true, Notify: func() { signal(notified) }}, now); release != nil {
+			return release
+		}
+		select {
+		case <-notified:
+		case <-time.After(slotHeartbeat):
+		case <-ctx.Done():
+			slots.Cancel(id, now)
+			return nil
+		}
+	}
+}
+
+// signal sends to a channel that has a signal at most.
+func signal(to chan<- struct{}) {
+	select {
+	case to <- struct{}{}:
+	default:
+	}
+}
+
+// claim returns the items that the receiver still holds, as they are now, and the receiver.
+func (l *Loop) claim(ctx context.Context, key endpoints.Key, batch []item) (claimed []item, target alertrules.Target) {
+	for _, i := range batch {
+		if !i.last && l.isLeaving(i) {
+			continue
+		}
+		found, err := l.Resolver.Target(ctx, i.alert.Namespace, key.Ref)
+		if err != nil || found.Problem != nil { // such as a ClusterReceiver that does not select the namespace any more
+			continue
+		}
+		if held := l.claimHeld(ctx, i, found.Spec); held != nil {
+			claimed, target = append(claimed, *held), found
+		}
+	}
+	return claimed, target
+}
+
+// claimHeld claims an item and returns it as it is now; nil: it is in use, or the receiver no longer holds it.
+func (l *Loop) claimHeld(ctx context.Context, i item, receiver *v1beta1.CommonReceiverSpec) (held *item) {
+	var err error // a panic for one Alert must not end the process
+	defer panics.Recover(ctx, panics.Reconciler, "claiming an alert to repost", &err)
+	now := l.Alerts.Claim(ctx, i.alert, i.ref)
+	if now == nil {
+		return nil
+	}
+	defer func() {
+		if held == nil {
+			l.Alerts.Yield(now, i.ref)
+		}
+	}()
+	i.alert = now
+	if !i.isHeld(receiver) {
+		return nil
+	}
+	return &i
+}
+
+// isHeld reports whether a receiver holds the alert, and forgets it otherwise.
+func (i item) isHeld(receiver *v1beta1.CommonReceiverSpec) bool {
+	row := i.row()
+	mayBeDeleted := i.last || i.alert.DeletionTimestamp.IsZero()
+	return mayBeDeleted && providers.RepostEvery(receiver, row.ExternalID) > 0 && alertrules.IsHeld(i.alert, row)
+}
+
+func (l *Loop) yield(claimed []item) {
+	for _, i := range claimed {
+		l.Alerts.Yield(i.alert, i.ref)
+	}
+}
+
+// send sends the first alerts, as many as fit into one request, and returns their number, and the version of the receiver.
+func (l *Loop) send(ctx context.Context, key endpoints.Key, target alertrules.Target, claimed []item) (sent int, version string, failure *result.Error) {
+	sent = len(claimed)
+	defer func() {
+		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
+			failure = endpoints.FailureOfPanic(ctx, key.Ref, recovered)
+		}
+	}()
+	sender, version, err := l.Endpoints.Sender(ctx, key.Namespace, key.Ref, target)
+	if err != nil {
+		return sent, version, endpoints.FailureOf(err)
+	}
+	var batch []notify.BatchMessage
+	for _, i := range claimed {
+		m, key := message.Repost(i.alert, i.row(), i.last, l.Clock.Now())
+		batch = append(batch, notify.BatchMessage{Message: m, Key: key})
+	}
+	sent, _, err = sender.(notify.BatchSender).SendBatch(ctx, batch)
+	if err != nil {
+		failure = endpoints.FailureOf(err)
+	}
+	return sent, version, failure
+}

@@ -1,0 +1,267 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package repost repeats the alerts that a receiver holds and forgets otherwise, such as an Alertmanager: at each interval of the
+// provider all of them, in batches, since a request for each Alert would be too many. No status has anything of it: the statuses of the
+// Alerts say what a receiver holds.
+package repost
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
+	"github.com/gophernetes/bellhop/internal/pager/alertrules"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers"
+	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/panics"
+)
+
+const (
+	// lookEvery is the interval at which the loop looks for receivers whose alerts are due.
+	lookEvery = 5 * time.Second
+	// retryAfter is the time between a round in which all requests failed and the next one.
+	retryAfter = 30 * time.Second
+	// forgetAfter is after which time without a call of Keep an Alert no longer goes away.
+	forgetAfter = time.Minute
+)
+
+// Alerts gives access to Alerts, about each of which a receiver gets one request at a time.
+type Alerts interface {
+	// Claim keeps other requests about an Alert from a receiver, and returns the Alert as it is then. It returns nil if another request is in
+	// flight, or the Alert is gone.
+	Claim(context.Context, *v1beta1.Alert, v1beta1.ReceiverRef) *v1beta1.Alert
+	// Yield ends a claim.
+	Yield(*v1beta1.Alert, v1beta1.ReceiverRef)
+	// Wake reconciles an Alert.
+	Wake(types.NamespacedName)
+}
+
+// Metrics counts reposts.
+type Metrics interface {
+	// CountReposts counts the alerts of a request to a receiver; failure is nil for a success.
+	CountReposts(receiver *v1beta1.CommonReceiverSpec, alerts int, failure *result.Error)
+}
+
+// Options are what a Loop uses.
+type Options struct {
+	Cache     client.Reader
+	Alerts    Alerts
+	Resolver  receivers.Resolver
+	Endpoints *endpoints.Cache
+	Health    *endpoints.Health
+	Metrics   Metrics
+	Clock     clock.PassiveClock
+}
+
+// Loop reposts alerts.
+type Loop struct {
+	Options
+
+	mu      sync.Mutex
+	rounds  map[roundID]*round
+	leaving map[leavingID]*leaving
+	running sync.WaitGroup // rounds
+	woken   chan struct{}
+}
+
+// roundID identifies the rounds to a receiver: those of what it holds, and those of what goes away.
+type roundID struct {
+	endpoints.Key
+
+	last bool
+}
+
+// round is the present round, or the last one.
+type round struct {
+	running bool
+	due     time.Time // when the next one is due
+}
+
+// leavingID identifies what one receiver holds of one Alert.
+type leavingID struct {
+	uid types.UID
+	ref v1beta1.ReceiverRef
+}
+
+func (i item) leavingID() leavingID { return leavingID{i.alert.UID, i.ref} }
+
+// leaving is what a receiver holds of an Alert that goes away.
+type leaving struct {
+	item
+
+	asked        time.Time // of the last call of Keep
+	kept, failed bool
+}
+
+// New returns a loop.
+func New(o Options) *Loop {
+	return &Loop{Options: o, rounds: map[roundID]*round{}, leaving: map[leavingID]*leaving{}, woken: make(chan struct{}, 1)}
+}
+
+// Start runs the loop until ctx ends. It is a manager.Runnable.
+func (l *Loop) Start(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		if err := l.Look(ctx); err != nil {
+			log.FromContext(ctx).V(1).Info("Could not look for alerts to repost", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			l.Wait()
+			return nil
+		case <-ticker.C:
+		case <-l.woken:
+		}
+	}
+}
+
+// Wait waits for the rounds that were begun.
+func (l *Loop) Wait() { l.running.Wait() }
+
+// Look begins the rounds that are due.
+func (l *Loop) Look(ctx context.Context) (err error) {
+	defer panics.Recover(ctx, panics.Reconciler, "looking for alerts to repost", &err)
+	held, err := l.held(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.Clock.Now()
+	l.addLeaving(held, now)
+	for id, last := range l.rounds {
+		if len(held[id]) == 0 && !last.running {
+			delete(l.rounds, id)
+		}
+	}
+	for id, items := range held {
+		if l.rounds[id] == nil {
+			l.rounds[id] = &round{due: firstDue(id, items)}
+		}
+		if next := l.rounds[id]; !next.running && !now.Before(next.due) {
+			next.running = true
+			l.running.Go(func() { l.runRound(ctx, id, items, next) })
+		}
+	}
+	return nil
+}
+
+// held returns what receivers hold that forget it.
+func (l *Loop) held(ctx context.Context) (map[roundID][]item, error) {
+	alerts, err := receivers.RepostedAlerts(ctx, l.Cache)
+	if err != nil {
+		return nil, err
+	}
+	held := map[roundID][]item{}
+	for i := range alerts {
+		a := &alerts[i]
+		for _, row := range a.Status.Deliveries {
+			isActive := a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && row.State == v1beta1.DeliverySent
+			if isActive && providers.RepostInterval(row.ExternalID) > 0 {
+				ref := alertrules.RefOf(row)
+				id := roundID{Key: endpoints.KeyOf(a.Namespace, ref)}
+				held[id] = append(held[id], item{alert: a, ref: ref})
+			}
+		}
+	}
+	return held, nil
+}
+
+// addLeaving adds what receivers hold of Alerts that go away, and forgets the Alerts that do not any more. The caller has locked mu.
+func (l *Loop) addLeaving(held map[roundID][]item, now time.Time) {
+	for id, going := range l.leaving {
+		if now.Sub(going.asked) > forgetAfter {
+			delete(l.leaving, id)
+		} else if !going.kept {
+			round := roundID{Key: endpoints.KeyOf(going.alert.Namespace, going.ref), last: true}
+			held[round] = append(held[round], going.item)
+		}
+	}
+}
+
+// firstDue returns when the first round with items is due: an interval after the oldest of the last attempts. What goes away is due at once.
+func firstDue(id roundID, items []item) (due time.Time) {
+	if id.last {
+		return time.Time{}
+	}
+	for _, i := range items {
+		row := i.row()
+		if row.LastAttemptTime != nil {
+			due = times.Earliest(due, row.LastAttemptTime.Add(providers.RepostInterval(row.ExternalID)))
+		}
+	}
+	return due
+}
+
+// runRound posts items to a receiver.
+func (l *Loop) runRound(ctx context.Context, id roundID, items []item, next *round) {
+	began := l.Clock.Now()
+	posted, failed := postAll(ctx, items, func(ctx context.Context, batch []item) answer { return l.post(ctx, id.Key, batch) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next.running = false
+	switch {
+	case len(failed) > 0 && len(posted) == 0:
+		next.due = l.Clock.Now().Add(retryAfter)
+	case !id.last:
+		next.due = began.Add(providers.RepostInterval(items[0].row().ExternalID))
+	}
+	if id.last {
+		l.recordKept(posted, failed)
+	}
+}
+
+// recordKept records which alerts a receiver keeps, and which it has failed to, and wakes their Alerts. The caller has locked mu.
+func (l *Loop) recordKept(posted, failed []item) {
+	for _, i := range posted {
+		if going := l.leaving[i.leavingID()]; going != nil {
+			going.kept = true
+		}
+	}
+	for _, i := range failed {
+		if going := l.leaving[i.leavingID()]; going != nil {
+			going.failed = true
+		}
+	}
+	for _, i := range slices.Concat(posted, failed) {
+		l.Alerts.Wake(client.ObjectKeyFromObject(i.alert))
+	}
+	signal(l.woken) // others may have been added meanwhile
+}
+
+// Keep has a receiver keep what it holds of an Alert that goes away without a resolve, and reports whether the Alert has to wait for that: an
+// Alert that is being deleted does not wait for a receiver that fails. The Alert is reconciled after an answer. Its caller calls again before
+// forgetAfter has passed.
+func (l *Loop) Keep(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (waits bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := item{alert: a, ref: ref, last: true}
+	going := l.leaving[i.leavingID()]
+	if going == nil {
+		going = &leaving{item: i}
+		l.leaving[i.leavingID()] = going
+		signal(l.woken)
+	}
+	going.asked = l.Clock.Now()
+	isDeleted := !a.DeletionTimestamp.IsZero()
+	return !going.kept && !(isDeleted && going.failed)
+}
+
+// isLeaving reports whether the Alert of an item goes away: a receiver that keeps it must not be posted another end.
+func (l *Loop) isLeaving(i item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaving[i.leavingID()] != nil
+}
