@@ -168,9 +168,9 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) (alertrules.Plan, error
 
 // decide decides. An Alert is not released because a cache does not show a receiver.
 func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, error) {
-	s.inputs.Recovered = map[v1beta1.ReceiverRef]time.Time{}
-	for ref := range s.inputs.Targets {
-		s.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(s.alert.Namespace, ref))
+	for ref, receiver := range s.inputs.Receivers {
+		receiver.Recovered = r.endpoints.Recoveries.At(endpoints.KeyOf(s.alert.Namespace, ref))
+		s.inputs.Receivers[ref] = receiver
 	}
 	next := alertrules.Decide(s.alert, s.inputs)
 	if next.Action != alertrules.Release || s.certain {
@@ -275,15 +275,20 @@ func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 
 // isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
 func (s *scope) isPatient() bool {
-	for _, f := range s.inputs.InFlight {
-		if !s.inputs.Now.Before(alertrules.InFlightShownAt(s.before, f)) {
+	waiting := len(s.queued)
+	for _, receiver := range s.inputs.Receivers {
+		if receiver.InFlight == nil {
+			continue
+		}
+		if !s.inputs.Now.Before(alertrules.InFlightShownAt(s.before, *receiver.InFlight)) {
 			return false
 		}
+		waiting++
 	}
 	for _, wait := range s.queued {
 		if !s.inputs.Now.Before(alertrules.WaitShownAt(s.before, wait)) {
 			return false
 		}
 	}
-	return len(s.inputs.InFlight)+len(s.queued) > 0
+	return waiting > 0
 }

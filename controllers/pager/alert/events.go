@@ -44,7 +44,7 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (known(old) != known(row) || old.Sequence != row.Sequence || old.Reason == v1beta1.ReasonSending) && row.State != v1beta1.DeliveryPending {
-			r.metrics.CountDelivery(in.Targets[alertrules.RefOf(row)].Spec, row.State)
+			r.metrics.CountDelivery(in.Receivers[alertrules.RefOf(row)].Spec, row.State)
 		}
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
@@ -71,7 +71,7 @@ func (r *Reconciler) emitRelease(ctx context.Context, alert *v1beta1.Alert, plan
 		before := alertrules.DeliveryIn(alert.Status.Deliveries, d.Row)
 		switch {
 		case d.Row.State == v1beta1.DeliveryResolved && d.Row.Sequence > before.Sequence:
-			r.metrics.CountDelivery(in.Targets[alertrules.RefOf(d.Row)].Spec, d.Row.State)
+			r.metrics.CountDelivery(in.Receivers[alertrules.RefOf(d.Row)].Spec, d.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
 		case alertrules.HoldingOf(d.Row) != alertrules.HoldsNothing:
 			r.metrics.CountAbandoned()

@@ -32,12 +32,12 @@ const answerTimeout = 100 * time.Millisecond
 // execute sends the requests of a plan concurrently, and returns when they are answered, or after answerTimeout. Outcomes are recorded while
 // other requests are in flight. After an error a status could not be written before its requests, which were not sent.
 func (r *Reconciler) execute(ctx context.Context, s *scope, plan alertrules.Plan) error {
-	alert, targets := s.alert, s.inputs.Targets
+	alert := s.alert
 	ahead, sends := r.acquireSlots(s, plan)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
 	deliverAll := func(sends []acquired) {
 		for _, d := range sends {
-			go r.deliver(ctx, alert.DeepCopy(), d, targets[alertrules.RefOf(d.Row)], watch)
+			go r.deliver(ctx, alert.DeepCopy(), d, s.inputs.Receivers[alertrules.RefOf(d.Row)].Target, watch)
 		}
 	}
 	deliverAll(sends)
@@ -101,7 +101,7 @@ func (r *Reconciler) acquireSlots(s *scope, plan alertrules.Plan) (ahead, sends 
 // process stops.
 func (r *Reconciler) acquireSlot(s *scope, d alertrules.DeliveryPlan) (*acquired, *limiter.Wait) {
 	name, now, ref := nameOf(s.alert), s.inputs.Now, alertrules.RefOf(d.Row)
-	ticket := limiterRequest(s.alert, s.inputs.Targets[ref], d.Row, *d.Send)
+	ticket := limiterRequest(s.alert, s.inputs.Receivers[ref].Target, d.Row, *d.Send)
 	ticket.Notify = func() { r.wake.AddFirst(name) }
 	release, wait := r.endpoints.Limiters.Of(endpoints.KeyOf(s.alert.Namespace, ref), now).Enter(ticket, now)
 	if release == nil {
@@ -154,10 +154,11 @@ func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired)
 		return alertrules.Plan{}, nil
 	}
 	in := s.inputs
-	in.InFlight = map[v1beta1.ReceiverRef]alertrules.InFlightRequest{}
-	maps.Copy(in.InFlight, s.inputs.InFlight)
+	in.Receivers = maps.Clone(s.inputs.Receivers)
 	for _, d := range sends {
-		in.InFlight[alertrules.RefOf(d.Row)] = d.open
+		receiver := in.Receivers[alertrules.RefOf(d.Row)]
+		receiver.InFlight = &d.open
+		in.Receivers[alertrules.RefOf(d.Row)] = receiver
 	}
 	intended = alertrules.Decide(s.alert, in)
 	return intended, r.record(ctx, s, intended)

@@ -5,8 +5,9 @@ package alert
 
 import (
 	"context"
-	"maps"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/times"
@@ -18,25 +19,31 @@ import (
 
 // observe observes in the caches what a decision about an Alert depends on.
 func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, in *alertrules.Inputs) (err error) {
-	in.Targets, in.Blocked = map[v1beta1.ReceiverRef]alertrules.Target{}, map[v1beta1.ReceiverRef]bool{}
 	if in.Refs, err = r.refs(ctx, a, in); err != nil {
 		return err
 	}
-	all := slices.AppendSeq(slices.Clone(in.Refs), maps.Keys(in.InFlight))
+	all := sets.KeySet(in.Receivers).Insert(in.Refs...)
 	for _, row := range a.Status.Deliveries {
-		all = append(all, alertrules.RefOf(row))
+		all.Insert(alertrules.RefOf(row))
 	}
-	for _, ref := range all {
-		if _, ok := in.Targets[ref]; ok {
-			continue
-		}
-		if in.Targets[ref], err = r.target(ctx, r.resolver, a.Namespace, ref); err != nil {
+	for ref := range all {
+		if err := r.observeReceiver(ctx, r.resolver, a, ref, in); err != nil {
 			return err
 		}
-		if !a.DeletionTimestamp.IsZero() { // only deletions depend on it
-			in.Blocked[ref] = r.endpoints.IsBlocked(a.Namespace, ref, in.Now)
-		}
 	}
+	return nil
+}
+
+// observeReceiver observes one receiver.
+func (r *Reconciler) observeReceiver(ctx context.Context, resolver receivers.Resolver, a *v1beta1.Alert, ref v1beta1.ReceiverRef, in *alertrules.Inputs) (err error) {
+	receiver := in.Receivers[ref]
+	if receiver.Target, err = r.target(ctx, resolver, a.Namespace, ref); err != nil {
+		return err
+	}
+	if !a.DeletionTimestamp.IsZero() { // only deletions depend on it
+		receiver.Blocked = r.endpoints.IsBlocked(a.Namespace, ref, in.Now)
+	}
+	in.Receivers[ref] = receiver
 	return nil
 }
 
@@ -62,15 +69,14 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan ale
 			return err
 		}
 		in.Refs = []v1beta1.ReceiverRef{*ref}
-		in.Targets[*ref], err = r.target(ctx, live, a.Namespace, *ref)
-		return err
+		return r.observeReceiver(ctx, live, a, *ref, in)
 	}
 	for _, d := range plan.Deliveries {
 		ref := alertrules.RefOf(d.Row)
-		if !d.IsBlockedByMissingTarget(a, in.Targets[ref], *in) {
+		if !d.IsBlockedByMissingTarget(a, in.Receivers[ref].Target, *in) {
 			continue
 		}
-		if in.Targets[ref], err = r.target(ctx, live, a.Namespace, ref); err != nil {
+		if err := r.observeReceiver(ctx, live, a, ref, in); err != nil {
 			return err
 		}
 	}
@@ -99,7 +105,11 @@ func triedDefaults(a *v1beta1.Alert, in *alertrules.Inputs) (tried []v1beta1.Rec
 			tried = append(tried, alertrules.RefOf(row))
 		}
 	}
-	for ref, f := range in.InFlight {
+	for ref, receiver := range in.Receivers {
+		f := receiver.InFlight
+		if f == nil {
+			continue
+		}
 		isOfFormer := f.Event == result.Resolved && !alertrules.IsOver(a) // it may be about a former occurrence
 		if f.ByDefault && !isOfFormer && !slices.Contains(tried, ref) {
 			tried = append(tried, ref)

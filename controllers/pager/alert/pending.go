@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
@@ -30,14 +31,19 @@ type pending struct {
 
 // record is what is known of one Alert.
 type record struct {
-	uid      types.UID
-	outcomes []alertrules.Outcome
-	inFlight map[v1beta1.ReceiverRef]alertrules.InFlightRequest
-	reposts  map[v1beta1.ReceiverRef]*reposting
-	failed   map[v1beta1.ReceiverRef]alertrules.FailedAttempt // since the receiver last confirmed something
-	queued   []v1beta1.ReceiverRef                            // where it waits for a slot
-	unsent   map[v1beta1.ReceiverRef][]intent
-	released bool // the finalizer was removed, whatever the cache shows
+	uid       types.UID
+	outcomes  []alertrules.Outcome
+	receivers map[v1beta1.ReceiverRef]*attempts
+	released  bool // the finalizer was removed, whatever the cache shows
+}
+
+// attempts is what is known of the requests about an Alert to one receiver.
+type attempts struct {
+	inFlight *alertrules.InFlightRequest
+	repost   *reposting
+	failed   *alertrules.FailedAttempt // since the receiver last confirmed something
+	queued   bool                      // it waits for a slot
+	unsent   []intent
 }
 
 // intent is a row that was written ahead of a request that was not sent, as the write was not confirmed; before is the row without it.
@@ -71,15 +77,15 @@ func (p *pending) of(a *v1beta1.Alert) *record {
 func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.InFlightRequest) (began bool, reposted time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.open(a)
-	if repost := e.reposts[ref]; repost != nil {
-		repost.isAwaited = true
-		return false, repost.since
+	to := p.open(a).at(ref)
+	if to.repost != nil {
+		to.repost.isAwaited = true
+		return false, to.repost.since
 	}
-	if _, busy := e.inFlight[ref]; busy || p.closed {
+	if to.inFlight != nil || p.closed {
 		return false, time.Time{}
 	}
-	e.inFlight[ref] = f
+	to.inFlight = &f
 	p.requests++
 	return true, time.Time{}
 }
@@ -89,66 +95,86 @@ func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.
 func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e := p.of(a); e != nil && !e.mayRepost(ref) || p.closed {
+	if other := p.entries[nameOf(a)]; other != nil && other.uid != a.UID {
 		return false
 	}
-	p.open(a).reposts[ref] = &reposting{since: now}
+	e := p.open(a)
+	defer p.dropEmpty(a)
+	to := e.at(ref)
+	isUnrecorded := slices.ContainsFunc(e.outcomes, func(o alertrules.Outcome) bool { return o.Ref == ref })
+	if p.closed || e.released || isUnrecorded || to.inFlight != nil || to.repost != nil {
+		return false
+	}
+	to.repost = &reposting{since: now}
 	p.requests++
 	return true
-}
-
-func (r *record) mayRepost(ref v1beta1.ReceiverRef) bool {
-	_, isInFlight := r.inFlight[ref]
-	isUnrecorded := slices.ContainsFunc(r.outcomes, func(o alertrules.Outcome) bool { return o.Ref == ref })
-	return !r.released && !isInFlight && !isUnrecorded && r.reposts[ref] == nil
 }
 
 // endRepost ends a repost, and reports whether another request waits for that.
 func (p *pending) endRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (isAwaited bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.requests--
-	p.finished.Broadcast()
+	p.endRequest()
 	e := p.of(a)
-	if e == nil {
+	if e == nil || e.at(ref).repost == nil {
 		return false
 	}
-	if repost := e.reposts[ref]; repost != nil {
-		isAwaited = repost.isAwaited
-	}
-	delete(e.reposts, ref)
-	p.dropEmpty(a, e)
+	isAwaited = e.at(ref).repost.isAwaited
+	e.at(ref).repost = nil
+	p.dropEmpty(a)
 	return isAwaited
 }
 
-// dropEmpty removes an entry that says nothing.
-func (p *pending) dropEmpty(a *v1beta1.Alert, e *record) {
-	if len(e.outcomes)+len(e.inFlight)+len(e.reposts)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
-		delete(p.entries, nameOf(a))
-	}
+// endRequest counts a request as ended.
+func (p *pending) endRequest() {
+	p.requests--
+	p.finished.Broadcast()
 }
 
 // open returns the entry of an Alert, and creates it if there is none.
 func (p *pending) open(a *v1beta1.Alert) *record {
 	e := p.of(a)
 	if e == nil {
-		e = &record{uid: a.UID, inFlight: map[v1beta1.ReceiverRef]alertrules.InFlightRequest{}, reposts: map[v1beta1.ReceiverRef]*reposting{},
-			failed: map[v1beta1.ReceiverRef]alertrules.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
+		e = &record{uid: a.UID, receivers: map[v1beta1.ReceiverRef]*attempts{}}
 		p.entries[nameOf(a)] = e
 	}
 	return e
+}
+
+// at returns what is known about a receiver.
+func (r *record) at(ref v1beta1.ReceiverRef) *attempts {
+	if r.receivers[ref] == nil {
+		r.receivers[ref] = &attempts{}
+	}
+	return r.receivers[ref]
+}
+
+// dropEmpty removes what says nothing.
+func (p *pending) dropEmpty(a *v1beta1.Alert) {
+	e := p.of(a)
+	maps.DeleteFunc(e.receivers, func(_ v1beta1.ReceiverRef, to *attempts) bool {
+		return to.inFlight == nil && to.repost == nil && to.failed == nil && !to.queued && len(to.unsent) == 0
+	})
+	if len(e.receivers)+len(e.outcomes) == 0 && !e.released {
+		delete(p.entries, nameOf(a))
+	}
 }
 
 // queue records where an Alert waits for a slot, and returns where it no longer does.
 func (p *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.of(a) == nil && len(queued) == 0 {
-		return nil
-	}
 	e := p.open(a)
-	left = slices.DeleteFunc(e.queued, func(ref v1beta1.ReceiverRef) bool { _, still := queued[ref]; return still })
-	e.queued = slices.Collect(maps.Keys(queued))
+	for _, ref := range e.queued() {
+		if _, waits := queued[ref]; !waits {
+			e.at(ref).queued = false
+			left = append(left, ref)
+		}
+	}
+	for ref := range queued {
+		e.at(ref).queued = true
+	}
+	p.dropEmpty(a)
 	return left
 }
 
@@ -157,24 +183,33 @@ func (p *pending) queuedAt(a *v1beta1.Alert) []v1beta1.ReceiverRef {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e := p.of(a); e != nil {
-		return slices.Clone(e.queued)
+		return e.queued()
 	}
 	return nil
+}
+
+func (r *record) queued() (all []v1beta1.ReceiverRef) {
+	for ref, to := range r.receivers {
+		if to.queued {
+			all = append(all, ref)
+		}
+	}
+	return all
 }
 
 // end records the outcome of a request. It returns false if the Alert is gone.
 func (p *pending) end(a *v1beta1.Alert, o alertrules.Outcome) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.requests--
-	p.finished.Broadcast()
+	p.endRequest()
 	e := p.of(a)
 	if e == nil {
 		return false
 	}
-	isRecorded := e.inFlight[o.Ref].WriteAhead
-	delete(e.inFlight, o.Ref)
-	e.observeFailure(o)
+	to := e.at(o.Ref)
+	isRecorded := to.inFlight != nil && to.inFlight.WriteAhead
+	to.inFlight = nil
+	to.observeFailure(o)
 	if o.Verdict.FailedProbe && !isRecorded { // the receiver's status has the outcome
 		return true
 	}
@@ -185,28 +220,26 @@ func (p *pending) end(a *v1beta1.Alert, o alertrules.Outcome) bool {
 }
 
 // observeFailure remembers since when attempts fail.
-func (r *record) observeFailure(o alertrules.Outcome) {
+func (to *attempts) observeFailure(o alertrules.Outcome) {
 	since := o.At
-	if f, ok := r.failed[o.Ref]; ok && !o.FailingSince.IsZero() {
-		since = f.Since
+	if to.failed != nil && !o.FailingSince.IsZero() {
+		since = to.failed.Since
 	}
-	if delete(r.failed, o.Ref); o.Failure != nil {
-		r.failed[o.Ref] = alertrules.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault, Throttled: o.Verdict.Throttled}
+	to.failed = nil
+	if o.Failure != nil {
+		to.failed = &alertrules.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault, Throttled: o.Verdict.Throttled}
 	}
 }
 
-// cancel records that a request was not sent. Where the write of its record failed, unsent has the
-// record, which may have been written nevertheless; no answer is lost then.
+// cancel records that a request was not sent. Where the write of its record failed, unsent has the record, which may have been written
+// nevertheless; no answer is lost then.
 func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.requests--
-	p.finished.Broadcast()
+	p.endRequest()
 	if e := p.of(a); e != nil {
-		delete(e.inFlight, ref)
-		if len(unsent) > 0 {
-			e.unsent[ref] = append(e.unsent[ref], unsent...)
-		}
+		to := e.at(ref)
+		to.inFlight, to.unsent = nil, append(to.unsent, unsent...)
 	}
 }
 
@@ -215,21 +248,30 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e := p.of(a); e != nil {
-		delete(e.unsent, ref)
+		e.at(ref).unsent = nil
 	}
 }
 
-// apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to in, in one critical section, so that no
-// request is missing in both. It returns the number of the last outcome; 0: there is none.
+// apply applies the outcomes that are not recorded yet to a, and puts the requests in flight and the failures into in, in one critical section,
+// so that no request is missing in both. It returns the number of the last outcome; 0: there is none.
 func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	in.InFlight, in.Failed = nil, nil
 	e := p.of(a)
 	if e == nil {
-		return 0
+		e = &record{}
 	}
-	in.InFlight, in.Failed = maps.Clone(e.inFlight), maps.Clone(e.failed)
+	if in.Receivers == nil {
+		in.Receivers = map[v1beta1.ReceiverRef]alertrules.Receiver{}
+	}
+	for ref := range sets.KeySet(in.Receivers).Union(sets.KeySet(e.receivers)) {
+		receiver := in.Receivers[ref]
+		receiver.InFlight, receiver.Failed = nil, nil
+		if known := e.receivers[ref]; known != nil {
+			receiver.InFlight, receiver.Failed = known.inFlight, known.failed
+		}
+		in.Receivers[ref] = receiver
+	}
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		alertrules.PutDelivery(a, alertrules.Apply(alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
@@ -240,9 +282,9 @@ func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 
 // removeUnsent removes the records of requests that were not sent from a.
 func (r *record) removeUnsent(a *v1beta1.Alert) {
-	for ref, unsent := range r.unsent {
+	for ref, to := range r.receivers {
 		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
-		for _, i := range unsent {
+		for _, i := range to.unsent {
 			if equality.Semantic.DeepEqual(row, i.after) {
 				alertrules.PutDelivery(a, i.before)
 			}
@@ -259,14 +301,15 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o alertrules.Outcome) bool { return o.Number <= last })
-	for ref, f := range e.inFlight {
+	for ref, to := range e.receivers {
 		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
-		if row.Reason == v1beta1.ReasonSending {
-			f.WriteAhead = true // its outcome has to be recorded, too
-			e.inFlight[ref] = f
+		if row.Reason == v1beta1.ReasonSending && to.inFlight != nil {
+			recorded := *to.inFlight
+			recorded.WriteAhead = true // its outcome has to be recorded, too
+			to.inFlight = &recorded
 		}
 	}
-	p.dropEmpty(a, e)
+	p.dropEmpty(a)
 }
 
 // release records that an Alert was released: without finalizers it is gone, though the cache may still show it.
@@ -293,7 +336,7 @@ func (p *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []ale
 		return nil, nil
 	}
 	delete(p.entries, name)
-	return e.outcomes, e.queued
+	return e.outcomes, e.queued()
 }
 
 // close begins no more requests, and waits for those in flight.

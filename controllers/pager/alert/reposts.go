@@ -83,9 +83,9 @@ func (r *Reconciler) keepForgotten(ctx context.Context, s *scope, plan alertrule
 	isDeleted := !s.alert.DeletionTimestamp.IsZero()
 	for _, row := range plan.Held(s.alert) {
 		ref := alertrules.RefOf(row)
-		target := s.inputs.Targets[ref]
-		isForgotten := target.Problem == nil && providers.RepostEvery(target.Spec, row.ExternalID) > 0
-		isBlocked := isDeleted && s.inputs.Blocked[ref] // a deletion does not wait for a receiver that fails
+		receiver := s.inputs.Receivers[ref]
+		isForgotten := receiver.Problem == nil && providers.RepostEvery(receiver.Spec, row.ExternalID) > 0
+		isBlocked := isDeleted && receiver.Blocked // a deletion does not wait for a receiver that fails
 		if isForgotten && !isBlocked && r.reposts.Keep(s.alert, ref) {
 			waits = true
 		}

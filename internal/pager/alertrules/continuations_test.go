@@ -60,10 +60,17 @@ func (c *continuation) observe() (*v1beta1.Alert, Inputs) {
 	for _, o := range c.outcomes {
 		PutDelivery(a, Apply(DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
 	}
-	return a, Inputs{
-		Now: c.now, ServerTime: c.now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall, team}, InFlight: c.inFlight, Failed: c.failed,
-		Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1"), team: usable("v1")},
+	in := Inputs{
+		Now: c.now, ServerTime: c.now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall, team},
+		Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1"), team: usable("v1")}),
 	}
+	for ref, f := range c.inFlight {
+		in.change(ref, func(r *Receiver) { r.InFlight = &f })
+	}
+	for ref, failed := range c.failed {
+		in.change(ref, func(r *Receiver) { r.Failed = &failed })
+	}
+	return a, in
 }
 
 // record writes the status, or removes the finalizer.

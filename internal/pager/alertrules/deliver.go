@@ -107,8 +107,8 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 	if unchanged {
 		d.Send.Unconfirmed = d.Row.UnconfirmedAnswers
 		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, in.lastFailure(d.Row)
-		if f, ok := in.Failed[RefOf(d.Row)]; ok {
-			d.Send.FailingSince = f.Since
+		if failed := in.Receivers[RefOf(d.Row)].Failed; failed != nil {
+			d.Send.FailingSince = failed.Since
 		}
 		d.Send.OwnFault = isSlow(d.Row) && next != nil
 	}

@@ -92,16 +92,22 @@ type Inputs struct {
 	LeaderSince time.Time
 	// Refs are the receivers that the Alert resolves to; empty: there is none.
 	Refs []v1beta1.ReceiverRef
-	// Targets are the receivers in Refs and in the status.
-	Targets map[v1beta1.ReceiverRef]Target
-	// InFlight are the requests about this Alert that are not answered yet.
-	InFlight map[v1beta1.ReceiverRef]InFlightRequest
-	// Blocked are receivers that take nothing for some time, whatever the Alert; set for an Alert that is being deleted.
-	Blocked map[v1beta1.ReceiverRef]bool
-	// Failed are the last attempts that failed, of those that this process made.
-	Failed map[v1beta1.ReceiverRef]FailedAttempt
-	// Recovered is when receivers last succeeded again after they had failed.
-	Recovered map[v1beta1.ReceiverRef]time.Time
+	// Receivers are those in Refs, those in the status, and those of requests in flight.
+	Receivers map[v1beta1.ReceiverRef]Receiver
+}
+
+// Receiver is what a plan depends on about one receiver.
+type Receiver struct {
+	Target
+
+	// InFlight is the request about this Alert that is not answered yet; nil: there is none.
+	InFlight *InFlightRequest
+	// Failed is the last attempt of this process, if it failed.
+	Failed *FailedAttempt
+	// Recovered is when the receiver last succeeded again after it had failed.
+	Recovered time.Time
+	// Blocked: it takes nothing for some time, whatever the Alert; set for an Alert that is being deleted.
+	Blocked bool
 }
 
 // FailedAttempt is an attempt that failed.
@@ -155,8 +161,8 @@ func future(t, now time.Time) time.Time {
 // lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
 // status, rounded up.
 func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
-	if f, ok := in.Failed[RefOf(row)]; ok {
-		return f.At
+	if failed := in.Receivers[RefOf(row)].Failed; failed != nil {
+		return failed.At
 	}
 	if row.LastAttemptedReceiver == "" || row.LastAttemptTime == nil {
 		return time.Time{}
@@ -167,15 +173,18 @@ func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 // isRecovered reports whether the receiver has succeeded since the last attempt, so that the next one may. An attempt that failed
 // although the receiver worked waits for its own time.
 func (in Inputs) isRecovered(row v1beta1.Delivery) bool {
-	ref := RefOf(row)
-	return !in.Failed[ref].OwnFault && in.Recovered[ref].After(in.lastFailure(row))
+	receiver := in.Receivers[RefOf(row)]
+	isOwnFault := receiver.Failed != nil && receiver.Failed.OwnFault
+	return !isOwnFault && receiver.Recovered.After(in.lastFailure(row))
 }
 
 // isDue reports whether another attempt at what was tried last is due.
 func (in Inputs) isDue(row v1beta1.Delivery) bool {
 	next := row.NextAttemptTime
 	isWaiting := next != nil && in.Now.Before(next.Time) && !times.IsAhead(lastAttempt(row), in.Now)
-	return !isWaiting || in.isRecovered(row) || in.Failed[RefOf(row)].Throttled
+	failed := in.Receivers[RefOf(row)].Failed
+	isThrottled := failed != nil && failed.Throttled
+	return !isWaiting || in.isRecovered(row) || isThrottled
 }
 
 // Action is what to do with the Alert itself. The set is closed.

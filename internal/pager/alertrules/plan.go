@@ -112,13 +112,14 @@ func (pl Plan) finished(a *v1beta1.Alert, in Inputs) bool {
 // planDelivery returns what to do next about one receiver. full: no further receiver gets a message.
 func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) DeliveryPlan {
 	ref := RefOf(row)
-	t := in.Targets[ref]
+	receiver := in.Receivers[ref]
+	t := receiver.Target
 	if full && !IsConsidered(row) {
 		t.Problem = &tooManyReceivers
 	}
 	d := DeliveryPlan{Row: row, recordedState: row.State, Wanted: slices.Contains(in.Refs, ref)}
-	if f, ok := in.InFlight[ref]; ok {
-		d.planInFlight(a, f, in.Now)
+	if receiver.InFlight != nil {
+		d.planInFlight(a, *receiver.InFlight, in.Now)
 		return d
 	}
 	d.Row = withLostAnswer(d.Row)

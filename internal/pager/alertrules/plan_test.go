@@ -126,6 +126,22 @@ func fails(ref v1beta1.ReceiverRef, state v1beta1.DeliveryState, next time.Time)
 	return func(a *v1beta1.Alert) v1beta1.Delivery { return failing(a, ref, state, next) }
 }
 
+// receiversOf returns receivers to which no request was made.
+func receiversOf(targets map[v1beta1.ReceiverRef]Target) map[v1beta1.ReceiverRef]Receiver {
+	receivers := map[v1beta1.ReceiverRef]Receiver{}
+	for ref, target := range targets {
+		receivers[ref] = Receiver{Target: target}
+	}
+	return receivers
+}
+
+// change changes a receiver in the inputs.
+func (in Inputs) change(ref v1beta1.ReceiverRef, change func(*Receiver)) {
+	receiver := in.Receivers[ref]
+	change(&receiver)
+	in.Receivers[ref] = receiver
+}
+
 func TestDecide(t *testing.T) {
 	at := func(d time.Duration) time.Time { return t0.Add(d) }
 	one := []v1beta1.ReceiverRef{oncall}
@@ -408,17 +424,19 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			in := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets,
-				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}}
+			in := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Receivers: receiversOf(c.Targets)}
 			if !c.Server.IsZero() {
 				in.ServerTime = c.Server
 			}
-			if c.failed {
-				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: times.Latest(t0, c.failedAt)}}
-			}
-			if c.flying {
-				in.InFlight = map[v1beta1.ReceiverRef]InFlightRequest{oncall: {Since: c.Now}}
-			}
+			in.change(oncall, func(r *Receiver) {
+				r.Blocked = c.Blocked
+				if c.failed {
+					r.Failed = &FailedAttempt{Since: t0, At: times.Latest(t0, c.failedAt)}
+				}
+				if c.flying {
+					r.InFlight = &InFlightRequest{Since: c.Now}
+				}
+			})
 			plan := Decide(c.alert, in)
 			if got := shorthand(plan, c.Now); got != c.want {
 				t.Errorf("%s: decided %q, want %q", c.why, got, c.want)
@@ -476,7 +494,7 @@ func TestWaitShownAt(t *testing.T) {
 		if got := WaitShownAt(known, wait).Sub(t0); got != ConditionDelay {
 			t.Errorf("%s, with a status: after %s", cause, got)
 		}
-		in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+		in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 		plan := Decide(first, in).Waiting(first, map[v1beta1.ReceiverRef]limiter.Wait{oncall: wait}, t0)
 		if at := plan.Wake.Sub(t0); at > want || plan.Sends() {
 			t.Errorf("%s: wakes after %s, want %s", cause, at, want)
@@ -493,7 +511,7 @@ func TestDeletionThatWaitsForASuspension(t *testing.T) {
 		new(usable("v1")): "until at most " + times.Format(t0.Add(10*time.Minute)) + ", while the resolve is being sent: ",
 	} {
 		a := newAlert(rows(holds(oncall)), deletedAt(t0))
-		in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: *target}}
+		in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: *target})}
 		status := Report(a, Decide(a, in), in)
 		ready := meta.FindStatusCondition(status.Conditions, v1beta1.ConditionReady)
 		if text := "Being deleted since " + times.Format(t0) + ", " + want; !strings.HasPrefix(ready.Message, text) {
@@ -504,7 +522,7 @@ func TestDeletionThatWaitsForASuspension(t *testing.T) {
 
 func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content = "changed" })
-	in := Inputs{Now: t0, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	in := Inputs{Now: t0, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	a.Status = Report(a, Decide(a, in), in)
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready.Reason != v1beta1.ReasonNoReceiver || a.Status.FinishedTime != nil {
 		t.Errorf("nobody holds it, but Ready is %s: %s", ready.Status, ready.Reason)
@@ -514,7 +532,7 @@ func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 // F-P40: what was sent stays sent where the text is corrected after the expiry.
 func TestWhatWasSentBeforeTheExpiryStaysSent(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds, a.Spec.Content = ptr.To[int32](60), "corrected" })
-	in := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	in := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	plan := Decide(a, in)
 	a.Status = Report(a, plan, in)
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); plan.Sends() || !a.Status.Sent || ready.Reason != v1beta1.ReasonSent ||
@@ -533,7 +551,7 @@ func TestFormerReceiversHearTheEnd(t *testing.T) {
 		row := v1beta1.Delivery{Kind: v1beta1.KindReceiver, Name: fmt.Sprint("quiet", i), State: v1beta1.DeliveryFiltered, FilteredHash: ContentHash(&a.Spec)}
 		a.Status.Deliveries = append(a.Status.Deliveries, row)
 	}
-	in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	for i := range maxHolding - 1 {
 		a.Status.Deliveries = append(a.Status.Deliveries, holding(a, nth(i)))
 	}
@@ -550,9 +568,8 @@ func TestFormerReceiversHearTheEnd(t *testing.T) {
 	}
 
 	a.Spec.State = v1beta1.AlertResolved
-	in.Targets = map[v1beta1.ReceiverRef]Target{}
 	for _, row := range a.Status.Deliveries {
-		in.Targets[RefOf(row)] = usable("v1")
+		in.Receivers[RefOf(row)] = Receiver{Target: usable("v1")}
 	}
 	ends := 0
 	for _, d := range Decide(a, in).Deliveries {
@@ -570,13 +587,13 @@ func TestAStatusIsNeverTooLongForItsSchema(t *testing.T) {
 	row := failing(a, oncall, v1beta1.DeliveryPending, t0.Add(time.Hour))
 	row.Message = strings.Repeat("ä", MaxMessage)
 	a.Status.Deliveries = []v1beta1.Delivery{row}
-	view := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	view := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	for range 40 {
 		view.Refs = append(view.Refs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: fmt.Sprint(len(view.Refs))})
 		more := row
 		more.Kind, more.Name = v1beta1.KindReceiver, view.Refs[len(view.Refs)-1].Name
 		a.Status.Deliveries = append(a.Status.Deliveries, more)
-		view.Targets[view.Refs[len(view.Refs)-1]] = usable("v1")
+		view.Receivers[view.Refs[len(view.Refs)-1]] = Receiver{Target: usable("v1")}
 	}
 	status := Report(a, Decide(a, view), view)
 	for _, c := range status.Conditions {
@@ -636,7 +653,7 @@ func TestKeysTellApart(t *testing.T) {
 
 func BenchmarkDecide(b *testing.B) {
 	a := newAlert(rows(holds(oncall)))
-	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	for b.Loop() {
 		Decide(a, in)
 	}
@@ -644,7 +661,7 @@ func BenchmarkDecide(b *testing.B) {
 
 func BenchmarkReport(b *testing.B) {
 	a := newAlert(rows(holds(oncall)))
-	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	plan := Decide(a, in)
 	for b.Loop() {
 		Report(a, plan, in)
@@ -656,7 +673,7 @@ func TestAFormerLeaderMayHaveSent(t *testing.T) {
 	one := []v1beta1.ReceiverRef{oncall}
 	for name, since := range map[string]time.Time{"created before this process led": t0.Add(time.Second), "created later": t0} {
 		a := newAlert(func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 })
-		in := Inputs{Now: t0.Add(time.Second), ServerTime: t0.Add(time.Second), LeaderSince: since, Refs: one, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+		in := Inputs{Now: t0.Add(time.Second), ServerTime: t0.Add(time.Second), LeaderSince: since, Refs: one, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 		plan := Decide(a, in)
 		send := plan.Deliveries[0].Send
 		row := Apply(plan.Deliveries[0].Row, Outcome{Request: *send, Failure: &result.Error{Class: result.Permanent, Reason: "Rejected"}})
@@ -669,12 +686,13 @@ func TestAFormerLeaderMayHaveSent(t *testing.T) {
 // F-P26: the same of a repeat, which is not recorded before it is sent.
 func TestAFormerLeaderMayHaveRepeated(t *testing.T) {
 	refused := Outcome{Request: Request{Event: result.Fired, Attempt: 1}, Failure: &result.Error{Class: result.Temporary, Reason: "ServerError"}}
-	for name, failed := range map[string]map[v1beta1.ReceiverRef]FailedAttempt{"the last attempt is a former leader's": nil, "it is this process's": {oncall: {}}} {
+	for name, failed := range map[string]*FailedAttempt{"the last attempt is a former leader's": nil, "it is this process's": {}} {
 		a := newAlert()
 		refused.Hash = ContentHash(&a.Spec)
 		PutDelivery(a, Apply(v1beta1.Delivery{Kind: oncall.Kind, Name: oncall.Name}, refused))
 		now := t0.Add(time.Hour)
-		plan := Decide(a, Inputs{Now: now, ServerTime: now, LeaderSince: t0, Failed: failed, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}})
+		receivers := map[v1beta1.ReceiverRef]Receiver{oncall: {Target: usable("v1"), Failed: failed}}
+		plan := Decide(a, Inputs{Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receivers})
 		if send := plan.Deliveries[0].Send; send == nil || send.OutcomeUnknown != (failed == nil) {
 			t.Errorf("%s: %+v", name, send)
 		}

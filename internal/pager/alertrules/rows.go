@@ -74,8 +74,8 @@ var tooManyReceivers = Problem{
 // withInFlight adds receivers with a request in flight that the spec no longer names and that are not recorded yet.
 func withInFlight(rows []v1beta1.Delivery, in Inputs) []v1beta1.Delivery {
 	from := len(rows)
-	for ref := range in.InFlight {
-		if !slices.ContainsFunc(rows, func(row v1beta1.Delivery) bool { return RefOf(row) == ref }) {
+	for ref, receiver := range in.Receivers {
+		if receiver.InFlight != nil && !slices.ContainsFunc(rows, func(row v1beta1.Delivery) bool { return RefOf(row) == ref }) {
 			rows = append(rows, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending})
 		}
 	}
@@ -136,9 +136,9 @@ func HoldingOf(row v1beta1.Delivery) Holding {
 // that made the last attempt knows that it failed.
 func (d *DeliveryPlan) holding(in Inputs) Holding {
 	row, recorded := d.Row, HoldingOf(d.Row)
-	_, own := in.Failed[RefOf(row)]
+	isOwn := in.Receivers[RefOf(row)].Failed != nil
 	isOver := isResolved(row.ContentHash) && isResolved(row.LastAttemptedHash)
-	if recorded == HoldsNothing && row.LastAttemptedHash != "" && !isOver && row.State == v1beta1.DeliveryPending && !own {
+	if recorded == HoldsNothing && row.LastAttemptedHash != "" && !isOver && row.State == v1beta1.DeliveryPending && !isOwn {
 		return MayHold
 	}
 	return recorded

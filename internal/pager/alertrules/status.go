@@ -177,7 +177,7 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	var until time.Time
 	unlimited := false
 	for _, d := range open {
-		end := in.deletionLimit(a, d.Row, in.Targets[RefOf(d.Row)])
+		end := in.deletionLimit(a, d.Row, in.Receivers[RefOf(d.Row)].Target)
 		until, unlimited = times.Latest(until, end), unlimited || end.IsZero()
 	}
 	limit := fmt.Sprintf("until at most %s, while the resolve is being sent", times.Format(until))

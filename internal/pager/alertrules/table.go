@@ -86,7 +86,7 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 	case wantsRelease: // what was certainly not accepted is cancelled, so that a storm can be purged
 		limit := in.deletionLimit(a, d.Row, t)
 		inTime := limit.IsZero() || !in.hasPassed(limit)
-		mayTry := d.Wanted && inTime && !in.Blocked[RefOf(d.Row)]
+		mayTry := d.Wanted && inTime && !in.Receivers[RefOf(d.Row)].Blocked
 		switch {
 		case isOutcomeUnknown(d.Row, ResolvedHash(), t):
 			d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)

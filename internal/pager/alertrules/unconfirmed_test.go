@@ -33,7 +33,7 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 		"deleted":              {newAlert(rows(holds(oncall)), deletedAt(t0)), v1beta1.AtLeastOnce, 3, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(c.policy)}
+			in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(policy(c.policy))}
 			sends, last := 0, time.Duration(0)
 			for range 100 { // until nothing more happens, or a day has passed
 				plan := Decide(c.alert, in)
@@ -72,9 +72,9 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 			if row := c.alert.Status.Deliveries[0]; row.State != v1beta1.DeliveryUnknown || !row.OutcomeUnknown {
 				t.Errorf("got %+v", row)
 			}
-			other := in.Targets[oncall]
+			other := in.Receivers[oncall].Target
 			other.Version = "v2"
-			again := Decide(c.alert, Inputs{Now: in.Now, Refs: in.Refs, Targets: map[v1beta1.ReceiverRef]Target{oncall: other}}).Deliveries[0].Send
+			again := Decide(c.alert, Inputs{Now: in.Now, Refs: in.Refs, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: other})}).Deliveries[0].Send
 			if (again != nil) != (c.policy == v1beta1.AtLeastOnce) {
 				t.Errorf("to a receiver that was changed it sends %+v", again)
 			}
@@ -90,7 +90,7 @@ func TestUnconfirmedIsResolved(t *testing.T) {
 		a.Status.Deliveries = []v1beta1.Delivery{row}
 		a.Spec.State = v1beta1.AlertResolved
 	})
-	if plan := Decide(a, Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}); shorthand(plan, t0) != "Resolved#2.1" {
+	if plan := Decide(a, Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(policy(v1beta1.AtLeastOnce))}); shorthand(plan, t0) != "Resolved#2.1" {
 		t.Errorf("got %s", shorthand(plan, t0))
 	}
 }
@@ -99,7 +99,7 @@ func TestUnconfirmedIsResolved(t *testing.T) {
 // answer, and such a receiver is resolved.
 func TestPartialDeliveryIsKept(t *testing.T) {
 	a := newAlert()
-	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(policy(v1beta1.AtLeastOnce))}
 	for i, failure := range []*result.Error{
 		{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "a b"}, {Class: result.Unknown, Reason: result.ReasonTimeout}, nil,
 	} {
@@ -119,7 +119,7 @@ func TestPartialDeliveryIsKept(t *testing.T) {
 // F-P70: who has a former message is known to the attempts of the content that follows it, until that is confirmed.
 func TestPartialDeliveryOfFormerContent(t *testing.T) {
 	a := newAlert()
-	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(policy(v1beta1.AtLeastOnce))}
 	for i, failure := range []*result.Error{
 		{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "a b"}, {Class: result.Temporary, Reason: result.ReasonServerError}, nil,
 	} {
@@ -152,7 +152,7 @@ func TestPartialDeliveryAfterAConfirmedMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := newAlert()
 			a.Spec.Severity = v1beta1.SeverityWarning
-			in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+			in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(policy(v1beta1.AtLeastOnce))}
 			for i, failure := range []*result.Error{nil, partial, nil} {
 				if i > 0 {
 					edits[i-1](a)

@@ -183,13 +183,17 @@ func (w *walk) look() (*v1beta1.Alert, Inputs) {
 		}
 		PutDelivery(alert, applied)
 	}
-	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Failed: w.failed, Refs: w.Refs, Targets: map[v1beta1.ReceiverRef]Target{}, InFlight: map[v1beta1.ReceiverRef]InFlightRequest{}}
-	for ref, target := range w.Targets {
-		target.Edits = func(string) bool { return canEdit(ref) }
-		view.Targets[ref] = target
+	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Refs: w.Refs, Receivers: receiversOf(w.Targets)}
+	for ref := range w.Targets {
+		view.change(ref, func(r *Receiver) { r.Edits = func(string) bool { return canEdit(ref) } })
+	}
+	for ref, failed := range w.failed {
+		view.change(ref, func(r *Receiver) { r.Failed = &failed })
 	}
 	for _, o := range w.flying {
-		view.InFlight[o.Ref] = InFlightRequest{Request: o.Request, Since: w.local(), Began: o.Began}
+		view.change(o.Ref, func(r *Receiver) {
+			r.InFlight = &InFlightRequest{Request: o.Request, Since: w.local(), Began: o.Began}
+		})
 	}
 	return alert, view
 }
@@ -210,7 +214,9 @@ func (w *walk) writeAhead(alert *v1beta1.Alert, view Inputs, sends []DeliveryPla
 	}
 	for _, t := range sends {
 		if t.Send != nil {
-			view.InFlight[RefOf(t.Row)] = InFlightRequest{Request: *t.Send, Since: w.local(), Began: w.Now}
+			view.change(RefOf(t.Row), func(r *Receiver) {
+				r.InFlight = &InFlightRequest{Request: *t.Send, Since: w.local(), Began: w.Now}
+			})
 		}
 	}
 	alert.Status = Report(alert, Decide(alert, view), view)
