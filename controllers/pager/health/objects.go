@@ -27,7 +27,8 @@ import (
 )
 
 // objects are the objects with the label. An informer of each resource in each namespace has them, with the label as selector of the API
-// server, so that an object without it costs nothing.
+// server, so that an object without it costs nothing. A cache of controller-runtime would not do: it has synced only once
+// all namespaces can be read, does not say in which namespace a read failed, and refuses to read a healthrules.Trimmed.
 type objects struct {
 	api        dynamic.Interface
 	newMapper  func() (meta.RESTMapper, error) // of what the API server serves now

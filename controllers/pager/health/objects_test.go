@@ -65,6 +65,36 @@ func TestVersionThatIsNotServedAnyMore(t *testing.T) {
 	})
 }
 
+// A namespace in which the operator may not read a resource delays no other one, and the Event about it names its Role.
+func TestANamespaceThatIsForbidden(t *testing.T) {
+	houses := schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "houses"}
+	api := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{houses: "HouseList"})
+	api.PrependReactor("list", "houses", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return action.GetNamespace() == "closed", nil, apierrors.NewForbidden(houses.GroupResource(), "", nil)
+	})
+	recorder := events.NewFakeRecorder(10)
+	failures, err := newFailures(prometheus.NewRegistry(), recorder, leaseOf("a", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := newObjects(api, nil, failures, []healthrules.Watched{{GroupVersionResource: houses}}, []string{"closed", "open"})
+	all.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[request]())
+	if err := all.startKind(t.Context(), houses); err != nil {
+		t.Fatal(err)
+	}
+	isKnown := func(namespace string) bool {
+		_, isKnown, err := all.get(t.Context(), request{Resource: houses.GroupResource(), Kind: "House", Namespace: namespace, Name: "first", UID: "1"}, time.Time{})
+		return isKnown && err == nil
+	}
+	eventually(t, func() bool { return isKnown("open") && len(recorder.Events) > 0 })
+	if isKnown("closed") {
+		t.Error("that there is no object in the namespace is known, though it cannot be read")
+	}
+	if event := <-recorder.Events; !strings.Contains(event, "add to Role bellhop-page-by-label-role in Namespace closed the rule") {
+		t.Error(event)
+	}
+}
+
 func eventually(t *testing.T, isTrue func() bool) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return isTrue(), nil })
