@@ -57,7 +57,8 @@ type Request struct {
 	OwnFault bool
 	// Exempt: the rate limits do not apply. Such requests have a flow of their own.
 	Exempt bool
-	// Probe: the request only asks whether the endpoint works. Its tenant has slots for such requests beside those for others.
+	// Probe: the request only asks whether the endpoint works. Its tenant has slots for such requests beside those for others. The limits of
+	// the endpoint apply, other than to the functions of a Pool.
 	Probe bool
 	// Notify is called, from another goroutine, when a slot may be free. It is not guaranteed.
 	Notify func()

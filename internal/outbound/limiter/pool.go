@@ -9,7 +9,7 @@ import (
 )
 
 // Pool runs functions concurrently: at most Total at a time, and PerTenant of each tenant. Tenants take turns. A function that waits has no
-// goroutine.
+// goroutine: thousands may wait. A Pool knows no endpoints, and has neither their circuit breakers nor their rates.
 type Pool struct {
 	Total, PerTenant int
 

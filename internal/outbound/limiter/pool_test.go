@@ -5,6 +5,7 @@ package limiter_test
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -47,10 +48,16 @@ func TestTenantsShareAPool(t *testing.T) {
 				run(fmt.Sprint("busy ", i))
 			}
 		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > 100 { // 32 of the pool, and those of the test
+			t.Errorf("%d goroutines, where 389 functions wait", n)
+		}
+		time.Sleep(time.Second)
+		run("late")
 		time.Sleep(time.Hour)
 		mu.Lock()
 		defer mu.Unlock()
-		if most["hanging"] != 4 || most["all"] != 32 || ended["quiet"] != 10*time.Second || ended["busy 19"] > 50*time.Second || ended["hanging"] > 850*time.Second {
+		if most["hanging"] != 4 || most["all"] != 32 || ended["quiet"] != 10*time.Second || ended["late"] != 20*time.Second || ended["busy 19"] > 50*time.Second || ended["hanging"] > 850*time.Second {
 			t.Errorf("most in flight %v, ended after %v", most, ended)
 		}
 	})
