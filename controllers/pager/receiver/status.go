@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/conditions"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
@@ -37,89 +38,125 @@ func evaluate(r v1beta1.ReceiverObject, target alertrules.Target, seen endpoints
 	e := evaluation{status: *was.DeepCopy()}
 	e.status.ObservedGeneration = r.GetGeneration()
 	e.status.Waiting = waiting
-	if t := times.Timestamp(seen.Delivered); !seen.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
-		e.status.LastDeliveryTime = t
-	}
-	if t := times.Timestamp(seen.Failed); !seen.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
-		e.status.LastErrorTime, e.status.LastError = t, redact.Shorten(seen.LastError, alertrules.MaxMessage)
-	}
-
+	e.recordTimes(seen)
 	if target.Problem != nil {
-		e.status.TestedWith = ""
-		open := v1beta1.ConditionStalled
-		if from := r.GetCreationTimestamp().Add(alertrules.OrderTolerance); target.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
-			open, e.requeueAt = v1beta1.ConditionReconciling, from
-		}
-		e.setConditions(now, metav1.ConditionFalse, target.Problem.Reason, target.Problem.Message, open)
+		e.applyProblem(r, *target.Problem, now)
 	} else {
-		known := seen.Proof.Version == target.Version
-		// The process that probed or delivered has ended, perhaps before it recorded that the receiver works again, and no delivery follows;
-		// or it was of a version that left receivers without a harmless call at Unknown.
-		isAbandoned := waiting == 0 && meta.IsStatusConditionFalse(was.Conditions, v1beta1.ConditionReady) && !meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionStalled) ||
-			meta.IsStatusConditionPresentAndEqual(was.Conditions, v1beta1.ConditionReady, metav1.ConditionUnknown) || panicked(was.Conditions)
-		if !known && was.TestedWith == target.Version && isAbandoned {
-			e.status.TestedWith = ""
-		}
-		if known || e.status.TestedWith != target.Version {
-			e.applyProof(target, seen, known, now)
-		}
-		for i := range e.status.Conditions { // conditions that an edit does not change hold for the new generation
-			e.status.Conditions[i].ObservedGeneration = r.GetGeneration()
-		}
+		e.applyAnswer(target, seen, now)
 	}
-	e.urgent = !slices.Equal(summary(was.Conditions), summary(e.status.Conditions)) || was.ObservedGeneration != e.status.ObservedGeneration
+	isNewGeneration := was.ObservedGeneration != e.status.ObservedGeneration
+	e.urgent = isNewGeneration || !slices.Equal(summary(was.Conditions), summary(e.status.Conditions))
 	return e
 }
 
-// panicked reports whether the last reconcile of the receiver panicked: its conditions have to be evaluated anew.
-func panicked(conditions []metav1.Condition) bool {
-	stalled := meta.FindStatusCondition(conditions, v1beta1.ConditionStalled)
-	return stalled != nil && stalled.Reason == v1beta1.ReasonInternalError
+// recordTimes records the last delivery and the last error, unless another process has recorded later ones.
+func (e *evaluation) recordTimes(seen endpoints.Observation) {
+	delivered, failed := times.Timestamp(seen.Delivered), times.Timestamp(seen.Failed)
+	if !seen.Delivered.IsZero() && (e.status.LastDeliveryTime == nil || e.status.LastDeliveryTime.Before(delivered)) {
+		e.status.LastDeliveryTime = delivered
+	}
+	if !seen.Failed.IsZero() && (e.status.LastErrorTime == nil || !failed.Before(e.status.LastErrorTime)) {
+		e.status.LastErrorTime, e.status.LastError = failed, redact.Shorten(seen.LastError, alertrules.MaxMessage)
+	}
 }
 
-// applyProof sets the conditions for the last answer; known: there was one with this version.
-func (e *evaluation) applyProof(target alertrules.Target, seen endpoints.Observation, known bool, now time.Time) {
-	seen.Proof.Failure = withSecret(seen.Proof.Failure, target.Spec)
-	proof := seen.Proof
-	note := "" // a receiver may work with a Secret that has a misspelt key: its messages are not signed
-	if target.SecretNote != "" {
-		note = ". " + target.SecretNote
+// applyProblem sets the conditions of a receiver that cannot be used. A Secret may be applied after the receiver.
+func (e *evaluation) applyProblem(r v1beta1.ReceiverObject, problem alertrules.Problem, now time.Time) {
+	e.status.TestedWith = ""
+	set := conditions.Set{Ready: metav1.ConditionFalse, Reason: problem.Reason, Message: problem.Message, Open: conditions.Stalled}
+	from := r.GetCreationTimestamp().Add(alertrules.OrderTolerance)
+	if problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
+		set.Open, e.requeueAt = conditions.Reconciling, from
 	}
+	e.write(set, now)
+}
+
+// applyAnswer sets the conditions for the last answer of a receiver that can be used, and decides whether to probe it.
+func (e *evaluation) applyAnswer(target alertrules.Target, seen endpoints.Observation, now time.Time) {
+	isKnown := seen.Proof.Version == target.Version
+	if !isKnown && e.status.TestedWith == target.Version && e.isAbandoned() {
+		e.status.TestedWith = ""
+	}
+	if isKnown || e.status.TestedWith != target.Version {
+		e.write(e.conditionSet(target, seen, isKnown, now), now)
+		e.scheduleProbe(target, seen, isKnown, now)
+	}
+	for i := range e.status.Conditions { // conditions that an edit does not change hold for the new generation
+		e.status.Conditions[i].ObservedGeneration = e.status.ObservedGeneration
+	}
+}
+
+// isAbandoned reports whether no delivery follows from which a status that is not Ready would change: the process that probed or delivered has
+// ended, perhaps before it recorded that the receiver works again; or it was of a version that left receivers without a harmless call at
+// Unknown; or the last reconcile panicked.
+func (e *evaluation) isAbandoned() bool {
+	ready := meta.FindStatusCondition(e.status.Conditions, conditions.Ready)
+	stalled := meta.FindStatusCondition(e.status.Conditions, conditions.Stalled)
+	isStalled := stalled != nil && stalled.Status == metav1.ConditionTrue
+	if stalled != nil && stalled.Reason == v1beta1.ReasonInternalError {
+		return true
+	}
+	if ready == nil {
+		return false
+	}
+	return ready.Status == metav1.ConditionUnknown || ready.Status == metav1.ConditionFalse && !isStalled && e.status.Waiting == 0
+}
+
+// conditionSet returns the conditions for the last answer; isKnown: there was one with this version.
+func (e *evaluation) conditionSet(target alertrules.Target, seen endpoints.Observation, isKnown bool, now time.Time) conditions.Set {
+	if !isKnown {
+		return conditions.Set{Ready: metav1.ConditionUnknown, Reason: v1beta1.ReasonProbing, Message: "The receiver is being checked", Open: conditions.Reconciling}
+	}
+	if seen.Proof.NotProbed || seen.Proof.Failure == nil {
+		return setOfSuccess(seen.Proof, target.SecretNote)
+	}
+	failure := withSecret(seen.Proof.Failure, target.Spec)
+	set := conditions.Set{Ready: metav1.ConditionFalse, Reason: failure.Reason, Message: failure.Message}
 	switch {
-	case known && proof.NotProbed:
-		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider offers no check that sends no message; the first delivery will show whether it works"+note, "")
-	case known && proof.Failure == nil && proof.Refused != "":
-		e.setConditions(now, metav1.ConditionFalse, v1beta1.ReasonRecipientRefused,
-			"The receiver answers, and refuses some of its recipients, who get nothing; the others get every Alert. Correct the list, or what refuses them: "+proof.Refused, v1beta1.ConditionStalled)
-	case known && proof.Failure == nil:
-		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers"+note, "")
-	case known && proof.Failure.Class == result.Unconfirmed:
-		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason,
-			proof.Failure.Message+"; each Alert is sent three times at most, and may have arrived each time", v1beta1.ConditionStalled)
-	case known && proof.Failure.Class == result.Configuration:
-		e.setMisconfigured(seen, now)
-	case known && e.status.TestedWith == target.Version: // it has answered before: deliveries decide
-		open := ""
-		if e.status.Waiting > 0 {
-			open = v1beta1.ConditionReconciling
-		}
-		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, proof.Failure.Message, open)
-	case known:
-		message := proof.Failure.Message
-		if seen.NextProbe.After(now) {
-			message = fmt.Sprintf("%s; next probe at %s", message, times.Format(seen.NextProbe))
-		}
-		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, message, v1beta1.ConditionReconciling)
+	case failure.Class == result.Unconfirmed:
+		set.Message += "; each Alert is sent three times at most, and may have arrived each time"
+		set.Open = conditions.Stalled
+	case failure.Class == result.Configuration:
+		e.addMisconfiguration(&set, seen, now)
+	case e.status.TestedWith == target.Version && e.status.Waiting == 0: // it has answered before: the next delivery decides
+		set.Open = ""
+	case e.status.TestedWith == target.Version:
+		set.Open = conditions.Reconciling
 	default:
-		e.setConditions(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being checked", v1beta1.ConditionReconciling)
+		if seen.NextProbe.After(now) {
+			set.Message += "; next probe at " + times.Format(seen.NextProbe)
+		}
+		set.Open = conditions.Reconciling
 	}
-	if proof.IsFinal(target.Version) {
+	return set
+}
+
+// setOfSuccess returns the conditions of a receiver that answers, or of one whose provider has no probe. A receiver may work with a Secret that
+// has a misspelt key, which the note is about: its messages are not signed.
+func setOfSuccess(proof endpoints.Proof, note string) conditions.Set {
+	if note != "" {
+		note = ". " + note
+	}
+	if proof.NotProbed {
+		return conditions.Set{Ready: metav1.ConditionTrue, Reason: v1beta1.ReasonNotProbed,
+			Message: "The configuration is complete. This provider offers no check that sends no message; the first delivery will show whether it works" + note}
+	}
+	if proof.Refused != "" {
+		return conditions.Set{Ready: metav1.ConditionFalse, Reason: v1beta1.ReasonRecipientRefused, Open: conditions.Stalled,
+			Message: "The receiver answers, and refuses some of its recipients, who get nothing; the others get every Alert. Correct the list, or what refuses them: " + proof.Refused}
+	}
+	return conditions.Set{Ready: metav1.ConditionTrue, Reason: v1beta1.ReasonReachable, Message: "The receiver answers" + note}
+}
+
+// scheduleProbe has the receiver probed, now or later, until an answer shows whether it works.
+func (e *evaluation) scheduleProbe(target alertrules.Target, seen endpoints.Observation, isKnown bool, now time.Time) {
+	if seen.Proof.IsFinal(target.Version) {
 		e.status.TestedWith = target.Version
 	}
 	if e.status.TestedWith == target.Version || seen.Probing {
 		return
 	}
-	if now.Before(seen.NextProbe) && known {
+	if isKnown && now.Before(seen.NextProbe) {
 		e.requeueAt = seen.NextProbe
 		return
 	}
@@ -136,42 +173,28 @@ func withSecret(failure *result.Error, spec *v1beta1.CommonReceiverSpec) *result
 	return &named
 }
 
-// setMisconfigured sets the conditions of a receiver that looks misconfigured, with the time of its next delivery or probe.
-func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time) {
-	message, slow := seen.Proof.Failure.Message, seen.Slow
-	switch {
-	case !seen.Proof.Delivery:
-		slow = seen.Probes > limiter.QuickRetries
+// addMisconfiguration says of a receiver that looks misconfigured when its next delivery or probe is.
+func (e *evaluation) addMisconfiguration(set *conditions.Set, seen endpoints.Observation, now time.Time) {
+	isSlow := seen.Slow
+	if !seen.Proof.Delivery {
+		isSlow = seen.Probes > limiter.QuickRetries
 		if seen.NextProbe.After(now) {
-			message += "; next probe at " + times.Format(seen.NextProbe)
+			set.Message += "; next probe at " + times.Format(seen.NextProbe)
 		}
-	case seen.NextDelivery.After(now):
-		message += "; next attempt, with an Alert, at " + times.Format(seen.NextDelivery)
-	case e.status.Waiting == 0:
-		message, slow = message+"; the next Alert will show whether that has changed", true
+	} else if seen.NextDelivery.After(now) {
+		set.Message += "; next attempt, with an Alert, at " + times.Format(seen.NextDelivery)
+	} else if e.status.Waiting == 0 {
+		isSlow = true
+		set.Message += "; the next Alert will show whether that has changed"
 	}
-	open := v1beta1.ConditionReconciling
-	if slow {
-		open = v1beta1.ConditionStalled
+	set.Open = conditions.Reconciling
+	if isSlow {
+		set.Open = conditions.Stalled
 	}
-	e.setConditions(now, metav1.ConditionFalse, seen.Proof.Failure.Reason, message, open)
 }
 
-// setConditions sets the three conditions; open is the one beside Ready that is True; empty: none.
-func (e *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
-	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
-		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
-			ObservedGeneration: e.status.ObservedGeneration, LastTransitionTime: *times.Timestamp(now)}
-		switch kind {
-		case v1beta1.ConditionReady:
-			condition.Status = ready
-			condition.Message = redact.Shorten(redact.Capitalize(message), alertrules.MaxConditionMessage)
-		case open:
-			condition.Status = metav1.ConditionTrue
-			condition.Message = redact.Shorten(redact.Capitalize(message), alertrules.MaxConditionMessage)
-		}
-		meta.SetStatusCondition(&e.status.Conditions, condition)
-	}
+func (e *evaluation) write(set conditions.Set, now time.Time) {
+	set.Write(&e.status.Conditions, e.status.ObservedGeneration, now)
 }
 
 // summary returns types, statuses and reasons.

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube/times"
-	"github.com/gophernetes/bellhop/internal/outbound/redact"
+	"github.com/gophernetes/bellhop/internal/kube/conditions"
 )
 
 // ShowPanic is a guard.Stall of the objects of this API group. The next reconcile that does not panic evaluates all conditions.
@@ -28,7 +26,10 @@ func ShowPanic(o metav1.Object, message string, now time.Time) (status any, chan
 	panic(fmt.Sprintf("a %T has no condition Stalled", o))
 }
 
-func stall(o metav1.Object, conditions *[]metav1.Condition, message string, now time.Time) bool {
-	return message != "" && meta.SetStatusCondition(conditions, metav1.Condition{Type: v1beta1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1beta1.ReasonInternalError,
-		Message: redact.Capitalize(message), ObservedGeneration: o.GetGeneration(), LastTransitionTime: *times.Timestamp(now)})
+func stall(o metav1.Object, list *[]metav1.Condition, message string, now time.Time) bool {
+	if message == "" {
+		return false
+	}
+	stalled := metav1.Condition{Type: conditions.Stalled, Status: metav1.ConditionTrue, Reason: v1beta1.ReasonInternalError, Message: message}
+	return conditions.Put(list, o.GetGeneration(), now, stalled)
 }

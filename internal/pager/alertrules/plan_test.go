@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/conditions"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
@@ -597,7 +598,7 @@ func TestAStatusIsNeverTooLongForItsSchema(t *testing.T) {
 	}
 	status := Report(a, Decide(a, view), view)
 	for _, c := range status.Conditions {
-		if len(c.Message) > MaxConditionMessage {
+		if len(c.Message) > conditions.MaxMessage {
 			t.Errorf("the message of %s is %d bytes", c.Type, len(c.Message))
 		}
 	}

@@ -11,20 +11,16 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/conditions"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
-const (
-	// MaxMessage is the schema's bound of a delivery's message, in bytes.
-	MaxMessage = 1024
-	// MaxConditionMessage is how many bytes of a condition's message people still read; the schema has 32 KiB.
-	MaxConditionMessage = 4096
-)
+// MaxMessage is the schema's bound of a delivery's message, in bytes.
+const MaxMessage = 1024
 
 // Report returns the status of an Alert with a plan.
 func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
@@ -53,12 +49,7 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 			status.FinishedTime = times.Timestamp(in.finishedAt())
 		}
 	}
-	for _, c := range conditions(a, plan, in, status) {
-		c.ObservedGeneration = a.Generation
-		c.Message = redact.Shorten(redact.Capitalize(c.Message), MaxConditionMessage)
-		c.LastTransitionTime = *times.Timestamp(in.Now)
-		meta.SetStatusCondition(&status.Conditions, c)
-	}
+	conditions.Put(&status.Conditions, a.Generation, in.Now, conditionsOf(a, plan, in, status)...)
 	if a.Status.Occurrence > 0 || !equality.Semantic.DeepEqual(status, a.Status) { // an upgrade alone writes nothing: no record says the same
 		in.setOccurrence(a, &status)
 	}
@@ -88,8 +79,8 @@ func (in Inputs) finishedAt() time.Time {
 	return in.ServerTime
 }
 
-// conditions are Ready, which sums up, Reconciling for deliveries in progress, and Stalled for blocked ones.
-func conditions(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatus) []metav1.Condition {
+// conditionsOf returns Ready, which sums up, Reconciling for deliveries in progress, and Stalled for blocked ones.
+func conditionsOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatus) []metav1.Condition {
 	ours, theirs := plan.inPhase(phaseInProgress), plan.inPhase(phaseBlocked)
 	ready := condition(v1beta1.ConditionReady, false, append(slices.Clone(theirs), ours...), a, in)
 	reconciling := condition(v1beta1.ConditionReconciling, len(ours) > 0, ours, a, in)
