@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -87,36 +88,15 @@ type scope struct {
 
 // Reconcile observes, decides, executes and records.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if err := r.barrier.WaitForSync(ctx); err != nil {
+	before, err := r.load(ctx, req.NamespacedName)
+	if before == nil || err != nil {
 		return ctrl.Result{}, err
-	}
-	r.lead()
-	before := &v1beta1.Alert{}
-	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
-	if client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, err
-	}
-	outcomes, queued := r.pending.drop(req.NamespacedName, before.UID)
-	for _, o := range outcomes {
-		logUnrecorded(ctx, o)
-	}
-	for _, ref := range queued {
-		r.leaveQueue(req.NamespacedName, ref, r.clock.Now())
-	}
-	if before.UID == "" {
-		return ctrl.Result{}, nil
-	}
-	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
-		return ctrl.Result{}, err
-	}
-	if r.pending.isReleased(before) { // it is gone, or has the finalizer of another controller
-		return ctrl.Result{}, nil
 	}
 	s := &scope{before: before}
 	r.applyPending(s)
 	next, err := r.plan(ctx, s)
-	if err != nil { // the Alert asks for its slots later
-		r.postpone(s.alert)
+	if err != nil {
+		r.postpone(s.alert) // it asks for its slots later
 	}
 	if endpoints.IsBusy(err) {
 		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
@@ -135,27 +115,67 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.execute(ctx, s, next); err != nil {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
+	result, err := r.finish(ctx, s)
+	return patch.RequeueOnConflict(ctx, result, err)
+}
+
+// load reads an Alert once the cache shows what was last written of it; nil: it is gone, or there is nothing to do about it. What is known of a
+// former Alert of the name is dropped.
+func (r *Reconciler) load(ctx context.Context, name types.NamespacedName) (*v1beta1.Alert, error) {
+	if err := r.barrier.WaitForSync(ctx); err != nil {
+		return nil, err
+	}
+	r.lead()
+	alert := &v1beta1.Alert{}
+	if err := r.fresh.Read(ctx, r.client, name, alert); client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	r.dropFormer(ctx, name, alert.UID)
+	if alert.UID == "" { // not found
+		return nil, nil
+	}
+	isFresh, err := r.fresh.IsFresh(ctx, alert)
+	if err != nil || !isFresh || r.pending.isReleased(alert) { // a released one is gone, or has the finalizer of another controller
+		return nil, err
+	}
+	return alert, nil
+}
+
+// dropFormer drops what is known of Alerts of a name with another UID, which are gone.
+func (r *Reconciler) dropFormer(ctx context.Context, name types.NamespacedName, uid types.UID) {
+	outcomes, queued := r.pending.drop(name, uid)
+	for _, o := range outcomes {
+		logUnrecorded(ctx, o)
+	}
+	for _, ref := range queued {
+		r.leaveQueue(name, ref, r.clock.Now())
+	}
+}
+
+// finish records what came of the requests, or releases or deletes the Alert, and returns when to reconcile it again.
+func (r *Reconciler) finish(ctx context.Context, s *scope) (ctrl.Result, error) {
 	r.applyPending(s)
-	if next, err = r.decide(ctx, s); err != nil {
+	next, err := r.decide(ctx, s)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	next = next.Waiting(s.before, s.queued, s.inputs.Now)
-	wake := next.Wake
+	result := enqueue.Requeue(next.Wake, s.inputs.Now)
 	if next.Sends() {
-		wake = s.inputs.Now
+		result = enqueue.Requeue(s.inputs.Now, s.inputs.Now)
 	}
-	result := enqueue.Requeue(wake, s.inputs.Now)
-	switch {
-	case s.unrecorded > 0:
-	case s.isPatient(), next.Sends(): // what is due at once is said when it waits, or has been answered
+	isRecorded := s.unrecorded == 0
+	if isRecorded && (s.isPatient() || next.Sends()) { // what is due at once is said when it waits, or has been answered
 		return result, nil
-	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
+	}
+	isDeleted := !s.before.DeletionTimestamp.IsZero()
+	if isRecorded && isDeleted && !controllerutil.ContainsFinalizer(s.before, v1beta1.AlertFinalizer) {
 		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
 	if waits, err := r.keepForgotten(ctx, s, next); waits || err != nil {
-		return patch.RequeueOnConflict(ctx, ctrl.Result{RequeueAfter: keepHeartbeat}, err)
+		return ctrl.Result{RequeueAfter: keepHeartbeat}, err
 	}
-	return patch.RequeueOnConflict(ctx, result, r.complete(ctx, s, next))
+	return result, r.complete(ctx, s, next)
 }
 
 // plan observes and decides.

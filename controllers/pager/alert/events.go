@@ -6,14 +6,15 @@ package alert
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
+	"github.com/gophernetes/bellhop/internal/kube/conditions"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
@@ -22,37 +23,46 @@ import (
 func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, in alertrules.Inputs) {
 	for _, row := range after.Deliveries {
 		old := alertrules.DeliveryIn(before.Status.Deliveries, row)
-		same := known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts
-		if row.Reason == v1beta1.ReasonSending || same && old.Reason != v1beta1.ReasonSending {
+		isSameAttempt := known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts
+		isAnswered := old.Reason == v1beta1.ReasonSending
+		if row.Reason == v1beta1.ReasonSending || isSameAttempt && !isAnswered {
 			continue // a request in flight is no news until it is answered
 		}
-		name := string(row.Kind) + "/" + row.Name
-		switch {
-		case row.State == v1beta1.DeliverySent && row.ContentHash == row.LastAttemptedHash && row.LastAttemptedReceiver == "":
-			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
-		case row.State == v1beta1.DeliveryResolved && row.ContentHash != "":
-			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
-		case row.State == v1beta1.DeliveryFailed:
-			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
-		case known(row) == v1beta1.DeliveryUnknown:
-			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Outcome unknown for %s: %s", name, row.Message)
-		case row.State == v1beta1.DeliveryExpired && alertrules.HoldingOf(row) == alertrules.Holds:
-			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "The change is not sent to %s, as the Alert has expired", name)
-		case row.State == v1beta1.DeliveryExpired:
-			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
-		case row.Attempts == 1 && row.NextAttemptTime != nil: // once per delivery
-			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
-		}
-		if (known(old) != known(row) || old.Sequence != row.Sequence || old.Reason == v1beta1.ReasonSending) && row.State != v1beta1.DeliveryPending {
+		r.emitDelivery(before, row)
+		isNewState := known(old) != known(row) || old.Sequence != row.Sequence || isAnswered
+		if isNewState && row.State != v1beta1.DeliveryPending {
 			r.metrics.CountDelivery(in.Receivers[alertrules.RefOf(row)].Spec, row.State)
 		}
 	}
-	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
-	was := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionStalled)
-	waits := []string{v1beta1.ReasonFailed, v1beta1.ReasonExpired} // these have an event of their own
-	if meta.IsStatusConditionTrue(after.Conditions, v1beta1.ConditionStalled) && !slices.Contains(waits, stalled.Reason) &&
-		(was == nil || was.Reason != stalled.Reason) {
+	stalled := meta.FindStatusCondition(after.Conditions, conditions.Stalled)
+	if stalled == nil || stalled.Status != metav1.ConditionTrue || stalled.Reason == v1beta1.ReasonFailed || stalled.Reason == v1beta1.ReasonExpired {
+		return // the last two have an event of their own
+	}
+	if was := meta.FindStatusCondition(before.Status.Conditions, conditions.Stalled); was == nil || was.Reason != stalled.Reason {
 		r.event(before, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)
+	}
+}
+
+// emitDelivery emits an event about the outcome of a delivery.
+func (r *Reconciler) emitDelivery(a *v1beta1.Alert, row v1beta1.Delivery) {
+	name := string(row.Kind) + "/" + row.Name
+	isConfirmed := row.ContentHash == row.LastAttemptedHash && row.LastAttemptedReceiver == ""
+	isFirstFailure := row.Attempts == 1 && row.NextAttemptTime != nil
+	switch {
+	case row.State == v1beta1.DeliverySent && isConfirmed:
+		r.event(a, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
+	case row.State == v1beta1.DeliveryResolved && row.ContentHash != "":
+		r.event(a, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
+	case row.State == v1beta1.DeliveryFailed:
+		r.event(a, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
+	case known(row) == v1beta1.DeliveryUnknown:
+		r.event(a, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Outcome unknown for %s: %s", name, row.Message)
+	case row.State == v1beta1.DeliveryExpired && alertrules.HoldingOf(row) == alertrules.Holds:
+		r.event(a, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "The change is not sent to %s, as the Alert has expired", name)
+	case row.State == v1beta1.DeliveryExpired:
+		r.event(a, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
+	case isFirstFailure: // once per delivery
+		r.event(a, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 	}
 }
 

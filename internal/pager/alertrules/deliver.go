@@ -68,49 +68,60 @@ func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limit
 // request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
 // receiver changes.
 func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason string, in Inputs) {
-	again := d.Row.LastAttemptedHash == hash
-	unchanged := again && d.Row.LastAttemptedReceiver == t.Version
-	if unchanged && d.Row.State == v1beta1.DeliveryFailed {
+	isUnchanged := d.Row.LastAttemptedHash == hash && d.Row.LastAttemptedReceiver == t.Version // since the last attempt
+	if isUnchanged && d.Row.State == v1beta1.DeliveryFailed {
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonFailed
 		return
 	}
 	d.phase, d.reason = phaseInProgress, reason
-	if unchanged && isSlow(d.Row) {
+	if isUnchanged && isSlow(d.Row) {
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonMisconfigured
 	}
 	if event != result.Resolved {
 		d.Row.State = v1beta1.DeliveryPending
 	}
-	next := d.Row.NextAttemptTime
-	if unchanged && !in.isDue(d.Row) {
-		d.Wake = next.Time
+	if isUnchanged && !in.isDue(d.Row) {
+		d.Wake = d.Row.NextAttemptTime.Time
 		return
 	}
-	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
+	d.Send = d.newRequest(t, hash, event, in)
+	if isUnchanged {
+		d.Send.addFailures(d.Row, in)
+	}
+}
+
+// newRequest returns the next attempt for the content of a hash.
+func (d *DeliveryPlan) newRequest(t Target, hash string, event result.Event, in Inputs) *Request {
+	r := &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
 		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), ByDefault: d.Row.ByDefault}
+	isRepeat := d.Row.LastAttemptedHash == hash
+	if !isRepeat {
+		r.Sequence++
+		r.Attempt, r.First = 1, true
+	}
 	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
 	// message may have arrived: until the next confirmation neither is certain.
-	holding := d.holding(in)
-	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold || event == result.Resolved && holding == HoldsNothing ||
-		event == result.Fired && holding == Holds && isResolved(d.Row.LastAttemptedHash)
+	holding, followsResolve := d.holding(in), isResolved(d.Row.LastAttemptedHash)
+	r.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold || event == result.Resolved && holding == HoldsNothing ||
+		event == result.Fired && holding == Holds && followsResolve
 	// The record is about the message of the last attempt. It matters to another one only where the receiver has confirmed none.
-	if again || event == result.Fired && holding != Holds && !isResolved(d.Row.LastAttemptedHash) {
-		d.Send.Partial = d.Row.PartialDelivery
+	isFirstPage := event == result.Fired && holding != Holds && !followsResolve
+	if isRepeat || isFirstPage {
+		r.Partial = d.Row.PartialDelivery
 	}
 	if event == result.Resolved {
-		d.Send.FilteredHash = d.Row.FilteredHash
+		r.FilteredHash = d.Row.FilteredHash
 	}
-	if !again {
-		d.Send.Sequence++
-		d.Send.Attempt, d.Send.First = 1, true
-	}
-	if unchanged {
-		d.Send.Unconfirmed = d.Row.UnconfirmedAnswers
-		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, in.lastFailure(d.Row)
-		if failed := in.Receivers[RefOf(d.Row)].Failed; failed != nil {
-			d.Send.FailingSince = failed.Since
-		}
-		d.Send.OwnFault = isSlow(d.Row) && next != nil
+	return r
+}
+
+// addFailures adds what failed of the former attempts of the same request.
+func (r *Request) addFailures(row v1beta1.Delivery, in Inputs) {
+	r.Unconfirmed, r.Misconfigured = row.UnconfirmedAnswers, row.MisconfiguredAnswers
+	r.OwnFault = isSlow(row) && row.NextAttemptTime != nil
+	r.FailingSince = in.lastFailure(row)
+	if failed := in.Receivers[RefOf(row)].Failed; failed != nil {
+		r.FailingSince = failed.Since
 	}
 }
 

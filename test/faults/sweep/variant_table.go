@@ -73,13 +73,10 @@ func variants() []variant {
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
 		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != alertrules.Release || s.certain {`, `	if true { // nor is anybody asked`}, {
 			alerts + "controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
-		return ctrl.Result{}, err
+		return nil, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
-		{name: "twice-over", edits: []mistake{{alerts + "controller.go", `	if r.pending.isReleased(before) { // it is gone, or has the finalizer of another controller
-		return ctrl.Result{}, nil
-	}
-`, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
+		{name: "twice-over", edits: []mistake{{alerts + "controller.go", ` || r.pending.isReleased(alert) {`, ` {`}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
 		{name: "stops-where-it-waits", edits: []mistake{{"internal/servicecatalog/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && rules.IsTrue(`, `(isOriginal || s.Attempts == nil) && rules.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/servicecatalog/rules/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
