@@ -99,8 +99,10 @@ func (b *body) Read(p []byte) (int, error) {
 		b.answer.refusal = limits.NoRoom
 		return 0, errors.New("there is no room for the request")
 	}
+	if err == nil {
+		return n, nil
+	}
 	switch _, isTooLarge := errors.AsType[*http.MaxBytesError](err); {
-	case err == nil:
 	case isTooLarge:
 		b.answer.refusal = tooLarge
 	case errors.Is(err, io.EOF):

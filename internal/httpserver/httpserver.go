@@ -149,13 +149,12 @@ func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, ha
 			return context.WithValue(ctx, connectionKey{}, connectionOf(c).limits)
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
-			switch c := connectionOf(c); state {
-			case http.StateActive:
-				c.begin()
-				c.limits.SetWaiting(true)
-			case http.StateIdle:
-				c.limits.SetIdle()
-			case http.StateNew, http.StateHijacked, http.StateClosed:
+			if state == http.StateActive {
+				connectionOf(c).begin()
+				connectionOf(c).limits.SetWaiting(true)
+			}
+			if state == http.StateIdle {
+				connectionOf(c).limits.SetIdle()
 			}
 		},
 	}

@@ -83,11 +83,9 @@ func (c *Client) connect(ctx context.Context, scheme, address string) (net.Conn,
 // dialProxy makes a connection to the operator's proxy, which the guard does not check.
 func (c *Client) dialProxy(ctx context.Context, via *url.URL) (net.Conn, error) {
 	dial, port := c.proxied.DialContext, "80"
-	switch via.Scheme {
-	case "http":
-	case "https":
+	if via.Scheme == "https" {
 		dial, port = c.proxied.DialTLSContext, "443"
-	default:
+	} else if via.Scheme != "http" {
 		return nil, &Error{Kind: Unreachable, Message: "the operator's proxy is not an HTTP proxy, which this connection needs"}
 	}
 	if via.Port() != "" {

@@ -54,10 +54,10 @@ func variants() []variant {
 `}},
 			history: short(2*time.Hour, twoRoutes, action{verb: fires, id: diskA}, action{verb: fires, id: diskB}, action{at: time.Hour, verb: ends, id: diskB}),
 			failure: "a resolve/"},
-		{name: "F_P43-a-whole-webhook-ends-what-it-does-not-list", edits: []mistake{{sourceRules + "unreported.go", `	case !isMarked:
+		{name: "F_P43-a-whole-webhook-ends-what-it-does-not-list", edits: []mistake{{sourceRules + "unreported.go", `	if !isMarked {
 		i.UnlistedTime = times.Timestamp(now)
 	}
-}`, `	case !isMarked:
+}`, `	if !isMarked {
 		end(i, now)
 	}
 }`}},
@@ -84,11 +84,10 @@ func variants() []variant {
 	if now.IsZero() {
 `}},
 			history: late, failure: "not ended/prometheus/"},
-		{name: "F_B15-what-is-not-listed-fires-for-ever", edits: []mistake{{sourceRules + "unreported.go", `	case !isMarked:
+		{name: "F_B15-what-is-not-listed-fires-for-ever", edits: []mistake{{sourceRules + "unreported.go", `	if !isMarked {
 		i.UnlistedTime = times.Timestamp(now)
 	}
-}`, `	case !isMarked:
-	}
+}`, `	_ = isMarked
 }`}, {sourceRules + "unreported.go", `	return i.ListedTime != nil && in.heard().After(silentFrom(i, in))
 `, `	return false
 `}},

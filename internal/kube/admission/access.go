@@ -131,13 +131,13 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 		if err != nil {
 			return field.InternalError(use.Path, err)
 		}
-		switch {
-		case allowed:
-		case use.For != "":
-			return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent for %s either", user.Username, use.Secret.Name, use.Secret.Namespace, use.For))
-		default:
-			return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent either", user.Username, use.Secret.Name, use.Secret.Namespace))
+		if allowed {
+			continue
 		}
+		if use.For != "" {
+			return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent for %s either", user.Username, use.Secret.Name, use.Secret.Namespace, use.For))
+		}
+		return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent either", user.Username, use.Secret.Name, use.Secret.Namespace))
 	}
 	return nil
 }

@@ -123,13 +123,15 @@ func (s *scan) beginValue() {
 
 // endValue ends an element or a field, after which there is another one.
 func (s *scan) endValue() {
-	switch top := s.top(); {
-	case top == nil:
-	case top.isArray:
-		s.left -= top.weight
-	default:
-		top.name = nil
+	top := s.top()
+	if top == nil {
+		return
 	}
+	if top.isArray {
+		s.left -= top.weight
+		return
+	}
+	top.name = nil
 }
 
 // open begins an array or object, and returns what is wrong with it.

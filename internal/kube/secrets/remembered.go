@@ -132,8 +132,11 @@ func (s *remembered) expire() {
 func (k *known) due(now time.Time) []string {
 	var failed, existing, missing []string
 	for name, s := range k.secrets {
+		isBusy, isDue := s.reading != nil, s.isForgotten(now) || !now.Before(s.due)
+		if isBusy || !isDue {
+			continue
+		}
 		switch {
-		case s.reading != nil || !s.isForgotten(now) && now.Before(s.due):
 		case s.began.Before(s.failed):
 			failed = append(failed, name)
 		case s.version != version{}:

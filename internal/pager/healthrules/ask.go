@@ -5,6 +5,7 @@ package healthrules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,9 +74,8 @@ func ParseAsk(o metav1.Object, kind string) (ask Ask, asks bool, err error) {
 		return Ask{}, true, err
 	}
 	if value, ok := annotations[v1beta1.PageSeverityAnnotation]; ok {
-		switch ask.Severity = v1beta1.Severity(value); ask.Severity {
-		case v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical:
-		default:
+		ask.Severity = v1beta1.Severity(value)
+		if !slices.Contains([]v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}, ask.Severity) {
 			return Ask{}, true, fmt.Errorf("annotation %s is %q: it has to be %s, %s or %s", v1beta1.PageSeverityAnnotation, value, v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical)
 		}
 	}

@@ -6,6 +6,7 @@ package healthrules
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -117,10 +118,11 @@ func computeDisruptionBudget(o *unstructured.Unstructured, _ Evidence) Result {
 
 // PodSelector returns the selector of the pods of a workload; nil for other kinds.
 func PodSelector(o *unstructured.Unstructured) (labels.Selector, error) {
-	switch o.GroupVersionKind().GroupKind() {
-	case schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "apps", Kind: "StatefulSet"},
-		schema.GroupKind{Group: "apps", Kind: "DaemonSet"}, schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}, schema.GroupKind{Group: "batch", Kind: "Job"}:
-	default:
+	isWorkload := slices.Contains([]schema.GroupKind{
+		{Group: "apps", Kind: "Deployment"}, {Group: "apps", Kind: "StatefulSet"}, {Group: "apps", Kind: "DaemonSet"},
+		{Group: "apps", Kind: "ReplicaSet"}, {Group: "batch", Kind: "Job"},
+	}, o.GroupVersionKind().GroupKind())
+	if !isWorkload {
 		return nil, nil
 	}
 	selector, err := decode[metav1.LabelSelector](o, "spec", "selector")
@@ -149,13 +151,13 @@ func notReadySince(pod *corev1.Pod) time.Time {
 		return time.Time{}
 	}
 	for _, c := range pod.Status.Conditions {
-		switch {
-		case c.Type != corev1.PodReady:
-		case c.Status == corev1.ConditionTrue:
-			return time.Time{}
-		default:
-			return c.LastTransitionTime.Time
+		if c.Type != corev1.PodReady {
+			continue
 		}
+		if c.Status == corev1.ConditionTrue {
+			return time.Time{}
+		}
+		return c.LastTransitionTime.Time
 	}
 	return pod.CreationTimestamp.Time
 }

@@ -134,14 +134,15 @@ func (a *Access) check(ctx context.Context, r *http.Request, name types.Namespac
 		return answerf(http.StatusUnauthorized, "the header Authorization has no bearer token, and no password of basic authentication")
 	}
 	isShared, err := a.isShared(ctx, token, source)
-	isServiceAccounts := strings.Count(token, ".") == 2 // a JSON Web Token
-	switch {
-	case isShared:
+	if isShared {
 		return nil
-	case apierrors.IsForbidden(err) && isServiceAccounts: // it needs no Secret
-	case err != nil:
+	}
+	isServiceAccounts := strings.Count(token, ".") == 2 // a JSON Web Token
+	needsNoSecret := isServiceAccounts && apierrors.IsForbidden(err)
+	if err != nil && !needsNoSecret {
 		return busy("the Secret of the AlertSource cannot be read")
-	case !isServiceAccounts:
+	}
+	if !isServiceAccounts {
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount")
 	}
 	return a.review(ctx, token, name, source)

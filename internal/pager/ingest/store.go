@@ -168,13 +168,14 @@ func (s *Store) othersNamed(ctx context.Context, writes []sourcerules.Write) (ot
 			continue
 		}
 		var a v1beta1.Alert
-		switch err := s.Cache.Get(ctx, client.ObjectKeyFromObject(w.Alert), &a); {
-		case apierrors.IsNotFound(err):
-		case err != nil:
-			return nil, unreadable()
-		default:
-			others = append(others, a)
+		err := s.Cache.Get(ctx, client.ObjectKeyFromObject(w.Alert), &a)
+		if apierrors.IsNotFound(err) {
+			continue
 		}
+		if err != nil {
+			return nil, unreadable()
+		}
+		others = append(others, a)
 	}
 	return others, nil
 }

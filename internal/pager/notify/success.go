@@ -42,12 +42,12 @@ func ConfirmationOf(resp *outbound.Response) Confirmation {
 	}
 	confirmation := Undocumented
 	for _, name := range []string{"ok", "success", "result", "status"} {
-		switch confirmationOfMember(object[name]) {
-		case Failed:
+		ofMember := confirmationOfMember(object[name])
+		if ofMember == Failed {
 			return Failed
-		case Accepted:
+		}
+		if ofMember == Accepted {
 			confirmation = Accepted
-		case Undocumented:
 		}
 	}
 	return confirmation

@@ -43,9 +43,11 @@ func newAlert(source *v1beta1.AlertSource, g group) *v1beta1.Alert {
 func (d *decision) takeReceivers() {
 	a, refs := d.desired, d.in.Source.Spec.ReceiverRefs
 	written, isRecorded := a.Annotations[v1beta1.AlertSourceReceiversAnnotation]
-	switch own := receiversHash(a.Spec.ReceiverRefs); {
-	case d.present == nil:
-	case isRecorded && own != written, !isRecorded && own != receiversHash(refs):
+	if !isRecorded {
+		written = receiversHash(refs)
+	}
+	isChangedByPerson := d.present != nil && receiversHash(a.Spec.ReceiverRefs) != written
+	if isChangedByPerson {
 		return
 	}
 	a.Spec.ReceiverRefs = slices.Clone(refs)

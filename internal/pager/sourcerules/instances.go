@@ -75,32 +75,21 @@ func merge(present *v1beta1.Alert, g group, now time.Time) (instances []v1beta1.
 	for _, p := range g.posted {
 		named[p.key] = true
 		i, isKnown := index[p.key]
-		switch {
-		case p.fires(now) && isKnown:
-			if repeat(&instances[i], p, shift, now); isFiring(instances[i]) {
-				g.report.list(&instances[i], now)
-			}
-		case p.fires(now):
+		if p.fires(now) && !isKnown {
 			index[p.key] = len(instances)
 			instances = append(instances, newInstance(p, shift, now))
 			g.report.list(&instances[len(instances)-1], now)
-		case !isKnown, g.isList && !isFiring(instances[i]):
-		case p.hasMoved && isFiringAt(p.Alert, now):
-			if g.report.mayHaveListed(instances[i]) { // otherwise another group of it has no Alert
-				end(&instances[i], now)
-			}
-		default:
-			if at := endOf(p.Alert, now); isEndOf(p.Alert, instances[i], at) {
-				end(&instances[i], at)
-			}
+			continue
+		}
+		if isKnown {
+			g.mergeKnown(&instances[i], p, shift, now)
 		}
 	}
 	for i := range instances {
-		switch {
-		case named[instances[i].Key] || !isFiring(instances[i]):
-		case g.isOver:
+		isPassedOver := !named[instances[i].Key] && isFiring(instances[i])
+		if isPassedOver && g.isOver {
 			end(&instances[i], now)
-		default:
+		} else if isPassedOver {
 			g.report.pass(&instances[i], now)
 		}
 	}
@@ -109,6 +98,29 @@ func merge(present *v1beta1.Alert, g group, now time.Time) (instances []v1beta1.
 		ofAlert = present.Spec.Severity
 	}
 	return fit(instances, ofAlert)
+}
+
+// mergeKnown changes an instance that the Alert has to what was posted of it.
+func (g group) mergeKnown(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Time) {
+	if p.fires(now) {
+		repeat(i, p, shift, now)
+		if isFiring(*i) {
+			g.report.list(i, now)
+		}
+		return
+	}
+	if g.isList && !isFiring(*i) {
+		return
+	}
+	if p.hasMoved && isFiringAt(p.Alert, now) {
+		if g.report.mayHaveListed(*i) { // otherwise another group of it has no Alert
+			end(i, now)
+		}
+		return
+	}
+	if at := endOf(p.Alert, now); isEndOf(p.Alert, *i, at) {
+		end(i, at)
+	}
 }
 
 // fit returns the instances for which an Alert has a place, and how many that fire have none. A higher severity takes the place of a lower one.

@@ -83,19 +83,22 @@ func (p *planner) endSilence() {
 // that was never heard from is not set up yet.
 func (p *planner) reviewSilence() {
 	in := p.in
+	if in.Heard.IsZero() {
+		return
+	}
 	after := time.Duration(in.Source.Spec.SilentAfterSeconds) * time.Second
+	if after == 0 {
+		p.endSilence()
+		return
+	}
 	due := times.Latest(in.heard(), in.ServedSince).Add(after)
-	switch {
-	case in.Heard.IsZero():
-	case after == 0 || in.Now.Before(due):
-		if after > 0 {
-			p.plan.Wake = times.Earliest(p.plan.Wake, due)
-		}
-		if after == 0 || in.heard().After(in.ServedSince) { // a restart proves nothing
-			p.endSilence()
-		}
-	default:
+	if !in.Now.Before(due) {
 		p.update(p.silence())
+		return
+	}
+	p.plan.Wake = times.Earliest(p.plan.Wake, due)
+	if in.heard().After(in.ServedSince) { // a restart proves nothing
+		p.endSilence()
 	}
 }
 

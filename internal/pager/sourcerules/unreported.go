@@ -65,12 +65,16 @@ func (r report) mayHaveListed(i v1beta1.AlertInstance) bool {
 // pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. That is no end by
 // itself: the first webhook after a restart of Alertmanager lists what has arrived there by then. A group that is cut off may have it.
 func (r report) pass(i *v1beta1.AlertInstance, now time.Time) {
-	isMarked := i.UnlistedTime != nil && !times.IsAhead(i.UnlistedTime.Time, now)
-	switch {
-	case !r.isWebhook, r.poster == unkeyed, r.poster != i.Poster:
-	case !r.isWhole:
+	isOfPoster := r.isWebhook && r.poster != unkeyed && r.poster == i.Poster
+	if !isOfPoster {
+		return
+	}
+	if !r.isWhole {
 		r.list(i, now)
-	case !isMarked:
+		return
+	}
+	isMarked := i.UnlistedTime != nil && !times.IsAhead(i.UnlistedTime.Time, now)
+	if !isMarked {
 		i.UnlistedTime = times.Timestamp(now)
 	}
 }
@@ -78,8 +82,11 @@ func (r report) pass(i *v1beta1.AlertInstance, now time.Time) {
 // review returns the instances after those have ended, or are marked, that posts do not report any more.
 func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstance {
 	for n := range instances {
-		switch i := &instances[n]; {
-		case !isFiring(*i):
+		i := &instances[n]
+		if !isFiring(*i) {
+			continue
+		}
+		switch {
 		case hasLapsed(*i, in):
 			end(i, i.LapsesAt.Time)
 		case isMarkedAsSilent(*i) && i.UnlistedTime.Time.Before(silentFrom(*i, in)): // the interval was raised, or a webhook was cut

@@ -62,13 +62,12 @@ func (s *Sender) render(m notify.Message, k notify.Key) ([]postedAlert, activeAl
 	if known {
 		holds.since = before.since // an update has its own time but is the same alert
 	}
-	end := now
-	switch {
-	case m.Event == result.Resolved:
-	case m.Last:
+	end := now.Add(Validity)
+	if m.Last {
 		end = now.Add(KeptFor)
-	default:
-		end = now.Add(Validity)
+	}
+	if m.Event == result.Resolved {
+		end = now
 	}
 	alerts := []postedAlert{s.alert(m, k, holds, end)}
 	if known && before.severity != holds.severity {

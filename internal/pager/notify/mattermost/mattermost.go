@@ -92,11 +92,10 @@ var (
 // check returns what is wrong with the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	address, channel := config.URL, config.ChannelID
-	switch u := problems.BaseURL("url", address); {
-	case u == nil:
-	case strings.Contains(u.Path, "/hooks/"):
+	u := problems.BaseURL("url", address)
+	if u != nil && strings.Contains(u.Path, "/hooks/") {
 		problems.AddURL("url", address, "is that of an incoming webhook, and a credential: put it into the Secret, as url, and leave it out here")
-	case strings.Contains(u.Path+"/", "/api/v4/"):
+	} else if u != nil && strings.Contains(u.Path+"/", "/api/v4/") {
 		problems.AddURL("url", address, "must be that of the server, without /api/v4")
 	}
 	if channel != "" && !serverID.MatchString(channel) {

@@ -221,8 +221,11 @@ func (s *Sender) tagged(tag string) *url.URL {
 func (s *Sender) cancel(ctx context.Context, targets ...*url.URL) (problem string, err error) {
 	for _, target := range targets {
 		resp, err := s.post(ctx, target, request{Token: s.config.Token})
+		isUnknown := resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal() // otherwise it may be a proxy's 404
+		if isUnknown {
+			continue
+		}
 		switch {
-		case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal(): // otherwise it may be a proxy's 404
 		case result.ClassOf(err) == result.Permanent:
 			problem = "; no emergency was ended: " + err.Error()
 		case err != nil:

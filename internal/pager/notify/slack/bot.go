@@ -172,11 +172,9 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 		answer.Error = ""
 	}
 	failure := b.CallError(call)
-	switch {
-	case failure != nil:
-	case answer.Error == "":
+	if failure == nil && answer.Error == "" {
 		failure = b.BadAnswer(call.Response)
-	default:
+	} else if failure == nil {
 		failure = b.errorOfCode(call.Response, answer.Error)
 	}
 	quoteCode(&b.HTTP, failure, answer.Error)
