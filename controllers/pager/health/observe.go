@@ -49,26 +49,27 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 	}
 	isEnding := req.isJob() && s.object != nil && s.object.GetDeletionTimestamp() != nil
 	s.in.IsJob, s.in.IsGone, s.in.IsFiring, s.in.FiredFor = req.isJob(), found.isGone || isEnding, isFiring(s.alert), firedFor(s.alert)
-	switch {
-	case s.alert == nil && s.object == nil:
+	if s.alert == nil && s.object == nil {
 		r.forget(req)
 		r.objects.deleted.forget(req, found.kept) // it exists without the label
 		return nil, nil
-	case s.alert == nil:
+	}
+	if s.alert == nil {
 		return s, nil
-	case s.alert.DeletionTimestamp != nil: // the end of the deletion is an event, too
+	}
+	if s.alert.DeletionTimestamp != nil { // the end of the deletion is an event, too
 		return nil, nil
 	}
-	if of, ok := requestOf(s.alert); !ok || of.key() != req.key() && isRecorded(s.alert) {
-		if s.object != nil && ok && pagedUID(s.alert) == s.object.GetUID() { // a Job that its CronJob controls no more
-			return nil, nil
-		}
-		if s.in.Asks && s.in.Result.State == healthrules.Failing {
-			r.warn(s, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
-		}
-		return nil, nil
+	of, isOfObject := requestOf(s.alert)
+	if isOfObject && (of.key() == req.key() || !isRecorded(s.alert)) {
+		return s, nil
 	}
-	return s, nil
+	isOfFormerController := isOfObject && s.object != nil && pagedUID(s.alert) == s.object.GetUID() // a Job that its CronJob controls no more
+	isFailing := s.in.Asks && s.in.Result.State == healthrules.Failing
+	if isFailing && !isOfFormerController {
+		r.warn(s, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
+	}
+	return nil, nil
 }
 
 // forget forgets what the process remembers of an object that does not exist, and has no Alert.

@@ -6,6 +6,8 @@ package healthrules
 import (
 	"fmt"
 	"time"
+
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // Action is what has to be done about the Alert of an object.
@@ -102,28 +104,36 @@ func (in Inputs) began(r Result) time.Time {
 // Decide returns what has to be done now, and when the object has to be looked at again if nothing changes; zero: never.
 func Decide(in Inputs, now time.Time) (Action, time.Time) {
 	r := in.Judge(now)
-	switch {
-	case in.IsFiring && in.IsJob:
+	if in.IsFiring && in.IsJob {
 		return in.decideJobAlert(r, now)
-	case in.IsFiring:
+	}
+	if in.IsFiring {
 		return in.decideEnd(r, now)
-	case !in.Asks:
-		return Keep, time.Time{}
-	case !in.FiredFor.IsZero() && !in.IsJob && r.State != Failing && in.isWell() && !in.Result.IsHalted:
-		return in.decideEnd(r, now)
-	case r.State != Failing:
-		return Keep, r.Again
-	case in.IsJob && !now.Before(r.Since.Add(jobAlertLasts)): // its Alert would have ended
+	}
+	if !in.Asks {
 		return Keep, time.Time{}
 	}
-	due := in.began(r).Add(in.Ask.After)
-	if settled := in.SeenSince.Add(r.Settle); settled.After(due) {
-		due = settled
+	if r.State == Failing {
+		return in.decideFailure(r, now)
 	}
-	switch {
-	case in.isResolvedByPerson(r) || in.isOfFormerJob(r, due, now):
+	hasFired := !in.FiredFor.IsZero() && !in.IsJob
+	if hasFired && in.isWell() && !in.Result.IsHalted {
+		return in.decideEnd(r, now)
+	}
+	return Keep, r.Again
+}
+
+// decideFailure decides about a failure for which no Alert fires.
+func (in Inputs) decideFailure(r Result, now time.Time) (Action, time.Time) {
+	hasAlertEnded := in.IsJob && !now.Before(r.Since.Add(jobAlertLasts)) // by itself
+	if hasAlertEnded {
+		return Keep, time.Time{}
+	}
+	due := times.Latest(in.began(r).Add(in.Ask.After), in.SeenSince.Add(r.Settle))
+	if in.isResolvedByPerson(r) || in.isOfFormerJob(r, due, now) {
 		return Keep, r.Again
-	case now.Before(due):
+	}
+	if now.Before(due) {
 		return Keep, due
 	}
 	return Fire, time.Time{}

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // computeJob computes the result for a Job. Pods that fail before the Job does are retried.
@@ -44,22 +46,40 @@ func computeJob(o *unstructured.Unstructured, _ Evidence) Result {
 // change that. It is the one that has ended last, or has been in progress for longer than it may, which counts from then on; else the newest. nil:
 // there is none.
 func DecidingJob(jobs []*unstructured.Unstructured, now time.Time) (deciding *unstructured.Unstructured, again time.Time) {
-	var decidedAt time.Time
-	isDecided := false
+	var best candidate
 	for _, job := range jobs {
-		at, ends := decidesAt(job)
-		if !ends && at.After(now) && (again.IsZero() || at.Before(again)) {
-			again = at
+		at, hasEnded := decidesAt(job)
+		if !hasEnded && at.After(now) {
+			again = times.Earliest(again, at)
 		}
-		is := ends || !at.IsZero() && !at.After(now)
-		switch {
-		case deciding == nil,
-			is && (!isDecided || at.After(decidedAt) || at.Equal(decidedAt) && hasFailed(job) && !hasFailed(deciding)),
-			!is && !isDecided && job.GetCreationTimestamp().After(deciding.GetCreationTimestamp().Time):
-			deciding, decidedAt, isDecided = job, at, is
+		hasDecided := hasEnded || !at.IsZero() && !at.After(now)
+		next := candidate{job: job, at: at, hasDecided: hasDecided}
+		if best.job == nil || next.decidesBefore(best) {
+			best = next
 		}
 	}
-	return deciding, again
+	return best.job, again
+}
+
+// candidate is one of the Jobs that may decide.
+type candidate struct {
+	job        *unstructured.Unstructured
+	at         time.Time // when it has decided, or will
+	hasDecided bool
+}
+
+// decidesBefore reports whether a Job decides, and not other. Of two that have ended in the same second the one that has failed does.
+func (c candidate) decidesBefore(other candidate) bool {
+	if c.hasDecided != other.hasDecided {
+		return c.hasDecided
+	}
+	if !c.hasDecided {
+		return c.job.GetCreationTimestamp().After(other.job.GetCreationTimestamp().Time)
+	}
+	if c.at.Equal(other.at) {
+		return hasFailed(c.job) && !hasFailed(other.job)
+	}
+	return c.at.After(other.at)
 }
 
 func hasFailed(job *unstructured.Unstructured) bool { return Compute(job, Evidence{}).State == Failing }

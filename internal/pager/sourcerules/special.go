@@ -27,12 +27,7 @@ func isSpecial(name string, source *v1beta1.AlertSource) bool {
 // assign has each group update its Alert. While maxAlerts of them fire, the alerts of another group are instances of one more Alert, until
 // they are posted again and there is room.
 func (p *planner) assign(groups []group, r report) {
-	active := map[string]bool{}
-	for i := range p.in.Alerts {
-		if a := &p.in.Alerts[i]; p.byGroup[groupName(a.Name)] == a && isActive(a) && !isSpecial(groupName(a.Name), p.in.Source) {
-			active[a.Name] = true
-		}
-	}
+	active := p.active()
 	more := group{name: overflowName(p.in.Source), title: fmt.Sprintf("Alerts of AlertSource %s beyond its maxAlerts", p.in.Source.Name), isList: true, report: r}
 	for _, g := range groups {
 		present, isBlocked := p.find(&g)
@@ -52,7 +47,8 @@ func (p *planner) assign(groups []group, r report) {
 			p.plan.Cut += cut
 			p.write(present, g)
 		}
-		if delete(active, g.name); hasRoom && fires {
+		delete(active, g.name)
+		if hasRoom && fires {
 			active[g.name] = true
 		}
 		more.posted = append(more.posted, overflow(g, hasRoom)...)
@@ -60,6 +56,19 @@ func (p *planner) assign(groups []group, r report) {
 	if more.severity(p.in.Now) != "" || p.has(more.name) {
 		p.update(more)
 	}
+}
+
+// active returns the names of the Alerts that count for maxAlerts.
+func (p *planner) active() map[string]bool {
+	active := map[string]bool{}
+	for i := range p.in.Alerts {
+		a := &p.in.Alerts[i]
+		isOfGroup := p.byGroup[groupName(a.Name)] == a && !isSpecial(groupName(a.Name), p.in.Source)
+		if isOfGroup && isActive(a) {
+			active[a.Name] = true
+		}
+	}
+	return active
 }
 
 // overflow returns the alerts of a group as instances of the Alert about what is beyond maxAlerts. Of a group that has an Alert of its own
