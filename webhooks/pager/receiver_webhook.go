@@ -105,9 +105,9 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 		if old != nil {
 			stored = risksOf(old)
 		}
-		for _, r := range risksOf(spec) {
-			if !slices.Contains(stored, r) {
-				errs = append(errs, field.Forbidden(path.Child(r.field), r.text+receivers.NotPermitted))
+		for _, found := range risksOf(spec) {
+			if !slices.Contains(stored, found) {
+				errs = append(errs, field.Forbidden(path.Child(found.field), found.text+receivers.NotPermitted))
 			}
 		}
 	}
@@ -177,11 +177,12 @@ func changesDestination(old, spec *v1beta1.CommonReceiverSpec) bool {
 	return old == nil || !equality.Semantic.DeepEqual(old.Provider, spec.Provider) || !equality.Semantic.DeepEqual(old.SecretRef, spec.SecretRef)
 }
 
+// warnings returns the warnings for a valid receiver. While the caches are not synced, it does not warn of a missing Secret.
 func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.Warnings {
 	var warnings ctrladmission.Warnings
 	spec := r.Common()
-	for _, r := range risksOf(spec) {
-		warnings = append(warnings, "spec."+r.field+": "+r.text)
+	for _, found := range risksOf(spec) {
+		warnings = append(warnings, "spec."+found.field+": "+found.text)
 	}
 	for _, p := range providers.Warnings(spec) {
 		warnings = append(warnings, "spec."+p.Field+": "+p.Message)

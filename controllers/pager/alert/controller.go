@@ -33,7 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/repost"
 )
 
-// What is not recorded when the process is stopped is tried so often, so far apart.
+// After shutdown begins, drain tries drainRounds times, drainPause apart, to record the outcomes that are left.
 const drainRounds, drainPause = 20, 100 * time.Millisecond
 
 // Metrics counts deliveries.
@@ -72,12 +72,12 @@ type Reconciler struct {
 
 // scope is an Alert during a reconcile.
 type scope struct {
-	before     *v1beta1.Alert // as the API server has it
-	alert      *v1beta1.Alert // the same, with what is not recorded yet
-	unrecorded uint64         // number of the last alertrules.Outcome in alert that is not in before; 0: none
-	inputs     alertrules.Inputs
-	queued     map[v1beta1.ReceiverRef]limiter.Wait // for a slot
-	certain    bool                                 // missing receivers were looked up in the API server
+	before      *v1beta1.Alert // as the API server has it
+	alert       *v1beta1.Alert // the same, with what is not recorded yet
+	lastPending uint64         // number of the last alertrules.Outcome in alert that is not in before; 0: none
+	inputs      alertrules.Inputs
+	queued      map[v1beta1.ReceiverRef]limiter.Wait // for a slot
+	certain     bool                                 // missing receivers were looked up in the API server
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -119,8 +119,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return patch.RequeueOnConflict(ctx, result, err)
 }
 
-// load reads an Alert once the cache shows what was last written of it; nil: it is gone, or there is nothing to do about it. What is known of a
-// former Alert of the name is dropped.
+// load reads the Alert from the cache. It returns nil if the Alert does not exist, if this process has released it, or if the cached version is
+// older than what was written; then a later watch event reconciles it. It drops what is known of a former Alert of the name.
 func (r *Reconciler) load(ctx context.Context, name types.NamespacedName) (*v1beta1.Alert, error) {
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return nil, err
@@ -152,7 +152,8 @@ func (r *Reconciler) dropFormer(ctx context.Context, name types.NamespacedName, 
 	}
 }
 
-// finish records what came of the requests, or releases or deletes the Alert, and returns when to reconcile it again.
+// finish plans again with the outcomes, and records the status, or releases or deletes the Alert. It skips the write while there is no new outcome
+// and requests are due, or wait for less than the time after which the status says so. It returns when to reconcile the Alert again.
 func (r *Reconciler) finish(ctx context.Context, s *scope) (ctrl.Result, error) {
 	r.applyPending(s)
 	next, err := r.decide(ctx, s)
@@ -164,15 +165,15 @@ func (r *Reconciler) finish(ctx context.Context, s *scope) (ctrl.Result, error) 
 	if next.Sends() {
 		result = enqueue.Requeue(s.inputs.Now, s.inputs.Now)
 	}
-	isRecorded := s.unrecorded == 0
-	if isRecorded && (s.isPatient() || next.Sends()) { // what is due at once is said when it waits, or has been answered
+	isRecorded := s.lastPending == 0
+	if isRecorded && (s.onlyWaits() || next.Sends()) { // a request that is due now is in the status once it waits, or is answered
 		return result, nil
 	}
 	isDeleted := !s.before.DeletionTimestamp.IsZero()
 	if isRecorded && isDeleted && !controllerutil.ContainsFinalizer(s.before, v1beta1.AlertFinalizer) {
 		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
-	if waits, err := r.keepForgotten(ctx, s, next); waits || err != nil {
+	if waits, err := r.sendFinalReposts(ctx, s, next); waits || err != nil {
 		return ctrl.Result{RequeueAfter: keepHeartbeat}, err
 	}
 	return result, r.complete(ctx, s, next)
@@ -186,7 +187,8 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) (alertrules.Plan, error
 	return r.decide(ctx, s)
 }
 
-// decide decides. An Alert is not released because a cache does not show a receiver.
+// decide returns the plan for the Alert. Before it returns Release, it reads receivers that the cache lacks from the API server: a stale cache must
+// not cause a release.
 func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, error) {
 	for ref, receiver := range s.inputs.Receivers {
 		receiver.Recovered = r.endpoints.Recoveries.At(endpoints.KeyOf(s.alert.Namespace, ref))
@@ -203,12 +205,13 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, err
 	return alertrules.Decide(s.alert, s.inputs), nil
 }
 
-// applyPending applies the outcomes that are not recorded yet to the view, and reports whether there are any.
+// applyPending sets s.alert to a copy of s.before with the outcomes that are not recorded yet, renews the times of s.inputs, and reports whether
+// there are such outcomes.
 func (r *Reconciler) applyPending(s *scope) bool {
 	s.alert = s.before.DeepCopy()
-	s.unrecorded = r.pending.apply(s.alert, &s.inputs)
+	s.lastPending = r.pending.apply(s.alert, &s.inputs)
 	s.inputs.Now, s.inputs.ServerTime, s.inputs.LeaderSince = r.clock.Now(), r.serverTime(), r.since
-	return s.unrecorded > 0
+	return s.lastPending > 0
 }
 
 // lead records when this process begins to lead, which may be long before its first reconcile.
@@ -221,7 +224,7 @@ func (r *Reconciler) drain(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	guarded := guard.Reconciler(r, nil) // here a panic would end the process, and with it the record of the others
 	for range drainRounds {             // an edit may cause a conflict
-		names := r.pending.unrecorded()
+		names := r.pending.withOutcomes()
 		for _, name := range names {
 			if _, err := guarded.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
 				log.FromContext(ctx).Error(err, "Could not record a delivery", "alert", name)
@@ -246,7 +249,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, plan alertrules.Pla
 		return r.record(ctx, s, plan)
 	}
 	if err == nil {
-		r.pending.markRecorded(s.before, s.unrecorded)
+		r.pending.markRecorded(s.before, s.lastPending)
 	}
 	return err
 }
@@ -264,8 +267,8 @@ func (r *Reconciler) record(ctx context.Context, s *scope, plan alertrules.Plan)
 		r.emitEvents(s.before, status, s.inputs)
 		*s.before = *after
 	}
-	r.pending.markRecorded(s.before, s.unrecorded)
-	s.unrecorded = 0
+	r.pending.markRecorded(s.before, s.lastPending)
+	s.lastPending = 0
 	return nil
 }
 
@@ -285,16 +288,16 @@ func (r *Reconciler) release(ctx context.Context, s *scope, plan alertrules.Plan
 func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
-	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // unless the cache still shows it
+	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // it is absent where an earlier purge removed it, and the deletion failed
 		if err := patch.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
 	}
-	return client.IgnoreNotFound(patch.Delete(ctx, r.client, alert)) // it may be gone
+	return client.IgnoreNotFound(patch.Delete(ctx, r.client, alert))
 }
 
-// isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
-func (s *scope) isPatient() bool {
+// onlyWaits reports whether requests are in flight or queued, and none of them for so long that the status has to say so.
+func (s *scope) onlyWaits() bool {
 	waiting := len(s.queued)
 	for _, receiver := range s.inputs.Receivers {
 		if receiver.InFlight == nil {

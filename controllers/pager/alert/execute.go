@@ -30,18 +30,18 @@ import (
 const answerTimeout = 100 * time.Millisecond
 
 // execute sends the requests of a plan concurrently, and returns when they are answered, or after answerTimeout. Outcomes are recorded while
-// other requests are in flight. After an error a status could not be written before its requests, which were not sent.
+// other requests are in flight. If it returns an error, the write of the status that has to precede some requests failed: those were not sent.
 func (r *Reconciler) execute(ctx context.Context, s *scope, plan alertrules.Plan) error {
 	alert := s.alert
 	ahead, sends := r.acquireSlots(s, plan)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
-	deliverAll := func(sends []acquired) {
-		for _, d := range sends {
+	deliverAll := func(batch []acquired) {
+		for _, d := range batch {
 			go r.deliver(ctx, alert.DeepCopy(), d, s.inputs.Receivers[alertrules.RefOf(d.Row)].Target, watch)
 		}
 	}
 	deliverAll(sends)
-	intended, err := r.writeAhead(ctx, s, append(slices.Clone(ahead), sends...))
+	intended, err := r.recordBeforeSending(ctx, s, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, d := range ahead {
 			r.pending.confirm(alert, alertrules.RefOf(d.Row))
@@ -146,9 +146,9 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 	return limiter.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
-// writeAhead records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
+// recordBeforeSending records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
 // the plan that it recorded.
-func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (intended alertrules.Plan, err error) {
+func (r *Reconciler) recordBeforeSending(ctx context.Context, s *scope, sends []acquired) (intended alertrules.Plan, err error) {
 	defer panics.Recover(ctx, panics.Reconciler, "recording requests before they are sent", &err) // the caller returns the slots
 	if !slices.ContainsFunc(sends, func(d acquired) bool { return d.Send.WriteAhead }) {
 		return alertrules.Plan{}, nil

@@ -349,8 +349,8 @@ func (p *pending) close() {
 	}
 }
 
-// unrecorded returns the Alerts with outcomes that are not in their status.
-func (p *pending) unrecorded() []types.NamespacedName {
+// withOutcomes returns the Alerts with outcomes that are not in their status.
+func (p *pending) withOutcomes() []types.NamespacedName {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var names []types.NamespacedName

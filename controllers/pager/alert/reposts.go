@@ -69,13 +69,13 @@ func (r reposts) Yield(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 
 func (r reposts) Wake(name types.NamespacedName) { r.wake.Add(name) }
 
-// keepForgotten has receivers that forget what they hold keep it, where an Alert goes away without a resolve, and reports whether the Alert has
+// sendFinalReposts has receivers that forget what they hold keep it, where an Alert goes away without a resolve, and reports whether the Alert has
 // to wait for one.
-func (r *Reconciler) keepForgotten(ctx context.Context, s *scope, plan alertrules.Plan) (waits bool, err error) {
+func (r *Reconciler) sendFinalReposts(ctx context.Context, s *scope, plan alertrules.Plan) (waits bool, err error) {
 	if plan.KeepUntil.IsZero() {
 		return false, nil
 	}
-	if s.unrecorded > 0 { // what a receiver holds is read from the status
+	if s.lastPending > 0 { // what a receiver holds is read from the status
 		if err := r.record(ctx, s, plan); err != nil {
 			return false, err
 		}
@@ -84,9 +84,9 @@ func (r *Reconciler) keepForgotten(ctx context.Context, s *scope, plan alertrule
 	for _, row := range plan.Held(s.alert) {
 		ref := alertrules.RefOf(row)
 		receiver := s.inputs.Receivers[ref]
-		isForgotten := receiver.Problem == nil && providers.RepostEvery(receiver.Spec, row.ExternalID) > 0
+		needsFinal := receiver.Problem == nil && providers.RepostEvery(receiver.Spec, row.ExternalID) > 0
 		isBlocked := isDeleted && receiver.Blocked // a deletion does not wait for a receiver that fails
-		if isForgotten && !isBlocked && r.reposts.Keep(s.alert, ref) {
+		if needsFinal && !isBlocked && r.reposts.Keep(s.alert, ref) {
 			waits = true
 		}
 	}

@@ -24,20 +24,20 @@ var All = Set{Pager: true, ServiceCatalog: true}
 // Forms are the sets that an installation can serve. Each has names of its own.
 var Forms = []Set{All, {Pager: true}, {ServiceCatalog: true}}
 
-// Parse parses a comma-separated list.
+// Parse parses the value of --apis: the short names of API groups, separated by commas. An empty value is an error, on which kubectl-bellhop relies.
 func Parse(list string) (Set, error) {
-	var a Set
+	var set Set
 	for name := range strings.SplitSeq(list, ",") {
 		switch name {
 		case Pager:
-			a.Pager = true
+			set.Pager = true
 		case ServiceCatalog:
-			a.ServiceCatalog = true
+			set.ServiceCatalog = true
 		default:
 			return Set{}, fmt.Errorf("%q is no API group of Bellhop: it has to be %s or %s, or both with a comma between", name, Pager, ServiceCatalog)
 		}
 	}
-	return a, nil
+	return set, nil
 }
 
 // only returns the name of the one group that is served, or "" if both are.

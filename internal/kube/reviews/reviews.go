@@ -39,10 +39,10 @@ const (
 	maxWait = time.Second
 )
 
-// ErrBusy is that as many tokens are reviewed as may be at the same time.
+// ErrBusy: as many tokens as may be are being reviewed.
 var ErrBusy = errors.New("there are as many reviews of tokens as may run at the same time")
 
-// New returns what has the API server review tokens for an audience, and rights. Without an audience a token has to be for the API server.
+// New returns an authenticator of tokens for an audience, and an authorizer, which both ask the API server. Without an audience a token has to be for the API server.
 func New(cfg *rest.Config, httpClient *http.Client, audience string) (authenticator.Token, authorizer.Authorizer, error) {
 	authentication, err := authenticationv1client.NewForConfigAndClient(cfg, httpClient)
 	if err != nil {
@@ -71,19 +71,21 @@ func BearerToken(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// Tokens returns what has the API server review tokens for an audience.
+// Tokens returns an authenticator that has the API server review tokens for an audience.
 func Tokens(api authenticationv1client.TokenReviewInterface, audience string) authenticator.Token {
 	return cache.New(&tokens{api, audience, make(chan struct{}, Max)}, false, allowedFor, deniedFor)
 }
 
-// tokens has the API server review tokens. An error is a review that was not made: that a token is refused can be cached, and that cannot.
+// tokens authenticates tokens by TokenReviews. A refusal of a token is no error, so that the cache keeps it; an error, where no review was made, is
+// not cached.
 type tokens struct {
 	api      authenticationv1client.TokenReviewInterface
 	audience string
 	running  chan struct{}
 }
 
-// AuthenticateToken returns whose token it is. Its context is not that of the request, whose answer others may wait for as well.
+// AuthenticateToken creates a TokenReview and returns the user. The cache of Tokens calls it with a detached context, since several requests may
+// wait for one review.
 func (t *tokens) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
 	select {
 	case t.running <- struct{}{}:

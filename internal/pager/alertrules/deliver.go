@@ -15,23 +15,23 @@ import (
 // OrderTolerance is for how long an Alert fires before a missing receiver or Secret is a problem.
 const OrderTolerance = 5 * time.Minute
 
-// resolve sends that the alert is over, until a time of the API server; zero: without end.
-func (d *DeliveryPlan) resolve(t Target, until time.Time, in Inputs) {
+// planResolve plans a request that says that the alert is over, until a time of the API server; zero: without end.
+func (d *DeliveryPlan) planResolve(t Target, until time.Time, in Inputs) {
 	switch {
-	case isSuspended(t): // on purpose, so that the limit begins anew afterwards
+	case isSuspended(t): // a person suspended the receiver: the resolve timeout begins again when it is resumed
 		d.Row.FirstAttemptTime, until = nil, time.Time{}
 		fallthrough
 	case t.problemOfResolve() != nil:
 		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = t.Problem.Reason, t.Problem.Message, nil
 		d.phase, d.reason = phaseBlocked, t.Problem.Reason
 	default:
-		d.request(t, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
+		d.planRequest(t, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
 	}
 	d.Wake = times.Earliest(d.Wake, in.wakeAt(until))
 }
 
-// rest settles a row. An error message stays only where the error is why.
-func (d *DeliveryPlan) rest(state v1beta1.DeliveryState, reason string) {
+// settle sets a final state. The message of an error stays only where the row has expired or is unknown, or the state does not change.
+func (d *DeliveryPlan) settle(state v1beta1.DeliveryState, reason string) {
 	if d.Row.State != state && state != v1beta1.DeliveryExpired && state != v1beta1.DeliveryUnknown {
 		d.Row.Message = ""
 	}
@@ -41,7 +41,7 @@ func (d *DeliveryPlan) rest(state v1beta1.DeliveryState, reason string) {
 // planUnknown settles a row whose outcome is unknown and must not be repeated: a person decides, by a change of the content, which is
 // another message, or of the policy, which repeats this one.
 func (d *DeliveryPlan) planUnknown() {
-	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	d.settle(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 }
 
@@ -65,27 +65,28 @@ func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, in Inputs) {
 // isSlow reports whether a delivery has used up its quick retries.
 func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limiter.QuickRetries }
 
-// request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
-// receiver changes.
-func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason string, in Inputs) {
-	isUnchanged := d.Row.LastAttemptedHash == hash && d.Row.LastAttemptedReceiver == t.Version // since the last attempt
-	if isUnchanged && d.Row.State == v1beta1.DeliveryFailed {
+// planRequest sets d.Send to the next request for the content of a hash if it is due, and otherwise d.Wake. After a final refusal it plans none
+// until the receiver changes.
+func (d *DeliveryPlan) planRequest(t Target, hash string, event result.Event, reason string, in Inputs) {
+	// LastAttemptedReceiver is a Target.Version: another version of the receiver allows another attempt with the same content.
+	isSameAttempt := d.Row.LastAttemptedHash == hash && d.Row.LastAttemptedReceiver == t.Version
+	if isSameAttempt && d.Row.State == v1beta1.DeliveryFailed {
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonFailed
 		return
 	}
 	d.phase, d.reason = phaseInProgress, reason
-	if isUnchanged && isSlow(d.Row) {
+	if isSameAttempt && isSlow(d.Row) {
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonMisconfigured
 	}
 	if event != result.Resolved {
 		d.Row.State = v1beta1.DeliveryPending
 	}
-	if isUnchanged && !in.isDue(d.Row) {
+	if isSameAttempt && !in.isDue(d.Row) {
 		d.Wake = d.Row.NextAttemptTime.Time
 		return
 	}
 	d.Send = d.newRequest(t, hash, event, in)
-	if isUnchanged {
+	if isSameAttempt {
 		d.Send.addFailures(d.Row, in)
 	}
 }
@@ -94,19 +95,22 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 func (d *DeliveryPlan) newRequest(t Target, hash string, event result.Event, in Inputs) *Request {
 	r := &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
 		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), ByDefault: d.Row.ByDefault}
-	isRepeat := d.Row.LastAttemptedHash == hash
-	if !isRepeat {
+	isSameContent := d.Row.LastAttemptedHash == hash
+	if !isSameContent {
 		r.Sequence++
 		r.Attempt, r.First = 1, true
 	}
-	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
-	// message may have arrived: until the next confirmation neither is certain.
 	holding, followsResolve := d.holding(in), isResolved(d.Row.LastAttemptedHash)
-	r.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold || event == result.Resolved && holding == HoldsNothing ||
-		event == result.Fired && holding == Holds && followsResolve
-	// The record is about the message of the last attempt. It matters to another one only where the receiver has confirmed none.
-	isFirstPage := event == result.Fired && holding != Holds && !followsResolve
-	if isRepeat || isFirstPage {
+	// An earlier attempt may have arrived, whatever the answer to this one is.
+	mayHaveArrived := d.Row.OutcomeUnknown || holding == MayHold
+	// A resolve for a receiver that holds nothing by its record: an attempt without a record may have arrived.
+	resolvesUnrecorded := event == result.Resolved && holding == HoldsNothing
+	// The resolve before this message was not confirmed, and may have arrived.
+	firesAfterResolve := event == result.Fired && holding == Holds && followsResolve
+	r.OutcomeUnknown = mayHaveArrived || resolvesUnrecorded || firesAfterResolve
+	// PartialDelivery is about the last attempt. Another message takes it over only where the receiver has confirmed none.
+	hasConfirmedNone := event == result.Fired && holding != Holds && !followsResolve
+	if isSameContent || hasConfirmedNone {
 		r.Partial = d.Row.PartialDelivery
 	}
 	if event == result.Resolved {

@@ -12,8 +12,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// send sends a firing alert, if it may be sent now, until it expires.
-func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Inputs) {
+// planFiring plans the message of a firing alert, if it may be sent now, until it expires.
+func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, content string, t Target, in Inputs) {
 	switch {
 	case isOutOfDate(a, in) && d.Row.LastAttemptedHash == "":
 		d.waitFor(Problem{
@@ -24,10 +24,10 @@ func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Input
 		d.waitFor(*t.Problem)
 		d.allowForOrder(a, in)
 	case d.reopens(a, content, t):
-		d.resolve(t, time.Time{}, in)
-		d.writeAhead(a)
+		d.planResolve(t, time.Time{}, in)
+		d.setWriteAhead(a)
 	default:
-		d.sendContent(a, content, t, d.firingEvent(a), in)
+		d.planContent(a, content, t, d.firingEvent(a), in)
 		d.allowForFormerLeader(a, in)
 	}
 	d.Wake = times.Earliest(d.Wake, in.wakeAt(expiry(a, in)))
@@ -38,15 +38,15 @@ func isOutOfDate(a *v1beta1.Alert, in Inputs) bool {
 	return isRestored(a) && !firingSince(a, in).After(a.CreationTimestamp.Time)
 }
 
-// sendContent makes the request for the content of a firing alert, if it is due.
-func (d *DeliveryPlan) sendContent(a *v1beta1.Alert, content string, t Target, event result.Event, in Inputs) {
-	d.request(t, content, event, v1beta1.ReasonRetrying, in)
+// planContent plans the request for the content of a firing alert, if it is due.
+func (d *DeliveryPlan) planContent(a *v1beta1.Alert, content string, t Target, event result.Event, in Inputs) {
+	d.planRequest(t, content, event, v1beta1.ReasonRetrying, in)
 	if d.Send != nil {
 		d.Send.Severity, d.Send.JoinedTime = cmp.Or(a.Spec.Severity, v1beta1.SeverityInfo), a.Spec.JoinedTime
 		d.Send.Quiet = isQuiet(a, event)
 		d.Send.Continues = event == result.Fired && HoldingOf(d.Row) == Holds
 	}
-	d.writeAhead(a)
+	d.setWriteAhead(a)
 }
 
 // isFiltered reports whether the receiver's minSeverity filters the content. An edited minSeverity applies to the next content.
@@ -98,7 +98,7 @@ func (d *DeliveryPlan) isKeptBack(a *v1beta1.Alert, t Target) bool {
 // keepBack takes the content for confirmed: the next message, which notifies, has it. What the receiver confirmed stays: the severity too.
 func (d *DeliveryPlan) keepBack(content string) {
 	d.Row.ContentHash, d.Row.LastAttemptedHash, d.Row.FilteredHash = content, content, ""
-	d.rest(v1beta1.DeliverySent, "")
+	d.settle(v1beta1.DeliverySent, "")
 	d.Row.Message = result.NoteOfKeptBack
 }
 
@@ -117,16 +117,16 @@ func (d *DeliveryPlan) reopens(a *v1beta1.Alert, content string, t Target) bool 
 // allowForFormerLeader has a refusal of the first content not count as proof that the receiver holds nothing: a former leader may have sent
 // it as well, without a record (R1).
 func (d *DeliveryPlan) allowForFormerLeader(a *v1beta1.Alert, in Inputs) {
-	if d.Send != nil && isUnrecorded(a) && a.CreationTimestamp.Time.Before(in.LeaderSince) {
+	if d.Send != nil && hasInitialStatus(a) && a.CreationTimestamp.Time.Before(in.LeaderSince) {
 		d.Send.OutcomeUnknown = true
 	}
 }
 
-// writeAhead has a content recorded before it is sent, unless it is the first one and the status was never written (R1), or the row says
+// setWriteAhead has a content recorded before it is sent, unless it is the first one and the status was never written (R1), or the row says
 // that it is being repeated.
-func (d *DeliveryPlan) writeAhead(a *v1beta1.Alert) {
+func (d *DeliveryPlan) setWriteAhead(a *v1beta1.Alert) {
 	repeated := d.Send != nil && d.Send.Hash == d.Row.LastAttemptedHash && d.recordedState == v1beta1.DeliveryPending
-	if d.Send != nil && !repeated && (!isUnrecorded(a) || isEdited(a)) {
+	if d.Send != nil && !repeated && (!hasInitialStatus(a) || isEdited(a)) {
 		d.Send.WriteAhead = true
 	}
 }

@@ -100,7 +100,7 @@ func TestContinues(t *testing.T) {
 	rises := func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical }
 	written := func(a *v1beta1.Alert) {
 		row := &a.Status.Deliveries[0]
-		*row = WriteAhead(*row, InFlightRequest{Request: Request{Event: result.Fired, Hash: ContentHash(&a.Spec), Sequence: 2, Attempt: 1, Version: "v1"}, Since: t0, Began: t0})
+		*row = RowInFlight(*row, InFlightRequest{Request: Request{Event: result.Fired, Hash: ContentHash(&a.Spec), Sequence: 2, Attempt: 1, Version: "v1"}, Since: t0, Began: t0})
 	}
 	resolved := func(a *v1beta1.Alert) {
 		row := &a.Status.Deliveries[0]

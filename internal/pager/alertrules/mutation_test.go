@@ -14,9 +14,9 @@ import (
 // mutations are mistakes in the rules, which the walks have to detect beside the rules' own tests.
 var mutations = []mutationtest.Mutation{
 	{Name: "what a receiver holds is forgotten where the severity falls below its minimum", Package: ".", File: "table.go", Test: "TestWalks",
-		Right: "		case holding != HoldsNothing:\n			d.resolveInTime(t, in)", Wrong: "		case false:\n			d.resolveInTime(t, in)"},
+		Right: "		case holding != HoldsNothing:\n			d.planResolveInTime(t, in)", Wrong: "		case false:\n			d.planResolveInTime(t, in)"},
 	{Name: "a message in flight is not recorded", Package: ".", File: "plan.go", Test: "TestEveryReceiverHearsThatItIsOver",
-		Right: "	d.Row = WriteAhead(d.Row, f)\n", Wrong: "	_ = f\n"},
+		Right: "	d.Row = RowInFlight(d.Row, f)\n", Wrong: "	_ = f\n"},
 	{Name: "a deletion resolves only what is confirmed", Package: ".", File: "table.go", Test: "TestEveryReceiverHearsThatItIsOver",
 		Right: "		case holding != HoldsNothing && !t.isGone() && inTime:", Wrong: "		case holding == Holds && !t.isGone() && inTime:"},
 	{Name: "the clock of the process expires an Alert", Package: ".", File: "spec.go", Test: "TestWalks",

@@ -108,9 +108,9 @@ func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Deli
 	return row
 }
 
-// WriteAhead returns the row that is recorded while a request is in flight (R1): unless its outcome replaces the row, the receiver may hold
+// RowInFlight returns the row that is recorded while a request is in flight (R1): unless its outcome replaces the row, the receiver may hold
 // what was sent.
-func WriteAhead(row v1beta1.Delivery, f InFlightRequest) v1beta1.Delivery {
+func RowInFlight(row v1beta1.Delivery, f InFlightRequest) v1beta1.Delivery {
 	row = beginAttempt(row, f.Request, f.Began)
 	row.LastAttemptTime, row.LastAttemptedReceiver, row.MisconfiguredAnswers = times.Timestamp(f.Since), f.Version, f.Misconfigured
 	row.UnconfirmedAnswers, row.PartialDelivery = f.Unconfirmed, f.Partial

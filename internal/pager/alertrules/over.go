@@ -10,9 +10,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
-// resolveInTime sends that the alert is over, until the receiver's resolve timeout. The resolve is recorded first, as the edit that it
+// planResolveInTime plans a request that says that the alert is over, until the receiver's resolve timeout. The resolve is recorded first, as the edit that it
 // follows from can be taken back.
-func (d *DeliveryPlan) resolveInTime(t Target, in Inputs) {
+func (d *DeliveryPlan) planResolveInTime(t Target, in Inputs) {
 	if isOutcomeUnknown(d.Row, ResolvedHash(), t) {
 		d.planUnknown()
 		return
@@ -27,7 +27,7 @@ func (d *DeliveryPlan) resolveInTime(t Target, in Inputs) {
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonResolveTimedOut
 		return
 	}
-	d.resolve(t, until, in)
+	d.planResolve(t, until, in)
 	if d.Send != nil && d.Send.Hash != d.Row.LastAttemptedHash {
 		d.Send.WriteAhead = true
 	}

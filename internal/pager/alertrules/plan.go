@@ -130,7 +130,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 // planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without
 // it would say that nothing was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now time.Time) {
-	d.Row = WriteAhead(d.Row, f)
+	d.Row = RowInFlight(d.Row, f)
 	if d.Wanted && !IsOver(a) && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {
 		d.Row.State = v1beta1.DeliveryPending // it was edited since
 	}

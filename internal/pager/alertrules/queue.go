@@ -26,7 +26,7 @@ const (
 
 // InFlightShownAt is when the status of an Alert says that a request is in flight.
 func InFlightShownAt(a *v1beta1.Alert, f InFlightRequest) time.Time {
-	if isUnrecorded(a) {
+	if hasInitialStatus(a) {
 		return f.Since.Add(FirstConditionDelay)
 	}
 	return f.Since.Add(ConditionDelay)
@@ -36,7 +36,7 @@ func InFlightShownAt(a *v1beta1.Alert, f InFlightRequest) time.Time {
 // late: it would be a write for each.
 func WaitShownAt(a *v1beta1.Alert, wait limiter.Wait) time.Time {
 	isFailing := wait.Cause == limiter.Down || wait.Cause == limiter.LooksMisconfigured
-	if isUnrecorded(a) && isFailing {
+	if hasInitialStatus(a) && isFailing {
 		return wait.Since.Add(FirstConditionDelay)
 	}
 	return wait.Since.Add(ConditionDelay)

@@ -150,7 +150,7 @@ func MayHoldPage(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
 	row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 	if row.LastAttemptedHash == "" { // the first message is sent without a record
 		mayBeNamed := len(a.Spec.ReceiverRefs) == 0 || slices.Contains(a.Spec.ReceiverRefs, ref)
-		return mayBeNamed && isUnrecorded(a)
+		return mayBeNamed && hasInitialStatus(a)
 	}
 	return (&DeliveryPlan{Row: row}).holding(Inputs{}) != HoldsNothing
 }

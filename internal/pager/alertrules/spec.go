@@ -47,9 +47,9 @@ func isEdited(a *v1beta1.Alert) bool {
 	return a.Generation > created
 }
 
-// isUnrecorded reports whether the Alert has the status that it was created with. That proves nothing: the first message is sent
+// hasInitialStatus reports whether the Alert has the status that it was created with: the default of observedGeneration is -1. That proves nothing: the first message is sent
 // without a record.
-func isUnrecorded(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
+func hasInitialStatus(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
 
 // severities are all severities, in ascending order.
 var severities = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}

@@ -54,34 +54,34 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 	case wantsContent:
 		switch {
 		case confirmed(d.Row, content):
-			d.rest(v1beta1.DeliverySent, "")
+			d.settle(v1beta1.DeliverySent, "")
 		case isOutcomeUnknown(d.Row, content, t):
 			d.planUnknown()
 		case d.isKeptBack(a, t):
 			d.keepBack(content)
 		case expired(a, in):
 			d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold
-			d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
+			d.settle(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		default:
-			d.send(a, content, t, in)
+			d.planFiring(a, content, t, in)
 		}
 	case wantsFiltered:
 		d.Row.FilteredHash = content
 		switch {
 		case confirmed(d.Row, ResolvedHash()):
-			d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
+			d.settle(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
 		case holding != HoldsNothing:
-			d.resolveInTime(t, in)
+			d.planResolveInTime(t, in)
 			d.setMinimum(t)
 		default:
-			d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+			d.settle(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		}
 	case wantsOver:
 		switch {
-		case holding != HoldsNothing, d.Wanted && isUnrecorded(a) && isEdited(a): // the first message is sent without a record
-			d.resolveInTime(t, in)
+		case holding != HoldsNothing, d.Wanted && hasInitialStatus(a) && isEdited(a): // the first message is sent without a record
+			d.planResolveInTime(t, in)
 		default:
-			d.rest(v1beta1.DeliveryResolved, "")
+			d.settle(v1beta1.DeliveryResolved, "")
 		}
 	case wantsRelease: // what was certainly not accepted is cancelled, so that a storm can be purged
 		limit := in.deletionLimit(a, d.Row, t)
@@ -89,15 +89,15 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 		mayTry := d.Wanted && inTime && !in.Receivers[RefOf(d.Row)].Blocked
 		switch {
 		case isOutcomeUnknown(d.Row, ResolvedHash(), t):
-			d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+			d.settle(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 		case holding != HoldsNothing && !t.isGone() && inTime:
 			d.forgetRefusal(a)
-			d.resolve(t, limit, in)
+			d.planResolve(t, limit, in)
 		case mayTry && d.eligibleForLastAttempt(a, t, in):
-			d.sendContent(a, content, t, result.Fired, in)
+			d.planContent(a, content, t, result.Fired, in)
 			d.Wake = in.wakeAt(limit)
-		case mayTry && isUnrecorded(a) && !isYoung(a) && t.problemOfResolve() == nil:
-			d.resolve(t, limit, in)
+		case mayTry && hasInitialStatus(a) && !isYoung(a) && t.problemOfResolve() == nil:
+			d.planResolve(t, limit, in)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 					o := Outcome{Request: *d.Send, Ref: oncall, Began: in.Now, At: in.Now,
 						Failure: &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: `HTTP 200 OK, but …: {"queued":1}`}}
 					if d.Send.WriteAhead {
-						PutDelivery(c.alert, WriteAhead(d.Row, InFlightRequest{Request: *d.Send, Since: in.Now, Began: in.Now}))
+						PutDelivery(c.alert, RowInFlight(d.Row, InFlightRequest{Request: *d.Send, Since: in.Now, Began: in.Now}))
 					}
 					PutDelivery(c.alert, Apply(DeliveryIn(c.alert.Status.Deliveries, d.Row), o))
 				}

@@ -423,7 +423,7 @@ func (w *walk) checkRelease(a *v1beta1.Alert) {
 		lost := ref == pager && row.AnswerLost && isResolved(row.LastAttemptedHash)
 		refused := row.State == v1beta1.DeliveryFailed
 		p := w.Targets[ref]
-		unrecorded := isUnrecorded(a) && (p.Problem != nil || isYoung(a))
+		unrecorded := hasInitialStatus(a) && (p.Problem != nil || isYoung(a))
 		limit := times.Latest(a.DeletionTimestamp.Time, w.started).Add(p.ResolveTimeout())
 		if row.FirstAttemptTime != nil && isResolved(row.LastAttemptedHash) {
 			limit = a.DeletionTimestamp.Add(p.ResolveTimeout())

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxText bounds a text of a container or an event, in bytes.
+	// maxText bounds a text of a container or an event, and a line of a log, in bytes.
 	maxText = 256
 	// minSecretLine is the length from which a line of a secret is a secret of its own.
 	minSecretLine = 8
@@ -116,9 +116,10 @@ func endOf(status *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	return nil
 }
 
-// redactLines removes secrets from each line of a log.
+// redactLines removes secrets from each line of a log, and shortens it to maxText. If there are too many secrets to search for, it withholds the
+// whole log.
 func redactLines(text string, secrets []string) string {
-	for _, secret := range secrets { // a key in PEM form is printed in lines
+	for _, secret := range secrets { // a program may print a key in PEM form line by line: each line is a secret, too
 		for line := range strings.Lines(secret) {
 			if line = strings.TrimSpace(line); line != secret && len(line) >= minSecretLine {
 				secrets = append(secrets, line)

@@ -40,7 +40,7 @@ const (
 	retryAfter = "5"
 )
 
-// Answer is the answer to a request that was not stored as a whole.
+// answer is an error: the HTTP response to a request of which not everything was stored.
 type answer struct {
 	code int
 	text string
@@ -56,7 +56,7 @@ func answerf(code int, format string, args ...any) error {
 	return &answer{code: code, text: fmt.Sprintf(format, args...)}
 }
 
-// busy is the answer to everything that will pass.
+// busy returns a 503 for a temporary condition: the sender has to repeat the post.
 func busy(format string, args ...any) error {
 	return answerf(http.StatusServiceUnavailable, format+"; post again", args...)
 }
@@ -207,7 +207,7 @@ func isStored(err error) bool {
 	return isAnswer && a.isStored
 }
 
-// isBusy reports whether an answer is to something that will pass.
+// isBusy reports whether an answer is that to a temporary condition.
 func isBusy(err error) bool {
 	a, isAnswer := errors.AsType[*answer](err)
 	return isAnswer && a.code == http.StatusServiceUnavailable
@@ -239,8 +239,8 @@ func (h *Handler) admit(ctx context.Context, r *http.Request) (*v1beta1.AlertSou
 	return source, nil
 }
 
-// refuse returns the answer to a post of a sender that may post. It is refused in the record first: until that is written, the sender has to
-// repeat the post, at another replica.
+// refuse writes the refusal of a post to the status of the AlertSource, and then returns the refusal. If the write fails, it closes the connection
+// and returns a 503, so that the sender repeats the post at another replica.
 func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, source *v1beta1.AlertSource, refusal error, record func(context.Context, *v1beta1.AlertSource) error) error {
 	err := record(ctx, source)
 	if err == nil {

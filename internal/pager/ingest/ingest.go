@@ -4,8 +4,8 @@
 // Package ingest is the listener to which Prometheus, Alertmanager and programs like them post alerts. Each replica serves it. A post is
 // answered with success once its Alerts are stored.
 //
-// A sender repeats what is answered with 5xx and drops what is answered with another 4xx, so that everything that may pass is 503: load, an API
-// server that is away, an Alert that is being deleted.
+// A sender repeats a post after a 5xx and drops it after a 4xx, so that the answer to every temporary condition is a 503: load, an API server that
+// is away, an Alert that is being deleted.
 package ingest
 
 import (

@@ -28,7 +28,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "bellhop_ingest_request_duration_seconds", Help: "How long requests to AlertSources took.", Buckets: []float64{.005, .01, .025, .05, .1, .2, .5, 1, 2.5, 8},
 		}),
 		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bellhop_ingest_writes_total", Help: "Alerts that posts wrote, and posted alerts that were wrong, or that fire and for which no Alert had room (cut), by namespace.",
+			Name: "bellhop_ingest_writes_total", Help: "Alerts that posts wrote, problems with posted alerts (wrong, at most 101 for each post), and posted alerts that fire and for which no Alert had room (cut), by namespace.",
 		}, []string{"namespace", "result"}),
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.alerts} {

@@ -51,9 +51,10 @@ type Store struct {
 // stored is what became of a post: how many Alerts it has written, and how many of its alerts fire for which there is no room.
 type stored struct{ written, cut int }
 
-// Put stores a post. An error is an answer.
+// Put stores a post. Each error is an *answer.
 func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post) (result stored, err error) {
-	// A post of the API is repeated within a minute, so that it is enough if the cache has it already. A webhook is not.
+	// Posts to the API are repeated within a minute, so that the cache is recent enough to decide from. A webhook may not be repeated for hours:
+	// the Alerts are read from the API server.
 	isLive := post.Group != nil
 	if post.Group == nil {
 		s.correctEnds(to, &post)

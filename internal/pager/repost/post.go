@@ -23,7 +23,7 @@ import (
 // slotHeartbeat is how often a batch asks for a slot, in case it is not notified of one.
 const slotHeartbeat = limiter.QueueTimeout / 3
 
-// post sends one batch to a receiver.
+// post claims the items of a batch, and sends those that fit into one request. An item that cannot be claimed is skipped until the next round.
 func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer {
 	release := l.acquireSlot(ctx, key)
 	if release == nil {
@@ -38,7 +38,9 @@ func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer
 	}
 	n, version, failure := l.send(context.WithoutCancel(ctx), key, target, claimed)
 	sent, rest := claimed[:n], claimed[n:]
-	if n > 1 && failure != nil && failure.Reason == result.ReasonRejected { // one alert may be the cause, so that it says nothing of the receiver
+	if n > 1 && failure != nil && failure.Reason == result.ReasonRejected {
+		// One alert may be the cause. The limiter, the metrics and the health must not count that against the receiver, so that the slot is
+		// returned as NotSent.
 		return answer{refused: sent, rest: rest}
 	}
 	outcome = endpoints.LimiterResult(failure)
@@ -82,7 +84,7 @@ func signal(to chan<- struct{}) {
 // claim returns the items that the receiver still holds, as they are now, and the receiver.
 func (l *Loop) claim(ctx context.Context, key endpoints.Key, batch []item) (claimed []item, target alertrules.Target) {
 	for _, i := range batch {
-		if !i.last && l.isLeaving(i) {
+		if !i.isFinal && l.isLeaving(i) {
 			continue
 		}
 		found, err := l.Resolver.Target(ctx, i.alert.Namespace, key.Ref)
@@ -119,7 +121,7 @@ func (l *Loop) claimHeld(ctx context.Context, i item, receiver *v1beta1.CommonRe
 // isHeld reports whether a receiver holds the alert, and forgets it otherwise.
 func (i item) isHeld(receiver *v1beta1.CommonReceiverSpec) bool {
 	row := i.row()
-	mayBeDeleted := i.last || i.alert.DeletionTimestamp.IsZero()
+	mayBeDeleted := i.isFinal || i.alert.DeletionTimestamp.IsZero()
 	return mayBeDeleted && providers.RepostEvery(receiver, row.ExternalID) > 0 && alertrules.IsHeld(i.alert, row)
 }
 
@@ -129,9 +131,9 @@ func (l *Loop) yield(claimed []item) {
 	}
 }
 
-// send sends the first alerts, as many as fit into one request, and returns their number, and the version of the receiver.
-func (l *Loop) send(ctx context.Context, key endpoints.Key, target alertrules.Target, claimed []item) (sent int, version string, failure *result.Error) {
-	sent = len(claimed)
+// send tries to send the first alerts, as many as fit into one request. attempted is how many the outcome is about: all if there is no sender.
+func (l *Loop) send(ctx context.Context, key endpoints.Key, target alertrules.Target, claimed []item) (attempted int, version string, failure *result.Error) {
+	attempted = len(claimed)
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
 			failure = endpoints.FailureOfPanic(ctx, key.Ref, recovered)
@@ -139,16 +141,16 @@ func (l *Loop) send(ctx context.Context, key endpoints.Key, target alertrules.Ta
 	}()
 	sender, version, err := l.Endpoints.Sender(ctx, key.Namespace, key.Ref, target)
 	if err != nil {
-		return sent, version, endpoints.FailureOf(err)
+		return attempted, version, endpoints.FailureOf(err)
 	}
 	var batch []notify.BatchMessage
 	for _, i := range claimed {
-		m, key := message.Repost(i.alert, i.row(), i.last, l.Clock.Now())
-		batch = append(batch, notify.BatchMessage{Message: m, Key: key})
+		m, messageKey := message.Repost(i.alert, i.row(), i.isFinal, l.Clock.Now())
+		batch = append(batch, notify.BatchMessage{Message: m, Key: messageKey})
 	}
-	sent, _, err = sender.(notify.BatchSender).SendBatch(ctx, batch)
+	attempted, _, err = sender.(notify.BatchSender).SendBatch(ctx, batch)
 	if err != nil {
 		failure = endpoints.FailureOf(err)
 	}
-	return sent, version, failure
+	return attempted, version, failure
 }

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package repost repeats the alerts that a receiver holds and forgets otherwise, such as an Alertmanager: at each interval of the
-// provider all of them, in batches, since a request for each Alert would be too many. No status has anything of it: the statuses of the
-// Alerts say what a receiver holds.
+// provider all of them, in batches, since a request for each Alert would be too many. Reposts are not recorded in a status: the statuses of
+// the Alerts say what a receiver holds.
 package repost
 
 import (
@@ -32,7 +32,7 @@ const (
 	lookEvery = 5 * time.Second
 	// retryAfter is the time between a round in which all requests failed and the next one.
 	retryAfter = 30 * time.Second
-	// forgetAfter is after which time without a call of Keep an Alert no longer goes away.
+	// forgetAfter: without a call of Keep for this long, the loop sends no final repost of the Alert.
 	forgetAfter = time.Minute
 )
 
@@ -79,10 +79,10 @@ type Loop struct {
 type roundID struct {
 	endpoints.Key
 
-	last bool
+	isFinal bool // what goes away
 }
 
-// round is the present round, or the last one.
+// round is the state of the rounds with one ID: whether one is running, and when the next one is due.
 type round struct {
 	running bool
 	due     time.Time // when the next one is due
@@ -130,7 +130,7 @@ func (l *Loop) Start(ctx context.Context) error {
 // Wait waits for the rounds that were begun.
 func (l *Loop) Wait() { l.running.Wait() }
 
-// Look begins the rounds that are due.
+// Look begins the rounds that are due, and forgets receivers and Alerts about which there is nothing to do any more.
 func (l *Loop) Look(ctx context.Context) (err error) {
 	defer panics.Recover(ctx, panics.Reconciler, "looking for alerts to repost", &err)
 	held, err := l.held(ctx)
@@ -141,8 +141,8 @@ func (l *Loop) Look(ctx context.Context) (err error) {
 	defer l.mu.Unlock()
 	now := l.Clock.Now()
 	l.addLeaving(held, now)
-	for id, last := range l.rounds {
-		if len(held[id]) == 0 && !last.running {
+	for id, r := range l.rounds {
+		if len(held[id]) == 0 && !r.running {
 			delete(l.rounds, id)
 		}
 	}
@@ -150,9 +150,9 @@ func (l *Loop) Look(ctx context.Context) (err error) {
 		if l.rounds[id] == nil {
 			l.rounds[id] = &round{due: firstDue(id, items)}
 		}
-		if next := l.rounds[id]; !next.running && !now.Before(next.due) {
-			next.running = true
-			l.running.Go(func() { l.runRound(ctx, id, items, next) })
+		if r := l.rounds[id]; !r.running && !now.Before(r.due) {
+			r.running = true
+			l.running.Go(func() { l.runRound(ctx, id, items, r) })
 		}
 	}
 	return nil
@@ -185,7 +185,7 @@ func (l *Loop) addLeaving(held map[roundID][]item, now time.Time) {
 		if now.Sub(going.asked) > forgetAfter {
 			delete(l.leaving, id)
 		} else if !going.kept {
-			round := roundID{Key: endpoints.KeyOf(going.alert.Namespace, going.ref), last: true}
+			round := roundID{Key: endpoints.KeyOf(going.alert.Namespace, going.ref), isFinal: true}
 			held[round] = append(held[round], going.item)
 		}
 	}
@@ -193,7 +193,7 @@ func (l *Loop) addLeaving(held map[roundID][]item, now time.Time) {
 
 // firstDue returns when the first round with items is due: an interval after the oldest of the last attempts. What goes away is due at once.
 func firstDue(id roundID, items []item) (due time.Time) {
-	if id.last {
+	if id.isFinal {
 		return time.Time{}
 	}
 	for _, i := range items {
@@ -206,19 +206,19 @@ func firstDue(id roundID, items []item) (due time.Time) {
 }
 
 // runRound posts items to a receiver.
-func (l *Loop) runRound(ctx context.Context, id roundID, items []item, next *round) {
+func (l *Loop) runRound(ctx context.Context, id roundID, items []item, r *round) {
 	began := l.Clock.Now()
 	posted, failed := postAll(ctx, items, func(ctx context.Context, batch []item) answer { return l.post(ctx, id.Key, batch) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	next.running = false
+	r.running = false
 	switch {
 	case len(failed) > 0 && len(posted) == 0:
-		next.due = l.Clock.Now().Add(retryAfter)
-	case !id.last:
-		next.due = began.Add(providers.RepostInterval(items[0].row().ExternalID))
+		r.due = l.Clock.Now().Add(retryAfter)
+	case !id.isFinal:
+		r.due = began.Add(providers.RepostInterval(items[0].row().ExternalID))
 	}
-	if id.last {
+	if id.isFinal {
 		l.recordKept(posted, failed)
 	}
 }
@@ -247,7 +247,7 @@ func (l *Loop) recordKept(posted, failed []item) {
 func (l *Loop) Keep(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (waits bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := item{alert: a, ref: ref, last: true}
+	i := item{alert: a, ref: ref, isFinal: true}
 	going := l.leaving[i.leavingID()]
 	if going == nil {
 		going = &leaving{item: i}

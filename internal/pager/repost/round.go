@@ -25,8 +25,8 @@ const (
 type item struct {
 	alert *v1beta1.Alert
 	ref   v1beta1.ReceiverRef
-	// last: the Alert goes away, and the receiver keeps the alert without further reposts.
-	last bool
+	// isFinal: it is the final repost, since the Alert goes away, and the receiver keeps the alert.
+	isFinal bool
 }
 
 func (i item) row() v1beta1.Delivery {

@@ -22,7 +22,7 @@ type decision struct {
 	present *v1beta1.Alert // nil: none
 	before  []v1beta1.AlertInstance
 	group   group
-	// desired is the Alert as it should be; nil: none.
+	// desired is the Alert as it should be: the pointer of present while its instances are as they should be.
 	desired *v1beta1.Alert
 	change  Change
 }

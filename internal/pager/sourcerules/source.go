@@ -116,7 +116,8 @@ type Plan struct {
 	Gap time.Duration
 	// Lapses: instances end as they were not posted again. The status of the source that Inputs have has to be that of the API server.
 	Lapses bool
-	// IsTruncated: the sender has left alerts of the group out of the post.
+	// IsTruncated: the post does not have every alert of the group, because the sender has truncated the list, an alert is invalid, or there are
+	// more than alertmanager.MaxAlerts.
 	IsTruncated bool
 	// Cut is how many posted alerts fire for which no Alert has room.
 	Cut int

@@ -161,10 +161,10 @@ func variants() []variant {
 }
 
 var lostHere bool
-`}, {alertRules + "deliver.go", `	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+`}, {alertRules + "deliver.go", `	d.settle(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 `, `	lostHere = true
-	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	d.settle(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 `}, {alertRules + "outcome.go", `	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "the answer to the last attempt is not recorded"
 `, `	lostHere = true
@@ -198,14 +198,15 @@ var lostHere bool
 		alert.WithResourceVersion(observed.ResourceVersion)
 	}
 `, ``}}, scenario: "page-label-removed", fault: "deposed@PATCH:alerts/deployment-orders#1", oracle: "end"},
-		{name: "forgets-the-label", edits: []mistake{{paging + "observe.go", `	case s.alert == nil && s.object == nil:`, `	case s.object == nil:`}},
+		{name: "forgets-the-label", edits: []mistake{{paging + "observe.go", `	if s.alert == nil && s.object == nil {`, `	if s.object == nil {`}},
 			scenario: "page-label-removed", fault: "none", oracle: "reached"},
 		{name: "pages-in-a-loop", edits: []mistake{{paging + "controller.go", `	if at.IsZero() {
 		return ctrl.Result{}
 	}
 `, ``}}, scenario: "page-label-removed", fault: "none", oracle: "rest"},
-		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	case in.isResolvedByPerson(r) || in.isOfFormerJob(r, due, now):
+		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	if in.isResolvedByPerson(r) || in.isOfFormerJob(r, due, now) {
 		return Keep, r.Again
+	}
 `, ``}}, scenario: "page-resolved", fault: "none", oracle: "reached"},
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
 			`	if req.Kind, req.Name, ok = strings.Cut("", "/"); !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},

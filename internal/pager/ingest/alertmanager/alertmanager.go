@@ -59,7 +59,7 @@ type Alert struct {
 type Post struct {
 	// Alerts are the valid ones.
 	Alerts []Alert
-	// Wrong are the others, in the order of their positions.
+	// Wrong has the first of the others, in the order of their positions, and, where alerts were not read, one more problem for them.
 	Wrong []Problem
 	// Group is set for a webhook, whose alerts are a group of Alertmanager; nil: the API, whose alerts are not grouped.
 	Group *Group

@@ -216,7 +216,8 @@ func readObject(text []byte, into any, name string) error {
 	return nil
 }
 
-// readPairs reads labels or annotations. The first item that is no string is reported.
+// readPairs decodes labels or annotations. It returns an error for the first value, by name, that is neither a string nor null, which is as an
+// empty one.
 func readPairs(text json.RawMessage, field string) (map[string]string, error) {
 	if isAbsent(text) {
 		return nil, nil
@@ -236,8 +237,8 @@ func readPairs(text json.RawMessage, field string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// checkPairs returns labels or annotations within the bounds. As in Alertmanager, one with an empty value is as one that is not there. A value
-// that is longer than maxBytes is wrong; 0: it is cut.
+// checkPairs removes the pairs with an empty value from labels or annotations, as Alertmanager does, and returns them. It refuses a value that is
+// longer than maxBytes; with maxBytes 0 it shortens values to maxAnnotation bytes.
 func checkPairs(pairs map[string]string, field string, maxBytes int) (map[string]string, error) {
 	if len(pairs) > maxPairs {
 		return nil, fmt.Errorf("%s has %d items: it has to have at most %d", field, len(pairs), maxPairs)

@@ -13,14 +13,15 @@ import (
 )
 
 // An Edit changes the message with the external id of the key. mayPost reports that this message cannot be changed, and that a new one may
-// be accepted; the error, if there is one, says why.
+// be accepted; the error, if there is one, says why. If mayPost is true, EditOrPost ignores the error and posts a new message.
 type Edit func(ctx context.Context, m notify.Message, k notify.Key) (receipt result.Receipt, mayPost bool, err error)
 
 // A Post creates a message.
 type Post func(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error)
 
 // EditOrPost makes one attempt of a sender. Updated and Resolved change the message about the alert. Fired is a new message, and so are
-// Updated and Resolved where there is no message that can be changed. The message that a new one continues is changed, too.
+// Updated and Resolved where there is no message that can be changed; a Quiet one is not posted then. If a new message continues an earlier one, as
+// Message.Continues says, the earlier one is edited to say so.
 func EditOrPost(ctx context.Context, s notify.Editor, m notify.Message, k notify.Key, edit Edit, post Post) (result.Receipt, error) {
 	if m.Event != result.Fired && s.CanEdit(k.ExternalID) {
 		receipt, mayPost, err := edit(ctx, m, k)
