@@ -256,7 +256,8 @@ func (l *Loop) Keep(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (waits bool) {
 	}
 	going.asked = l.Clock.Now()
 	isDeleted := !a.DeletionTimestamp.IsZero()
-	return !going.kept && !(isDeleted && going.failed)
+	isGivenUp := isDeleted && going.failed
+	return !going.kept && !isGivenUp
 }
 
 // isLeaving reports whether the Alert of an item goes away: a receiver that keeps it must not be posted another end.
