@@ -17,12 +17,22 @@ import (
 // Answer is the broker's answer to a request about a binding.
 type Answer = operation.Answer
 
-var names = operation.Names{
+var kind = operation.Kind{
 	Resource: "servicebinding", Noun: "binding",
-	Remove: "Unbind", RemoveFailed: v1beta1.ReasonUnbindCallFailed,
-	Removing:          rules.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"},
+	Removal: operation.Change{Name: "Unbind", Failed: v1beta1.ReasonUnbindCallFailed,
+		Running: rules.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}},
 	WhileRemovalWaits: v1beta1.ConditionUnknown, HowToRetry: "change the annotation " + v1beta1.RebindAnnotation,
 	HowToLeaveOut: "delete this ServiceBinding and create it again without the parameter, with the annotation " + v1beta1.SchemaPolicyAnnotation + " set to " + v1beta1.SchemaPolicyWarn + " on the new one or on the plan", // its spec cannot be changed
+	Renew:         renew,
+}
+
+// creation is the creation of a binding, which is the only change that brokers know.
+var creation = operation.Change{Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed, Creates: true,
+	Running: rules.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}}
+
+// renew drops what was wrong with another spec. The removals, and what requests may have left, still count.
+func renew(a *v1beta1.Attempts) {
+	a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
 }
 
 // application is the application of an answer to a status.
@@ -37,7 +47,20 @@ type application struct {
 
 func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) *application {
 	ap := &application{b: b, status: *status.DeepCopy(), phase: bindingphase.Of(&status), call: call}
-	ap.Application = operation.Application{Kind: ap, Names: &names, Object: b, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
+	s := &ap.status
+	ap.Application = operation.Application{
+		Kind: &kind, Change: &creation, Object: b, Common: s.Common(), Call: &ap.call.Request, Answer: a, Now: now,
+		Attempted:      &v1beta1.AttemptedSpec{Generation: call.Generation, ParametersVersion: call.parametersVersion, ParametersDigest: call.parametersDigest},
+		ConflictHeld:   ap.phase.IsConflictHeld(s.Attempts),
+		KeepsLastError: ap.phase.IsMitigating() || s.Attempts != nil && s.Attempts.Stopped,
+		Exists:         bindingphase.IsBound(s),
+	}
+	if call.IsRemoval() {
+		ap.Change = &kind.Removal
+	}
+	if ap.phase.IsMitigating() && !ap.IsDeleting() && !isPredecessor(s, call.ID) {
+		ap.Mitigated = &v1beta1.LeftBehind{Target: call.Target}
+	}
 	return ap
 }
 
@@ -45,27 +68,40 @@ func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) v1beta1.ServiceBindingStatus {
 	if call.CleanUp {
 		after := *status.DeepCopy()
-		operation.ApplyCleanUp(b, after.Common(), &names, &call.Request, a, now)
+		operation.ApplyCleanUp(b, after.Common(), &kind, &call.Request, a, now)
 		return after
 	}
 	ap := newApplication(b, status, call, a, now)
 	ap.status.ObservedGeneration = b.Generation
 	ap.ForgetFormerRemoval()
 	switch call.Operation {
-	case rules.Bind:
-		ap.applyBind()
+	case rules.Bind, rules.Unbind, rules.Poll:
+		if !isSentAgain(call, a) {
+			ap.recordEffect(ap.Record())
+		}
 	case rules.Fetch:
 		ap.applyFetch()
-	case rules.Unbind:
-		if a.Class != osbresult.NeedsAsync { // then it is repeated at once, with accepts_incomplete
-			ap.ApplyRemoval()
-		}
-	case rules.Poll:
-		ap.ApplyPoll()
 	case rules.Provision, rules.Update, rules.Deprovision, rules.Inspect:
 		panic(rules.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return ap.encoded()
+}
+
+// isSentAgain reports whether a request is sent again at once, with an application or with accepts_incomplete, as the broker requires.
+func isSentAgain(call Request, a Answer) bool {
+	return call.Operation == rules.Bind && a.Class == osbresult.NeedsApp || call.Operation == rules.Unbind && a.Class == osbresult.NeedsAsync
+}
+
+// recordEffect records what an answer leads to.
+func (ap *application) recordEffect(effect operation.Effect) {
+	switch {
+	case effect.Result == operation.Running, effect.Result == operation.Unanswered:
+		ap.setConditions(ap.withRemovalText(effect.Conditions))
+	case ap.call.IsRemoval():
+		ap.recordRemoval(effect)
+	default:
+		ap.recordBind(effect)
+	}
 }
 
 // encoded returns the status with the phase.
@@ -83,35 +119,11 @@ func (ap *application) recordAccepted(task bindingphase.Task, set rules.Conditio
 	ap.phase = bindingphase.Phase{Task: task, Accepted: true}
 	ap.RecordAccepted()
 	set.Ready = v1beta1.ConditionFalse
-	ap.SetConditions(set)
+	ap.setConditions(set)
 }
 
 // untilAsked says how a person repeats a request that was refused.
 const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " changes"
-
-// IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
-func (ap *application) IsConflictHeld() bool { return ap.phase.IsConflictHeld(ap.status.Attempts) }
-
-// IsSlow reports whether requests are retried slowly.
-func (ap *application) IsSlow() bool { return bindingphase.IsSlow(&ap.status) }
-
-// KeepsLastError reports whether the message of the attempts stays that of a refusal, or of what an orphan mitigation follows from.
-func (ap *application) KeepsLastError() bool {
-	return ap.phase.IsMitigating() || ap.Attempts().Stopped
-}
-
-// Attempts returns the attempts of the request's generation, and creates them if there are none.
-func (ap *application) Attempts() *v1beta1.Attempts {
-	if ap.status.Attempts == nil {
-		ap.status.Attempts = &v1beta1.Attempts{}
-	}
-	a := ap.status.Attempts
-	if a.Generation != ap.call.Generation { // the recorded ones are of another spec, or of before the deletion
-		a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
-	}
-	a.AttemptedSpec = v1beta1.AttemptedSpec{Generation: ap.call.Generation, ParametersVersion: ap.call.parametersVersion, ParametersDigest: ap.call.parametersDigest}
-	return a
-}
 
 // stopRetrying ends the attempts.
 func (ap *application) stopRetrying(reason, message string) {
@@ -124,12 +136,12 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 		return
 	}
 	ap.status.ReconciledGeneration = ap.call.Generation
-	ap.SetConditions(rules.Terminal(reason, failed, message))
+	ap.setConditions(rules.Terminal(reason, failed, message))
 }
 
-// SetConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
+// setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
 // of fetching them again, or of the removal of those before them. That removal does not replace what is wrong with the present ones.
-func (ap *application) SetConditions(set rules.ConditionSet) {
+func (ap *application) setConditions(set rules.ConditionSet) {
 	s := &ap.status
 	isOfPredecessor := isPredecessor(s, ap.call.ID) && !ap.IsDeleting()
 	if isOfPredecessor && !rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) {

@@ -15,23 +15,28 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Change returns the creation of a binding, which is the only change that brokers know.
-func (ap *application) Change() operation.Change {
-	return operation.Change{
-		Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed,
-		Running: rules.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"},
-		Done:    ap.recordBindDone, Accepted: ap.recordBindAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.recordConflict,
-		Succeeded: ap.recordBound, OperationFailed: ap.recordBindFailure, Overdue: ap.recordBindFailure,
-	}
-}
-
-func (ap *application) applyBind() {
-	switch class := ap.Answer.Class; {
-	case class == osbresult.NeedsApp: // repeated at once, with an application
-	case ap.call.Repeat && class != osbresult.Done && class != osbresult.Accepted: // the existing binding is not affected
-		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
+// recordBind records what the answer to a bind request leads to.
+func (ap *application) recordBind(effect operation.Effect) {
+	switch effect.Result {
+	case operation.Done:
+		ap.recordBindDone()
+	case operation.Succeeded:
+		ap.recordBound()
+	case operation.Accepted:
+		ap.recordBindAccepted()
+	case operation.Failed, operation.Overdue:
+		ap.recordBindFailure(effect)
+	case operation.Refused:
+		ap.recordRejected(effect.Message)
+	case operation.Kept:
+		ap.revert(effect.Message)
+	case operation.LeftOver:
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: effect.Message})
+	case operation.NoEffect:
+		ap.markNothingSent()
+		ap.setConditions(effect.Conditions)
 	default:
-		ap.ApplyChange()
+		ap.setConditions(effect.Conditions)
 	}
 }
 
@@ -43,7 +48,7 @@ func (ap *application) recordBindAccepted() {
 	if !ap.phase.Creates() {
 		task = bindingphase.Binding
 	}
-	ap.recordAccepted(task, ap.Change().Running)
+	ap.recordAccepted(task, creation.Running)
 	if ap.status.InProgressProperties == nil {
 		ap.status.InProgressProperties = ap.call.Properties
 	}
@@ -84,7 +89,7 @@ func (ap *application) recordBound() {
 	if ap.phase.IsReplacement() {
 		ap.phase.Accepted = false
 		ap.Attempts().NextTime = nil
-		ap.SetConditions(undelivered)
+		ap.setConditions(undelivered)
 		return
 	}
 	if ap.call.Properties != nil {
@@ -100,7 +105,7 @@ func (ap *application) recordBound() {
 	if found := ap.Answer.Binding; found != nil && (!ap.call.Repeat || hasExpiry(found)) {
 		recordExpiry(s, found, ap.Now)
 	}
-	ap.SetConditions(undelivered)
+	ap.setConditions(undelivered)
 }
 
 // undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
@@ -113,13 +118,13 @@ func (ap *application) recordRejected(message string) {
 		message = "Bind call failed: the broker creates bindings only asynchronously, and its catalog does not set bindings_retrievable, so the credentials could not be fetched: " + ap.DescribeOutcome()
 	}
 	switch {
-	case ap.phase.IsReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
-		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
+	case ap.phase.IsReplacement() && ap.call.MayBeFetched(): // after a restore of the status it may be the binding that was Ready
+		ap.setConditions(ap.RetryByFetch(message))
 		return
 	case ap.phase.Task == bindingphase.Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
 			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = bindingphase.Replacing, nil, nil
-			ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
+			ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
 			return
 		}
 	case ap.phase.IsReplacement():
@@ -127,7 +132,7 @@ func (ap *application) recordRejected(message string) {
 	default:
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not retried any more"+untilAsked)
 	}
-	if ap.IsConflictHeld() {
+	if ap.ConflictHeld {
 		return
 	}
 	if !ap.call.NothingAtBroker {
@@ -135,7 +140,7 @@ func (ap *application) recordRejected(message string) {
 	} else if ap.phase.IsReplacement() {
 		ap.revert(message)
 	} else {
-		ap.MarkNothingSent()
+		ap.markNothingSent()
 	}
 }
 
@@ -155,11 +160,11 @@ func (ap *application) startMitigation(why rules.Cause) {
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
 	}
-	ap.SetConditions(mitigatingConditions(why.Message, a))
+	ap.setConditions(mitigatingConditions(why.Message, a))
 }
 
-// MarkNothingSent removes the operation from the record of a request that had no effect.
-func (ap *application) MarkNothingSent() {
+// markNothingSent removes the operation from the record of a request that had no effect.
+func (ap *application) markNothingSent() {
 	switch {
 	case !ap.call.NothingAtBroker:
 	case ap.phase.IsReplacement(): // the next request is the first one
@@ -193,51 +198,31 @@ func (ap *application) revertAfter(message string) {
 	switch {
 	case a.Stopped:
 		recordRebindHandled(s)
-		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
+		ap.setConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	case bindingphase.IsDelivered(s):
-		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))
+		ap.setConditions(stillInjectedConditions("replacing them failed: " + message))
 	default:
-		ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}
 }
-
-// recordConflict records that the broker has another binding under the id.
-func (ap *application) recordConflict() {
-	message := "Bind call failed: " + ap.DescribeOutcome()
-	switch {
-	case !ap.phase.IsReplacement():
-		ap.RecordConflict()
-	case ap.call.NothingAtBroker: // no request on record has made what is there, so that nothing is removed
-		ap.Stop(message)
-		ap.revert("")
-	case ap.call.mayBeFetched():
-		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
-	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
-		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: the outcome of no request in the status is unknown", message, ap.call.ID))
-	default:
-		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	}
-}
-
-// fetchedNext ends the message about a refused request that may have been carried out before.
-const fetchedNext = "; what an earlier request has created is fetched"
 
 // recordBindFailure records an asynchronous creation that has failed, or is past its deadline.
-func (ap *application) recordBindFailure(message string) {
+func (ap *application) recordBindFailure(effect operation.Effect) {
+	message := effect.Message
 	switch s := &ap.status; {
 	case ap.phase.IsReplacement():
 		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case bindingphase.IsBound(s): // an existing binding was requested again
 		ap.phase = bindingphase.Phase{}
-		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
-	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
+		ap.setConditions(ap.Retry(v1beta1.ReasonBindCallFailed, message))
+	case ap.call.MayMitigate() && !ap.call.SeenRunning && effect.Result == operation.Failed: // the operation that has failed may be a later one than the one on record
 		ap.phase = bindingphase.Phase{Task: bindingphase.Binding}
-		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
+		ap.setConditions(ap.RetryUnseen(v1beta1.ReasonBindCallFailed, message))
 	case ap.call.MayMitigate():
 		ap.Attempts().LastTime = times.Timestamp(ap.Now)
 		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
 		ap.phase = bindingphase.Phase{}
-		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
+		ap.setConditions(ap.RetrySlowly(v1beta1.ReasonBindCallFailed, message))
 	}
 }

@@ -21,12 +21,11 @@ func (ap *application) applyFetch() {
 	case ap.Answer.Class == osbresult.Done:
 		ap.recordBound()
 	case ap.Answer.Class == osbresult.Gone && conflict: // nothing
-		a := ap.Attempts()
-		a.Conflict, a.NextTime = false, nil
+		ap.RecordNoConflict()
 	case ap.Answer.Class == osbresult.Rejected && conflict:
 		ap.recordForeignBinding("the broker has something else under the id: " + ap.DescribeOutcome())
 	default:
-		ap.RecordRetry("Fetch", v1beta1.ReasonFetchingBindingFailed)
+		ap.setConditions(ap.RetryRequest("Fetch", v1beta1.ReasonFetchingBindingFailed))
 	}
 }
 
@@ -49,7 +48,7 @@ func (ap *application) recordForeignBinding(message string) {
 	found := ap.Answer.Binding
 	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)
 	if ap.call.Owned && (ap.Attempts().Unknown == 0 || isOthers) {
-		ap.HoldConflict("something else: " + message)
+		ap.setConditions(ap.HoldConflict("something else: " + message))
 		return
 	}
 	if !ap.call.MayMitigate() {

@@ -9,25 +9,50 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
-// predecessors: one operation at a time.
-func (ap *application) RecordRemovalAccepted() {
-	if last := len(ap.status.Predecessors) == 0 || isPredecessor(&ap.status, ap.call.ID); !ap.phase.IsMitigating() || ap.IsDeleting() && last {
-		ap.BeginRemoval()
+// recordRemoval records what the answer to a removal leads to.
+func (ap *application) recordRemoval(effect operation.Effect) {
+	switch effect.Result {
+	case operation.Done:
+		ap.recordRemoved()
+	case operation.Accepted:
+		ap.recordRemovalAccepted()
+	case operation.LeftBehind:
+		ap.recordLeftBehind(effect.Message)
+	case operation.GoneOnce:
+		ap.markForRepetition()
+	case operation.Failed:
+		ap.markForRepetition()
+		ap.setConditions(ap.WithStalled(ap.withRemovalText(effect.Conditions)))
+	default:
+		ap.beginRemovalOfPredecessor()
+		ap.setConditions(ap.withRemovalText(effect.Conditions))
 	}
-	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(names.Removing))
 }
 
-// MarkForRepetition records that the broker does not work on the removal any more.
-func (ap *application) MarkForRepetition() {
+// recordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
+// predecessors: one operation at a time.
+func (ap *application) recordRemovalAccepted() {
+	if last := len(ap.status.Predecessors) == 0 || isPredecessor(&ap.status, ap.call.ID); !ap.phase.IsMitigating() || ap.IsDeleting() && last {
+		ap.beginRemoval()
+	}
+	ap.recordAccepted(ap.phase.Task, ap.withRemovalText(kind.Removal.Running))
+}
+
+// markForRepetition records that the broker does not work on the removal any more, which is requested once more.
+func (ap *application) markForRepetition() {
 	ap.phase.Accepted = false
+	ap.beginRemovalOfPredecessor()
+	if ap.IsDeleting() {
+		ap.beginRemoval()
+	}
 }
 
-// BeginRemoval records the beginning of an unbinding.
-func (ap *application) BeginRemoval() {
+// beginRemoval records the beginning of an unbinding.
+func (ap *application) beginRemoval() {
 	s := &ap.status
 	s.UnbindStatus = v1beta1.UnbindRequired // the original service-catalog may have given it up
 	if ap.phase.IsUnbinding() && s.OperationStartTime != nil {
@@ -37,16 +62,16 @@ func (ap *application) BeginRemoval() {
 	s.OperationStartTime, s.InProgressProperties = times.Timestamp(ap.Now), nil
 }
 
-// ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
-func (ap *application) ContinueRemoval() {
+// beginRemovalOfPredecessor records that the attempts are of the removal of a predecessor: they do not put off a replacement.
+func (ap *application) beginRemovalOfPredecessor() {
 	if !ap.IsDeleting() && isPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
 		ap.phase = bindingphase.Phase{Task: bindingphase.RemovingPredecessor}
 		ap.status.OperationStartTime = times.Timestamp(ap.Now)
 	}
 }
 
-// WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) WithRemovalText(set rules.ConditionSet) rules.ConditionSet {
+// withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (ap *application) withRemovalText(set rules.ConditionSet) rules.ConditionSet {
 	switch s := &ap.status; {
 	case ap.IsDeleting():
 		set.Message += ". " + rules.HowToRelease(ap.b)
@@ -61,15 +86,15 @@ func (ap *application) WithRemovalText(set rules.ConditionSet) rules.ConditionSe
 	return set
 }
 
-// RecordRemoved records that the broker has confirmed the removal of a binding.
-func (ap *application) RecordRemoved() {
+// recordRemoved records that the broker has confirmed the removal of a binding.
+func (ap *application) recordRemoved() {
 	s := &ap.status
 	switch {
 	case isPredecessor(s, ap.call.ID):
 		ap.recordPredecessorRemoved()
 	case ap.IsDeleting():
 		ap.recordGone()
-		ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
+		ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case ap.phase.IsReplacement():
 		a := ap.Attempts()
 		message := "the new binding could not be used, and was removed: " + a.LastError
@@ -82,18 +107,8 @@ func (ap *application) RecordRemoved() {
 	}
 }
 
-// IsMitigation reports whether the request is part of an orphan mitigation.
-func (ap *application) IsMitigation() bool {
-	return ap.phase.IsMitigating() && !ap.IsDeleting() && !isPredecessor(&ap.status, ap.call.ID)
-}
-
-// Location returns where the binding is, or may be.
-func (ap *application) Location() v1beta1.LeftBehind {
-	return v1beta1.LeftBehind{Target: ap.call.Target}
-}
-
-// RecordLeftBehind records that the id is left behind: nothing was sent under the next one. A predecessor stays the binding.
-func (ap *application) RecordLeftBehind(what string) {
+// recordLeftBehind records that the id is left behind: nothing was sent under the next one. A predecessor stays the binding.
+func (ap *application) recordLeftBehind(what string) {
 	a := ap.Attempts()
 	if ap.phase.IsReplacement() {
 		if a.NextTime != nil {
@@ -108,7 +123,7 @@ func (ap *application) RecordLeftBehind(what string) {
 	if a.Stopped {
 		ap.status.ReconciledGeneration = ap.call.Generation
 	}
-	ap.SetConditions(rules.Unremoved(what, "bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	ap.setConditions(rules.Unremoved(what, "bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
 // RuleOfDeletion returns why the broker's binding of an id is deleted. The status is the one before the answer.
@@ -136,7 +151,7 @@ func (ap *application) recordPredecessorRemoved() {
 	ap.phase = bindingphase.Phase{}
 	s.Attempts = rules.RefusalOf(s.Attempts)
 	if rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
-		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
+		ap.setConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	}
 }
 
@@ -165,5 +180,5 @@ func (ap *application) recordMitigated() {
 	if rules.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
 		s.ReconciledGeneration = ap.call.Generation
 	}
-	ap.SetConditions(rules.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	ap.setConditions(rules.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }

@@ -72,19 +72,12 @@ type Request struct {
 	Target v1beta1.ServiceBindingTarget
 	// version and digest of the parameters.
 	parametersVersion, parametersDigest string
-	// Replaces: the binding replaces another one, whose credentials are in the Secret.
-	Replaces bool
 	// PredecessorID is the id of the binding that this one rotates; empty: none.
 	PredecessorID string
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	Properties *v1beta1.ServiceBindingPropertiesState
-	// Repeat: the binding exists, and the request is for its credentials. Recheck: the Secret has them, and the instance was updated since.
-	Repeat, Recheck bool
-}
-
-// mayBeFetched reports whether the request is repeated to make a successor, and an earlier one may have made it already.
-func (r *Request) mayBeFetched() bool {
-	return r.Replaces && !r.Repeat && !r.NothingAtBroker && r.Retrievable
+	// Recheck: the Secret has the credentials, which are requested again since the instance was updated.
+	Recheck bool
 }
 
 // SecretAction is a write of a binding's Secret.

@@ -165,7 +165,6 @@ func (m *RequestMemory) isComplete(b *osbresult.Binding) bool {
 }
 
 func (m *RequestMemory) observeBind(call Request, a Answer) {
-	refused := a.Class == osbresult.Rejected || a.Class == osbresult.Gone || a.Class == osbresult.Conflict || a.Class == osbresult.NeedsAsync
 	switch {
 	case a.Class == osbresult.Done && m.isComplete(a.Binding):
 		m.receive(call.ID, a.Binding)
@@ -173,9 +172,9 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
 		m.receive(call.ID, a.Binding)
-	case a.Class == osbresult.Done, refused && (call.Repeat || call.mayBeFetched()):
+	case a.Class == osbresult.Done, a.IsRefusal() && (call.Repeat || call.MayBeFetched()):
 		m.recovery.failed |= repeat
-	case refused && call.PredecessorID != "":
+	case a.IsRefusal() && call.PredecessorID != "":
 		m.recovery.failed |= rotation
 	}
 }

@@ -210,7 +210,7 @@ func (d *decision) isOverdue() bool {
 // cleanUp adds to the decision what is due for the ids left behind.
 func (d *decision) cleanUp() {
 	left := d.Status.Common()
-	if why := d.AwaitCleanUps(&d.in.Inputs, d.b, left, &names); why != nil {
+	if why := d.AwaitCleanUps(&d.in.Inputs, d.b, left, &kind); why != nil {
 		d.blockRemoval(why)
 	}
 	if len(left.LeftBehind) == 0 || d.Request != nil || d.SecretAction != "" || d.Retained != nil {
@@ -230,7 +230,7 @@ func (d *decision) cleanUp() {
 // ids left behind are due.
 func (d *decision) tooManyLeftBehind() *rules.Blocker {
 	s := d.Status.Common()
-	full := d.in.TooManyLeftBehind(d.b, s, &names)
+	full := d.in.TooManyLeftBehind(d.b, s, &kind)
 	if full == nil || catalog.IsRetained(d.b) {
 		return nil
 	}

@@ -146,7 +146,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired
 	s.Binding = secretOf(b)
 	s.ObservedGeneration, s.ReconciledGeneration, s.Attempts = b.Generation, b.Generation, nil
-	ap.SetConditions(injectedConditions(ap.b))
+	ap.setConditions(injectedConditions(ap.b))
 	return ap.encoded()
 }
 
@@ -157,6 +157,6 @@ func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if occupied {
 		ap.status.ReconciledGeneration, ap.status.Binding = 0, nil
 	}
-	ap.SetConditions(unwrittenConditions(why, bindingphase.IsDelivered(&ap.status)))
+	ap.setConditions(unwrittenConditions(why, bindingphase.IsDelivered(&ap.status)))
 	return ap.encoded()
 }

@@ -10,18 +10,36 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // Answer is the broker's answer to a request about an instance.
 type Answer = operation.Answer
 
-var names = operation.Names{
+var kind = operation.Kind{
 	Resource: "serviceinstance", Noun: "instance",
-	Remove: "Deprovision", RemoveFailed: v1beta1.ReasonDeprovisionCallFailed,
-	Removing:          rules.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"},
+	Removal: operation.Change{Name: "Deprovision", Failed: v1beta1.ReasonDeprovisionCallFailed,
+		Running: rules.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}},
 	WhileRemovalWaits: v1beta1.ConditionFalse, HowToRetry: "change the spec, or increase spec.updateRequests,",
 	HowToLeaveOut: "leave it out, and set the annotation " + v1beta1.SchemaPolicyAnnotation + " to " + v1beta1.SchemaPolicyWarn + " on this object or its plan",
+	Renew:         renew,
+}
+
+var (
+	provision = operation.Change{Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed, Creates: true,
+		Running: rules.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"}}
+	update = operation.Change{Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
+		Running: rules.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"}}
+)
+
+// renew keeps of attempts at another spec what their requests may have left at the broker.
+func renew(a *v1beta1.Attempts) {
+	*a = v1beta1.Attempts{
+		Backoff:        v1beta1.Backoff{NextTime: a.NextTime},
+		Outcome:        v1beta1.Outcome{Stopped: a.Stopped, Unknown: a.Unknown, Conflict: a.Conflict},
+		CandidatePlans: a.CandidatePlans,
+	}
 }
 
 // application is the application of an answer to a status.
@@ -34,30 +52,48 @@ type application struct {
 	call   Request
 }
 
+func newApplication(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) *application {
+	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
+	s := &ap.status
+	ap.Application = operation.Application{Kind: &kind, Change: &provision, Object: si, Common: s.Common(), Call: &ap.call.Request, Answer: a, Now: now, ConflictHeld: isConflictHeld(s)}
+	switch {
+	case call.IsRemoval():
+		ap.Change = &kind.Removal
+	case call.Operation == rules.Update, ap.phase == UpdateAccepted:
+		ap.Change = &update
+	}
+	if call.Operation == rules.Poll || ap.isMitigation() {
+		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
+	}
+	if ap.isMitigation() {
+		ap.Mitigated, ap.KeepsLastError = ap.location(), true
+		return ap
+	}
+	sent := rules.NonNil(cmp.Or(call.Properties, s.InProgressProperties))
+	ap.Attempted = &v1beta1.AttemptedSpec{Generation: ap.call.Generation, ParametersVersion: sent.ParametersVersion, ParametersDigest: sent.ParametersDigest}
+	return ap
+}
+
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) v1beta1.ServiceInstanceStatus {
 	if call.CleanUp {
 		after := *status.DeepCopy()
-		operation.ApplyCleanUp(si, after.Common(), &names, &call.Request, a, now)
+		operation.ApplyCleanUp(si, after.Common(), &kind, &call.Request, a, now)
 		return after
 	}
-	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
-	ap.Application = operation.Application{Kind: ap, Names: &names, Object: si, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
-	if call.Operation == rules.Poll || ap.IsMitigation() {
-		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
-	}
+	ap := newApplication(si, status, call, a, now)
 	ap.status.ObservedGeneration = ap.call.Generation
 	ap.ForgetFormerRemoval()
 	switch call.Operation {
-	case rules.Provision:
-		ap.ApplyChange()
 	case rules.Update:
-		ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
-		ap.ApplyChange()
-	case rules.Deprovision:
-		ap.ApplyRemoval()
-	case rules.Poll:
-		ap.ApplyPoll()
+		ap.status.Unusable = ap.status.Unusable || a.InstanceUnusable
+		if call.OutcomeUnknown && a.Class != osbresult.Done { // until an update has succeeded
+			attempts := ap.Attempts()
+			attempts.Unknown = max(attempts.Unknown, 1)
+		}
+		ap.recordEffect(ap.Record())
+	case rules.Provision, rules.Deprovision, rules.Poll:
+		ap.recordEffect(ap.Record())
 	case rules.Inspect:
 		ap.applyInspection()
 	case rules.Bind, rules.Unbind, rules.Fetch:
@@ -67,9 +103,23 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 	return ap.status
 }
 
-// IsMitigation reports whether the request is part of an orphan mitigation.
-func (ap *application) IsMitigation() bool {
-	return (ap.call.Operation == rules.Deprovision || ap.call.Removal) && !ap.IsDeleting()
+// isMitigation reports whether the request is part of an orphan mitigation.
+func (ap *application) isMitigation() bool { return ap.call.IsRemoval() && !ap.IsDeleting() }
+
+// recordEffect records what an answer leads to.
+func (ap *application) recordEffect(effect operation.Effect) {
+	switch {
+	case effect.Result == operation.Running:
+		ap.setConditions(ap.withRemovalText(effect.Conditions))
+	case effect.Result == operation.Unanswered:
+		ap.recordUnanswered(effect)
+	case ap.call.IsRemoval():
+		ap.recordRemoval(effect)
+	case ap.Change == &update:
+		ap.recordUpdate(effect)
+	default:
+		ap.recordProvision(effect)
+	}
 }
 
 // recordSuccess records that the broker has what was requested.
@@ -84,7 +134,7 @@ func (ap *application) recordSuccess(reason, message string) {
 	s.ReconciledGeneration = ap.call.Generation
 	s.Attempts, s.Unusable, s.RefusedUpdate = nil, false, ""
 	ap.recordDashboard()
-	ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
+	ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
 }
 
 func (ap *application) recordDashboard() {
@@ -102,41 +152,7 @@ func (ap *application) recordAccepted(set rules.ConditionSet) {
 	ap.RecordAccepted()
 	ap.recordDashboard()
 	set.Ready = v1beta1.ConditionFalse
-	ap.SetConditions(set)
-}
-
-// IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
-func (ap *application) IsConflictHeld() bool { return isConflictHeld(&ap.status) }
-
-// IsSlow reports whether requests are retried slowly.
-func (ap *application) IsSlow() bool { return rules.IsSlow(ap.status.Attempts) }
-
-// KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
-func (ap *application) KeepsLastError() bool { return ap.IsMitigation() }
-
-// Attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
-func (ap *application) Attempts() *v1beta1.Attempts {
-	if ap.status.Attempts == nil {
-		ap.status.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: ap.call.Generation}}
-	}
-	a := ap.status.Attempts
-	if ap.IsMitigation() {
-		return a
-	}
-	if a.Generation != ap.call.Generation { // the recorded ones are of another spec
-		*a = v1beta1.Attempts{
-			AttemptedSpec:  v1beta1.AttemptedSpec{Generation: ap.call.Generation},
-			Backoff:        v1beta1.Backoff{NextTime: a.NextTime},
-			Outcome:        v1beta1.Outcome{Stopped: a.Stopped, Unknown: a.Unknown, Conflict: a.Conflict},
-			CandidatePlans: a.CandidatePlans,
-		}
-	}
-	sent := rules.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties))
-	a.ParametersVersion, a.ParametersDigest = sent.ParametersVersion, sent.ParametersDigest
-	if ap.call.OutcomeUnknown { // until an update has succeeded
-		a.Unknown = max(a.Unknown, 1)
-	}
-	return a
+	ap.setConditions(set)
 }
 
 // tryAgain says how a person repeats a request that was refused.
@@ -150,10 +166,10 @@ func (ap *application) stopRetrying(reason, failed, message string) {
 		message += tryAgain
 	}
 	ap.Stop(message)
-	ap.SetConditions(rules.Terminal(reason, failed, message))
+	ap.setConditions(rules.Terminal(reason, failed, message))
 }
 
-// SetConditions sets the conditions.
-func (ap *application) SetConditions(set rules.ConditionSet) {
+// setConditions sets the conditions.
+func (ap *application) setConditions(set rules.ConditionSet) {
 	SetConditions(&ap.status, set, ap.Now)
 }

@@ -21,17 +21,17 @@ func (ap *application) applyInspection() {
 	why := rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has a resource with other properties under the id, from an earlier version of the spec"}
 	switch class := ap.Answer.Class; {
 	case class == osbresult.Gone && !isLeftover: // nothing
-		a.Conflict, a.NextTime = false, nil
+		ap.RecordNoConflict()
 	case class == osbresult.Done && found != nil && ap.isRequested(found.PlanID):
 		ap.adoptExisting(found)
 	case class == osbresult.Done && found != nil:
-		ap.HoldConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID))
+		ap.setConditions(ap.HoldConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID)))
 		ap.status.InProgressProperties = rules.WithPlanID(*ap.call.Properties, found.PlanID) // a removal names this plan
 	case class == osbresult.Done && ap.Answer.State == osbresult.InProgress, class == osbresult.Retry, ap.Answer.Misconfigured(), class == osbresult.Concurrency, class == osbresult.NeedsCatalog,
 		ap.call.Retrievable && class != osbresult.Done && class != osbresult.Gone: // a refusal to fetch it proves nothing
-		ap.RecordRetry("Provision", v1beta1.ReasonConflict)
+		ap.setConditions(ap.RetryRequest(provision.Name, v1beta1.ReasonConflict))
 	case !isLeftover, class == osbresult.Done && ap.Answer.State == osbresult.Succeeded:
-		ap.HoldConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.Answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.Answer.State), ap.DescribeOutcome())))
+		ap.setConditions(ap.HoldConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.Answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.Answer.State), ap.DescribeOutcome()))))
 	default:
 		a.Conflict = false
 		ap.startMitigation(why)
@@ -60,5 +60,5 @@ func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	}
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent
-	ap.SetConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier version of the spec, which is being updated"})
+	ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier version of the spec, which is being updated"})
 }

@@ -12,20 +12,29 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Change returns the operation of the request, or the one that is polled.
-func (ap *application) Change() operation.Change {
-	if ap.call.Operation == rules.Update || ap.phase == UpdateAccepted {
-		return ap.update()
-	}
-	return ap.provision()
-}
-
-func (ap *application) provision() operation.Change {
-	return operation.Change{
-		Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed,
-		Running: rules.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"},
-		Done:    ap.recordProvisionDone, Accepted: ap.recordProvisionAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.RecordConflict,
-		Succeeded: ap.recordProvisioned, OperationFailed: ap.recordProvisionFailure, Overdue: ap.endProvisioning,
+// recordProvision records what the answer to a provisioning leads to.
+func (ap *application) recordProvision(effect operation.Effect) {
+	switch effect.Result {
+	case operation.Done:
+		ap.recordProvisionDone()
+	case operation.Succeeded:
+		ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, ap.provisionedMessage())
+	case operation.Accepted:
+		ap.status.OwnershipUnknown = !ap.call.Owned
+		ap.recordAccepted(provision.Running)
+	case operation.Failed:
+		ap.recordProvisionFailure(effect.Message)
+	case operation.Overdue:
+		ap.endProvisioning(effect.Message)
+	case operation.Refused:
+		ap.recordRejected(effect.Message)
+	case operation.NoEffect:
+		if ap.call.NothingAtBroker {
+			ap.phase = NotCreated
+		}
+		ap.setConditions(effect.Conditions)
+	default:
+		ap.setConditions(effect.Conditions)
 	}
 }
 
@@ -58,21 +67,11 @@ func (ap *application) provisionedMessage() string {
 	return message
 }
 
-// recordProvisioned records that an asynchronous provisioning has succeeded.
-func (ap *application) recordProvisioned() {
-	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, ap.provisionedMessage())
-}
-
-func (ap *application) recordProvisionAccepted() {
-	ap.status.OwnershipUnknown = !ap.call.Owned
-	ap.recordAccepted(ap.provision().Running)
-}
-
 // recordProvisionFailure records an asynchronous provisioning that has failed.
 func (ap *application) recordProvisionFailure(message string) {
 	if !ap.call.SeenRunning && ap.call.MayMitigate() { // the operation that has failed may be a later one than the one on record
 		ap.phase = Provisioning
-		ap.RecordUnseenFailure(v1beta1.ReasonProvisionCallFailed, message)
+		ap.setConditions(ap.RetryUnseen(v1beta1.ReasonProvisionCallFailed, message))
 		return
 	}
 	ap.endProvisioning(message)
@@ -82,7 +81,7 @@ func (ap *application) recordProvisionFailure(message string) {
 func (ap *application) endProvisioning(message string) {
 	ap.phase = Provisioning
 	if !ap.call.MayMitigate() {
-		ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
+		ap.setConditions(ap.RetrySlowly(v1beta1.ReasonProvisionCallFailed, message))
 		return
 	}
 	ap.Attempts().LastTime = times.Timestamp(ap.Now)
@@ -94,15 +93,8 @@ func (ap *application) recordRejected(message string) {
 	ap.stopRetrying(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	if ap.call.NothingAtBroker {
 		ap.phase = NotCreated
-	} else if !ap.IsConflictHeld() {
+	} else if !ap.ConflictHeld {
 		ap.startMitigationIfOwned(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
-	}
-}
-
-// MarkNothingSent removes the operation from the record of a request that had no effect.
-func (ap *application) MarkNothingSent() {
-	if ap.call.NothingAtBroker {
-		ap.phase = NotCreated
 	}
 }
 
@@ -121,5 +113,5 @@ func (ap *application) startMitigation(why rules.Cause) {
 	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
 	}
-	ap.SetConditions(rules.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, rules.MitigationPrefix+": "+why.Message, a, &why))
+	ap.setConditions(rules.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, rules.MitigationPrefix+": "+why.Message, a, &why))
 }

@@ -12,37 +12,28 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-func (ap *application) update() operation.Change {
-	return operation.Change{
-		Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
-		Running:    rules.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"},
-		CountsEach: true,
-		Done:       ap.recordUpdated, Accepted: ap.recordUpdateAccepted, Refused: ap.recordUpdateFailure, NoEffect: ap.recordNotUpdated,
-		Succeeded: ap.recordUpdated, OperationFailed: ap.recordUpdateFailure, Overdue: ap.recordUpdateOverdue,
+// recordUpdate records what the answer to an update leads to.
+func (ap *application) recordUpdate(effect operation.Effect) {
+	switch effect.Result {
+	case operation.Done, operation.Succeeded:
+		ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
+	case operation.Accepted:
+		ap.Attempts()
+		ap.recordAccepted(update.Running)
+	case operation.Failed, operation.Refused:
+		ap.recordUpdateFailure(effect.Message)
+	case operation.Overdue: // the broker may still carry it out
+		ap.phase = Updating
+		ap.setConditions(ap.RetrySlowly(v1beta1.ReasonUpdateInstanceCallFailed, effect.Message))
+		ap.status.Attempts.Unknown = max(ap.status.Attempts.Unknown, 1)
+	case operation.NoEffect:
+		if !ap.call.OutcomeUnknown && !ap.Answer.BrokerFailed() { // otherwise an earlier one may have had one
+			ap.phase = Provisioned
+		}
+		ap.setConditions(effect.Conditions)
+	default:
+		ap.setConditions(effect.Conditions)
 	}
-}
-
-func (ap *application) recordUpdated() {
-	ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
-}
-
-func (ap *application) recordUpdateAccepted() {
-	ap.Attempts()
-	ap.recordAccepted(ap.update().Running)
-}
-
-// recordNotUpdated records a request that had no effect, unless an earlier one may have had one.
-func (ap *application) recordNotUpdated() {
-	if !ap.call.OutcomeUnknown && !ap.Answer.BrokerFailed() {
-		ap.phase = Provisioned
-	}
-}
-
-// recordUpdateOverdue ends an update that is still in progress after its deadline. The broker may still carry it out.
-func (ap *application) recordUpdateOverdue(message string) {
-	ap.phase = Updating
-	ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
-	ap.status.Attempts.Unknown = max(ap.status.Attempts.Unknown, 1)
 }
 
 // recordUpdateFailure records an update that was refused or has failed: the broker has the properties from before.
@@ -60,7 +51,7 @@ func (ap *application) recordUpdateFailure(message string) {
 		}
 		ap.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
 	} else {
-		ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
+		ap.setConditions(ap.RetrySlowly(v1beta1.ReasonUpdateInstanceCallFailed, message))
 	}
 	if a := ap.Attempts(); a.Unknown > 0 { // an earlier request may have been carried out
 		rules.AddPlan(&a.CandidatePlans, rules.PlanID(rules.NonNil(ap.status.InProgressProperties)))

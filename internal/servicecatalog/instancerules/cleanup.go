@@ -11,7 +11,7 @@ import (
 // cleanUp adds to the decision what is due for the ids left behind.
 func (d *decision) cleanUp() {
 	left := d.Status.Common()
-	if why := d.AwaitCleanUps(&d.in.Inputs, d.si, left, &names); why != nil {
+	if why := d.AwaitCleanUps(&d.in.Inputs, d.si, left, &kind); why != nil {
 		d.blockRemoval(why)
 	}
 	if len(left.LeftBehind) == 0 || d.Request != nil {

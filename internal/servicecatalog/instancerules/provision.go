@@ -24,7 +24,7 @@ func (d *decision) provision() {
 		d.block(why)
 		return
 	}
-	if full := d.in.TooManyLeftBehind(d.si, d.Status.Common(), &names); full != nil && d.phase.hasNothingAtBroker() && !catalog.IsRetained(d.si) {
+	if full := d.in.TooManyLeftBehind(d.si, d.Status.Common(), &kind); full != nil && d.phase.hasNothingAtBroker() && !catalog.IsRetained(d.si) {
 		d.block(full)
 		return
 	}

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package operation has what operations on instances and on bindings have in common: what a request is, what is recorded of a request that
-// failed, and what polls of an operation lead to. A Kind has what differs.
+// failed, and what an answer leads to, as an Effect. A Kind has the words that differ.
 package operation
 
 import (
@@ -41,6 +41,8 @@ type Request struct {
 	Address string
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
 	SeenRunning bool
+	// Repeat: the resource exists, and the request is for what the broker has of it. Replaces: the resource is the successor of one in use.
+	Repeat, Replaces bool
 	// Retrievable: the resource can be fetched.
 	Retrievable bool
 	// Required are the names of parameters that are sent because the plan's schema requires them.
@@ -51,6 +53,16 @@ type Request struct {
 
 // MayMitigate reports whether a failed request is followed by an orphan mitigation.
 func (r *Request) MayMitigate() bool { return r.Owned && !r.Retained }
+
+// MayBeFetched reports whether the request is repeated to make a successor, and an earlier one may have made it already.
+func (r *Request) MayBeFetched() bool {
+	return r.Replaces && !r.Repeat && !r.NothingAtBroker && r.Retrievable
+}
+
+// MakePoll makes the request a poll of an operation, which the broker has named.
+func (r *Request) MakePoll(removal bool, operation string) {
+	r.Operation, r.Removal, r.LastOperation = rules.Poll, removal, operation
+}
 
 // Answer is the broker's answer to a request.
 type Answer struct {
@@ -71,13 +83,24 @@ type Answer struct {
 
 // Application is the application of an answer to the status of an object.
 type Application struct {
-	Kind   Kind
-	Names  *Names
+	Kind *Kind
+	// Change is the operation of the request, or the one that is polled.
+	Change *Change
 	Object metav1.Object
 	Common *v1beta1.OperationStatus
 	Call   *Request
 	Answer Answer
 	Now    time.Time
+	// Attempted is the spec that the request counts for; nil: the attempts stay those of the failure that is mitigated.
+	Attempted *v1beta1.AttemptedSpec
+	// ConflictHeld: the broker has something under the id that the record does not show to be left over from this object.
+	ConflictHeld bool
+	// KeepsLastError: the message of the attempts stays that of a refusal, or of the failure that is mitigated.
+	KeepsLastError bool
+	// Exists: the broker has confirmed the resource. Its removals do not count as failures then.
+	Exists bool
+	// Mitigated is where the resource is that an orphan mitigation removes: the broker, and the plans; nil: the request is not part of one.
+	Mitigated *v1beta1.LeftBehind
 }
 
 // IsDeleting reports whether the object is being deleted.
@@ -87,6 +110,22 @@ func (ap *Application) IsDeleting() bool { return !ap.Object.GetDeletionTimestam
 // without one the operation may have ended in time (R11).
 func (ap *Application) IsOverdue() bool {
 	return ap.Call.MaxDuration > 0 && rules.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
+}
+
+// Attempts returns the attempts that the request counts for, and creates them if there are none.
+func (ap *Application) Attempts() *v1beta1.Attempts {
+	if ap.Common.Attempts == nil {
+		ap.Common.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: ap.Call.Generation}}
+	}
+	a := ap.Common.Attempts
+	if ap.Attempted == nil {
+		return a
+	}
+	if a.Generation != ap.Attempted.Generation { // the recorded ones are of another spec, or of before the deletion
+		ap.Kind.Renew(a)
+	}
+	a.AttemptedSpec = *ap.Attempted
+	return a
 }
 
 // UseNextID makes the next id that of the object: a late removal under the former one, by a former leader, may still arrive (R2).
@@ -102,7 +141,11 @@ func (ap *Application) WithNextAttempt(message string) string {
 
 // WithStalled adds Stalled where requests are retried slowly.
 func (ap *Application) WithStalled(set rules.ConditionSet) rules.ConditionSet {
-	if !ap.Kind.IsSlow() {
+	a := ap.Common.Attempts
+	if a != nil && ap.Exists {
+		a = &v1beta1.Attempts{Backoff: a.Backoff}
+	}
+	if !rules.IsSlow(a) {
 		return set
 	}
 	return set.WithStalled(set.Reason)
@@ -116,51 +159,57 @@ func (ap *Application) RecordAccepted() {
 	rules.RecordAnswer(ap.Common.Attempts)
 }
 
-// RecordRetry records a failed request that is repeated.
-func (ap *Application) RecordRetry(what, reason string) {
-	ap.RecordRetryMessage(reason, callFailed(what, ap.DescribeOutcome()))
-}
-
 // callFailed returns the message of a request or an operation that has failed.
-func callFailed(what, words string) string { return what + " call failed: " + words }
+func (ap *Application) callFailed(words string) string { return callFailed(ap.Change.Name, words) }
 
-// RecordRetryMessage records a request that is repeated, with a message about this attempt.
-func (ap *Application) RecordRetryMessage(reason, message string) {
+func callFailed(name, words string) string { return name + " call failed: " + words }
+
+// Retry records a request that is repeated, and returns the conditions with a message about this attempt.
+func (ap *Application) Retry(reason, message string) rules.ConditionSet {
 	ap.ScheduleRetry(message)
-	ap.Kind.SetConditions(ap.WithStalled(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.WithNextAttempt(message)}))
+	return ap.WithStalled(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.WithNextAttempt(message)})
 }
 
-// RecordSlowRetry records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
-func (ap *Application) RecordSlowRetry(reason, message string) {
-	a := ap.Kind.Attempts()
+// RetryRequest does the same for a failed request of a name.
+func (ap *Application) RetryRequest(name, reason string) rules.ConditionSet {
+	return ap.Retry(reason, callFailed(name, ap.DescribeOutcome()))
+}
+
+// RetrySlowly records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
+func (ap *Application) RetrySlowly(reason, message string) rules.ConditionSet {
+	a := ap.Attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
 	ap.Answer.Class = osbresult.Misconfigured
-	ap.RecordRetryMessage(reason, message)
+	return ap.Retry(reason, message)
 }
 
-// RecordUnseenFailure records that an operation has failed that may be a later one than the one on record, as after a restore from a backup.
+// RetryUnseen records that an operation has failed that may be a later one than the one on record, as after a restore from a backup.
 // What the broker has is fetched, or else the repeated request shows whether the resource is there.
-func (ap *Application) RecordUnseenFailure(reason, message string) {
-	a := ap.Kind.Attempts()
+func (ap *Application) RetryUnseen(reason, message string) rules.ConditionSet {
+	a := ap.Attempts()
 	if a.Conflict = true; ap.Call.Retrievable {
 		a.Unknown++
 	}
-	ap.RecordRetryMessage(reason, message)
+	return ap.Retry(reason, message)
+}
+
+// RetryByFetch records a refused request for a successor that an earlier one may have made: it is fetched next.
+func (ap *Application) RetryByFetch(message string) rules.ConditionSet {
+	return ap.Retry(ap.Change.Failed, message+"; what an earlier request has created is fetched")
 }
 
 // ScheduleRetry records a failed attempt, its message, and when the next one is due.
 func (ap *Application) ScheduleRetry(message string) {
-	a := ap.Kind.Attempts()
-	if !ap.Kind.KeepsLastError() {
+	a := ap.Attempts()
+	if !ap.KeepsLastError {
 		a.LastError = message
 	}
-	taken := ap.Answer.Class == osbresult.Conflict && !ap.Call.Owned // otherwise the id is ours, and the conflict is inspected
-	rules.RecordFailure(&a.Backoff, ap.Object.GetUID(), rules.Failure{Misconfigured: taken || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
+	rules.RecordFailure(&a.Backoff, ap.Object.GetUID(), rules.Failure{Misconfigured: ap.isTaken() || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
 		Probed: ap.Answer.Probed != "", RetryAfter: ap.Answer.RetryAfter}, ap.Now)
 }
 
 // Stop ends the attempts until something changes.
 func (ap *Application) Stop(message string) {
-	a := ap.Kind.Attempts()
+	a := ap.Attempts()
 	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, times.Timestamp(ap.Now), message
 }

@@ -4,31 +4,67 @@
 package operation
 
 import (
+	"fmt"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// RecordConflict records that the broker has something else under the id of a request to create the resource.
-func (ap *Application) RecordConflict() {
-	a, change := ap.Kind.Attempts(), ap.Kind.Change()
-	switch {
-	case !ap.Call.Owned:
-		ap.Kind.MarkNothingSent()
-		ap.RecordRetryMessage(v1beta1.ReasonConflict, rules.SuppliedConflict("service "+ap.Names.Noun, ap.Call.ID, ap.DescribeOutcome()))
-	default:
-		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() { // one of the requests on record may have been carried out
-			a.Unknown++
-		}
-		if a.Conflict = true; a.Unknown == 0 && !ap.Call.Retrievable {
-			ap.HoldConflict("another " + ap.Names.Noun + ", which cannot be fetched: " + ap.DescribeOutcome())
-			return
-		}
-		ap.RecordRetry(change.Name, v1beta1.ReasonConflict)
+// A 409 says that the broker has something else under the id of a request to create the resource. Only this file says what that means.
+
+// recordConflict records a 409.
+func (ap *Application) recordConflict() Effect {
+	if ap.Call.Replaces {
+		return ap.recordConflictOfSuccessor()
 	}
+	if ap.isTaken() {
+		return Effect{Result: NoEffect, Conditions: ap.Retry(v1beta1.ReasonConflict, rules.SuppliedConflict("service "+ap.Kind.Noun, ap.Call.ID, ap.DescribeOutcome()))}
+	}
+	a := ap.Attempts()
+	if !ap.Call.NothingAtBroker && !ap.ConflictHeld { // one of the requests on record may have been carried out
+		a.Unknown++
+	}
+	a.Conflict = true // it is inspected next
+	if a.Unknown == 0 && !ap.Call.Retrievable {
+		return Effect{Result: Repeated, Conditions: ap.HoldConflict("another " + ap.Kind.Noun + ", which cannot be fetched: " + ap.DescribeOutcome())}
+	}
+	return Effect{Result: Repeated, Conditions: ap.RetryRequest(ap.Change.Name, v1beta1.ReasonConflict)}
+}
+
+// recordConflictOfSuccessor records a 409 to a request for the successor of a resource that is in use.
+func (ap *Application) recordConflictOfSuccessor() Effect {
+	message := ap.callFailed(ap.DescribeOutcome())
+	switch {
+	case ap.Call.NothingAtBroker: // no request on record has made what is there, so that nothing is removed
+		ap.Stop(message)
+		return Effect{Result: Kept}
+	case ap.Call.MayBeFetched():
+		return Effect{Result: Repeated, Conditions: ap.RetryByFetch(message)}
+	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
+		return Effect{Result: Kept, Message: fmt.Sprintf("%s; the broker has a %s under the id %q, which is retained: the outcome of no request in the status is unknown", message, ap.Kind.Noun, ap.Call.ID)}
+	}
+	return Effect{Result: LeftOver, Message: message}
+}
+
+// isTaken reports whether the id was supplied, and the broker has something else under it. Otherwise the id is the object's own.
+func (ap *Application) isTaken() bool {
+	return ap.Answer.Class == osbresult.Conflict && !ap.Call.Owned
+}
+
+// IsRefusal reports whether the broker refuses a request as it is.
+func (a Answer) IsRefusal() bool {
+	return a.Class == osbresult.Rejected || a.Class == osbresult.Conflict || a.Class == osbresult.Gone || a.Class == osbresult.NeedsAsync
 }
 
 // HoldConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
-func (ap *Application) HoldConflict(what string) {
-	ap.Kind.Attempts().Unknown = 0 // no request on record has created it
-	ap.RecordSlowRetry(v1beta1.ReasonConflict, rules.Conflict(ap.Names.Resource, ap.Object, ap.Call.ID, what))
+func (ap *Application) HoldConflict(what string) rules.ConditionSet {
+	ap.Attempts().Unknown = 0 // no request on record has created it
+	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
+}
+
+// RecordNoConflict records that the broker has nothing under the id after all.
+func (ap *Application) RecordNoConflict() {
+	a := ap.Attempts()
+	a.Conflict, a.NextTime = false, nil
 }

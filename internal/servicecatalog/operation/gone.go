@@ -146,24 +146,19 @@ func (r *Request) IsDeletedBy(a Answer) bool {
 	return false
 }
 
-// recordGone records an answer 410 to a deletion, or to a poll of it.
-func (ap *Application) recordGone() {
+// gone records an answer 410 to a deletion, or to a poll of it.
+func (ap *Application) gone() Effect {
 	if ap.Call.ConfirmsGone {
-		ap.recordRemoved()
-		return
+		return ap.removed()
 	}
 	recordGoneOnce(ap.Common, ap.Call.ID, ap.Now)
-	ap.Kind.MarkForRepetition()
-	ap.Kind.ContinueRemoval()
-	if ap.IsDeleting() {
-		ap.Kind.BeginRemoval()
-	}
+	return Effect{Result: GoneOnce}
 }
 
-// recordRemoved records that the broker has confirmed the deletion.
-func (ap *Application) recordRemoved() {
+// removed records that the broker has confirmed the deletion.
+func (ap *Application) removed() Effect {
 	ap.forgetGone()
-	ap.Kind.RecordRemoved()
+	return Effect{Result: Done}
 }
 
 // ForgetFormerRemoval drops a first 410 about a resource that is not being deleted any more.

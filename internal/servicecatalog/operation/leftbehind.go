@@ -29,36 +29,34 @@ const (
 	cleanUpPoll = time.Minute
 )
 
-// leaveBehind leaves the id of a failed orphan mitigation behind, and reports whether it does: once it has failed for an hour. What may be there
-// is removed later, and the next attempt has another id.
-func (ap *Application) leaveBehind(message string) bool {
-	if !ap.Kind.IsMitigation() {
-		return false
+// leaveBehind leaves the id of a failed orphan mitigation behind once it has failed for an hour, and says so; empty: it does not. What may be
+// there is removed later, and the next attempt has another id.
+func (ap *Application) leaveBehind(message string) (said string) {
+	if ap.Mitigated == nil {
+		return ""
 	}
-	a := ap.Kind.Attempts()
+	a := ap.Attempts()
 	if a.UnremovedSince == nil || a.UnremovedSince.After(ap.Now) { // the clock was ahead then (R11)
 		a.UnremovedSince = times.Timestamp(ap.Now)
 	}
 	if ap.Now.Before(a.UnremovedSince.Add(maxMitigation)) {
-		return false
+		return ""
 	}
-	l := ap.Kind.Location()
+	l := *ap.Mitigated
 	l.ID, l.UID, l.Generation, l.Attempts, l.LastError = ap.Call.ID, ap.Object.GetUID(), ap.Object.GetGeneration(), 1, message
 	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *times.Timestamp(ap.Now), ap.Common.BrokerAddress
 	ap.Common.LeftBehind = append(ap.Common.LeftBehind, l)
 	ap.Common.LeftBehind = slices.Delete(ap.Common.LeftBehind, 0, max(0, len(ap.Common.LeftBehind)-maxRecordedLeft))
-	said := a.LastError
-	rules.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
-	what := fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is retried later: %s", l.ID, rules.Uncapitalize(message))
-	if said != "" {
-		what = said + ". " + what
+	said = fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is retried later: %s", l.ID, rules.Uncapitalize(message))
+	if a.LastError != "" {
+		said = a.LastError + ". " + said
 	}
-	ap.Kind.RecordLeftBehind(what)
-	return true
+	rules.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
+	return said
 }
 
 // ApplyCleanUp applies the answer to a request about an id left behind, which changes nothing else of the status.
-func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, call *Request, a Answer, now time.Time) {
+func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, kind *Kind, call *Request, a Answer, now time.Time) {
 	i := slices.IndexFunc(s.LeftBehind, func(l v1beta1.LeftBehind) bool { return l.ID == call.ID })
 	if i < 0 || a.Class == osbresult.NeedsAsync { // repeated at once, with accepts_incomplete
 		return
@@ -76,7 +74,7 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 	case call.IsDeletedBy(a):
 		s.LeftBehind = slices.Delete(s.LeftBehind, i, i+1)
 	case call.Operation == rules.Poll:
-		applyCleanUpPoll(l, names, a)
+		applyCleanUpPoll(l, kind, a)
 	default:
 		if l.Generation != o.GetGeneration() {
 			l.Attempts = 0
@@ -85,16 +83,16 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 		l.Generation, l.LastTime = o.GetGeneration(), *times.Timestamp(now)
 		l.AsyncOpInProgress, l.LastOperation, l.LastError = a.Class == osbresult.Accepted, a.Operation, ""
 		if !l.AsyncOpInProgress {
-			l.LastOperation, l.LastError = "", callFailed(names.Remove, rules.DescribeOutcome(a.Outcome))
+			l.LastOperation, l.LastError = "", callFailed(kind.Removal.Name, rules.DescribeOutcome(a.Outcome))
 		}
 	}
 }
 
 // applyCleanUpPoll applies the answer to the poll of a removal that goes on, or has failed.
-func applyCleanUpPoll(l *v1beta1.LeftBehind, names *Names, a Answer) {
+func applyCleanUpPoll(l *v1beta1.LeftBehind, kind *Kind, a Answer) {
 	switch {
 	case a.Class == osbresult.Done && a.State == osbresult.Failed:
-		l.LastError = callFailed(names.Remove, a.OperationDescription)
+		l.LastError = callFailed(kind.Removal.Name, a.OperationDescription)
 	case a.NotFound():
 		l.LastError = "the broker does not know the operation: " + rules.DescribeOutcome(a.Outcome)
 	default:
@@ -105,7 +103,7 @@ func applyCleanUpPoll(l *v1beta1.LeftBehind, names *Names, a Answer) {
 
 // AwaitCleanUps has the release of an object wait for the removal of what it has left behind, and returns what it waits for; nil: nothing. What
 // another object has as well, or the deletion policy retains, stays at the broker.
-func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus, names *Names) *rules.Blocker {
+func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus, kind *Kind) *rules.Blocker {
 	if d.Release == nil || len(s.LeftBehind) == 0 {
 		return nil
 	}
@@ -113,7 +111,7 @@ func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.Operati
 		d.Release = d.Release.AlsoLeft(rules.LeftBehindIDs(s))
 		return nil
 	}
-	why, left := in.releaseBlocker(o, s, names)
+	why, left := in.releaseBlocker(o, s, kind)
 	if why == nil {
 		d.Release = d.Release.AlsoLeft(left)
 		return nil
@@ -252,7 +250,7 @@ func RenewCleanUps(s *v1beta1.OperationStatus) {
 
 // releaseBlocker returns what keeps an object that is being deleted from being released: what may be left at the broker under ids left behind.
 // nil: nothing does, and left are the ids that stay there, as another object has them.
-func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, names *Names) (why *rules.Blocker, left []string) {
+func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, kind *Kind) (why *rules.Blocker, left []string) {
 	var ids []string
 	var said string
 	isTried := true
@@ -277,9 +275,9 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 	}
 	message := fmt.Sprintf("failed requests may have left something at the broker under former ids, which is removed first: %s%s", rules.Enumerate(ids), said)
 	if !isTried {
-		return rules.InProgress(names.RemoveFailed, message), nil
+		return rules.InProgress(kind.Removal.Failed, message), nil
 	}
-	return rules.BlockedBy(names.RemoveFailed, message+" (the next attempt is at "+times.Format(next)+")"), nil
+	return rules.BlockedBy(kind.Removal.Failed, message+" (the next attempt is at "+times.Format(next)+")"), nil
 }
 
 // ownLeftBehind returns the ids that the object itself has left behind, and not the one that it was copied from.
@@ -293,7 +291,7 @@ func ownLeftBehind(o metav1.Object, s *v1beta1.OperationStatus) (own []v1beta1.L
 }
 
 // TooManyLeftBehind returns why nothing is requested under another id; nil: it may be.
-func (in *Inputs) TooManyLeftBehind(o metav1.Object, s *v1beta1.OperationStatus, names *Names) *rules.Blocker {
+func (in *Inputs) TooManyLeftBehind(o metav1.Object, s *v1beta1.OperationStatus, kind *Kind) *rules.Blocker {
 	own := ownLeftBehind(o, s)
 	if len(own) < MaxLeftBehind {
 		return nil
@@ -301,5 +299,5 @@ func (in *Inputs) TooManyLeftBehind(o metav1.Object, s *v1beta1.OperationStatus,
 	last := &own[len(own)-1]
 	return &rules.Blocker{Failed: true, Cause: rules.Cause{Reason: v1beta1.ReasonOrphanMitigationFailed, Message: fmt.Sprintf(
 		"nothing is requested, since the broker confirms no removal of what failed requests may have left under %d ids in status.leftBehind, the last time with: %s. The removals are retried within 24 hours; %s to retry them now. To leave it at the broker and continue: %s",
-		len(own), last.LastError, names.HowToRetry, rules.Retain(names.Resource, o))}}
+		len(own), last.LastError, kind.HowToRetry, rules.Retain(kind.Resource, o))}}
 }

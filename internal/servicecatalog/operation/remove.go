@@ -9,50 +9,38 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// ApplyRemoval applies the answer to a request that removes the resource.
-func (ap *Application) ApplyRemoval() {
+// recordRemoval records the answer to a request that removes the resource.
+func (ap *Application) recordRemoval() Effect {
 	// The values of a binding's Secret, which is deleted first, are known for the redaction of the first answer only.
-	message := rules.KeepDescription(callFailed(ap.Names.Remove, ap.DescribeOutcome()), ap.Kind.Attempts().LastError, ap.Answer.Outcome)
+	message := rules.KeepDescription(ap.callFailed(ap.DescribeOutcome()), ap.Attempts().LastError, ap.Answer.Outcome)
 	switch ap.Answer.Class {
 	case osbresult.Done:
-		ap.recordRemoved()
+		return ap.removed()
 	case osbresult.Gone:
-		ap.recordGone()
+		return ap.gone()
 	case osbresult.Accepted:
-		ap.Kind.RecordRemovalAccepted()
+		return Effect{Result: Accepted}
 	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
-		if ap.leaveBehind(message) {
-			return
-		}
-		ap.scheduleRemoval(message)
-		ap.Kind.SetConditions(ap.removalFailed(ap.Names.WhileRemovalWaits, message))
+		return ap.retryRemoval(Waits, ap.Kind.WhileRemovalWaits, message)
 	default:
-		ap.RecordRemovalFailure(message)
+		return ap.removalFailed(message)
 	}
 }
 
-// RecordRemovalFailure records a removal that has failed, and is repeated, unless its id is left behind.
-func (ap *Application) RecordRemovalFailure(message string) {
-	if ap.leaveBehind(message) {
-		return
-	}
-	ap.Kind.MarkForRepetition()
-	ap.scheduleRemoval(message)
-	if ap.Answer.Unfit() {
+// removalFailed records a removal that has failed.
+func (ap *Application) removalFailed(message string) Effect {
+	effect := ap.retryRemoval(Failed, v1beta1.ConditionUnknown, message)
+	if effect.Result == Failed && ap.Answer.Unfit() {
 		ap.Common.Attempts.Refusals++
 	}
-	if ap.IsDeleting() {
-		ap.Kind.BeginRemoval()
+	return effect
+}
+
+// retryRemoval records a removal that is repeated, unless its id is left behind.
+func (ap *Application) retryRemoval(result Result, ready v1beta1.ConditionStatus, message string) Effect {
+	if said := ap.leaveBehind(message); said != "" {
+		return Effect{Result: LeftBehind, Message: said}
 	}
-	ap.Kind.SetConditions(ap.WithStalled(ap.removalFailed(v1beta1.ConditionUnknown, message)))
-}
-
-func (ap *Application) scheduleRemoval(message string) {
-	ap.Kind.ContinueRemoval()
 	ap.ScheduleRetry(message)
-}
-
-// removalFailed returns the conditions of a removal that is repeated.
-func (ap *Application) removalFailed(ready v1beta1.ConditionStatus, message string) rules.ConditionSet {
-	return ap.Kind.WithRemovalText(rules.ConditionSet{Ready: ready, Reason: ap.Names.RemoveFailed, Message: ap.WithNextAttempt(message)})
+	return Effect{Result: result, Conditions: rules.ConditionSet{Ready: ready, Reason: ap.Change.Failed, Message: ap.WithNextAttempt(message)}}
 }

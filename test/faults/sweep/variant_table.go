@@ -38,12 +38,12 @@ func variants() []variant {
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "release-on-202", edits: []mistake{{instanceRules + "apply_remove.go",
-			`	ap.recordAccepted(ap.WithRemovalText(names.Removing))`,
-			`	ap.RecordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
+			`	ap.recordAccepted(ap.withRemovalText(kind.Removal.Running))`,
+			`	ap.recordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
 		{name: "release-on-500", edits: []mistake{{operationRules + "remove.go", `	default:
-		ap.RecordRemovalFailure(message)
+		return ap.removalFailed(message)
 `, `	default:
-		ap.Kind.RecordRemoved()
+		return ap.removed()
 `}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
 		{name: "lost-is-nothing", edits: []mistake{{"internal/servicecatalog/osb/outcome.go", `	if e.reads() {
 		return osbresult.Retry
@@ -55,7 +55,7 @@ func variants() []variant {
 	rules.RecordRemoval(`, `	rules.RecordRemoval(`}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
 		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = times.Timestamp(ap.Now)
 	ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
-`, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
+`, `	ap.setConditions(ap.RetrySlowly(v1beta1.ReasonProvisionCallFailed, message))
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
 		{name: "mitigates-the-next-id", edits: []mistake{{services + "instance/execute.go", `		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 `, `		params.InstanceID = call.NextID
@@ -80,8 +80,12 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{"internal/servicecatalog/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && rules.IsTrue(`, `(isOriginal || s.Attempts == nil) && rules.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/servicecatalog/rules/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
-			instanceRules + "apply_provision.go", `Conflict: ap.RecordConflict,`,
-			`Conflict: func() { ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()}) },`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
+			operationRules + "effect.go", `		return ap.recordConflict()`, `		return Effect{Result: LeftOver, Message: ap.DescribeOutcome()}`}, {
+			instanceRules + "apply_provision.go", `	case operation.NoEffect:
+`, `	case operation.LeftOver:
+		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonConflict, Message: effect.Message})
+	case operation.NoEffect:
+`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{messages, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash),`, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash) + fmt.Sprint(r.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{messages, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash),`, `alertrules.DeliveryKey(a, ref, r.Sequence, r.Hash) + fmt.Sprint(os.Getpid()),`},
@@ -119,7 +123,7 @@ func variants() []variant {
 		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled`, `	if s.polled`},
 			{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
-		{name: "panic", edits: []mistake{{operationRules + "change.go", `	case class == osbresult.Unknown, class == osbresult.Malformed:
+		{name: "panic", edits: []mistake{{operationRules + "effect.go", `	case class == osbresult.Unknown, class == osbresult.Malformed:
 `, `	case class == osbresult.Unknown, class == osbresult.Malformed:
 		panic(class)
 `}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},

@@ -1,0 +1,164 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package operation
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// Result is what has come of a request, or of the operation that it polls.
+type Result int
+
+const (
+	// Done: the broker has carried out the request. A removal is done once it is confirmed, also by a poll.
+	Done Result = iota
+	// Accepted: the broker works on what was requested.
+	Accepted
+	// Running: the operation is in progress, and Unanswered: the poll has shown no state.
+	Running
+	Unanswered
+	// Succeeded, Failed and Overdue: the operation that was polled has ended, or is in progress after its deadline. Failed also is a removal
+	// request that is repeated.
+	Succeeded
+	Failed
+	Overdue
+	// Repeated: the request may have been carried out, and NoEffect: it had no effect. Both are repeated.
+	Repeated
+	NoEffect
+	// Refused: the request is not repeated as it is.
+	Refused
+	// Kept: no successor replaces the resource for now. LeftOver: a failed request may have left what is there, which is removed.
+	Kept
+	LeftOver
+	// GoneOnce: the broker has answered 410 Gone to a removal for the first time.
+	GoneOnce
+	// Waits: another operation comes before a removal.
+	Waits
+	// LeftBehind: the removal has failed for so long that the next attempt has another id.
+	LeftBehind
+)
+
+// Effect is what an answer leads to, as far as the kind has to record it.
+type Effect struct {
+	Result Result
+	// Message says what has failed, where the kind decides what follows. Otherwise Conditions say it.
+	Message    string
+	Conditions rules.ConditionSet
+}
+
+// Record records what is alike for all kinds of the answer to a change, or to a poll of one, and returns what is left to the kind. It is the
+// only place that says what such an answer means.
+func (ap *Application) Record() Effect {
+	switch {
+	case ap.Call.Operation == rules.Poll:
+		return ap.recordPoll()
+	case ap.Call.IsRemoval():
+		return ap.recordRemoval()
+	}
+	return ap.recordChange()
+}
+
+// recordChange records the answer to a request that creates or changes the resource.
+func (ap *Application) recordChange() Effect {
+	switch class := ap.Answer.Class; {
+	case class == osbresult.Done:
+		ap.confirmAddress()
+		return Effect{Result: Done}
+	case class == osbresult.Accepted:
+		ap.confirmAddress()
+		return Effect{Result: Accepted}
+	case ap.Call.Repeat: // the resource that exists is not affected
+		return ap.repeat(Repeated)
+	case class == osbresult.Unknown, class == osbresult.Malformed:
+		if !ap.Change.Creates || class == osbresult.Unknown && !ap.ConflictHeld {
+			ap.Attempts().Unknown++
+		}
+		return ap.repeat(Repeated)
+	case class == osbresult.Conflict && ap.Change.Creates:
+		return ap.recordConflict()
+	case ap.Answer.IsRefusal(), class == osbresult.NeedsApp:
+		return Effect{Result: Refused, Message: ap.callFailed(ap.DescribeOutcome()) + ap.adviseOnRequired()}
+	}
+	return ap.repeat(NoEffect)
+}
+
+// repeat records a failed request that is repeated.
+func (ap *Application) repeat(result Result) Effect {
+	return Effect{Result: result, Conditions: ap.RetryRequest(ap.Change.Name, ap.Change.reason(ap.Answer))}
+}
+
+// recordPoll records the answer to a poll.
+func (ap *Application) recordPoll() Effect {
+	a, isRemoval := ap.Answer, ap.Call.Removal
+	if a.Class == osbresult.Done {
+		rules.RecordAnswer(ap.Common.Attempts)
+	}
+	switch {
+	case isRemoval && a.Class == osbresult.Gone:
+		return ap.gone()
+	case isRemoval && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
+		return ap.removalFailed("The broker does not know the operation: " + ap.DescribeOutcome())
+	case a.Class != osbresult.Done:
+		return ap.unanswered()
+	case a.State == osbresult.InProgress && !ap.IsOverdue():
+		running := ap.Change.Running
+		running.Ready, running.Message = v1beta1.ConditionFalse, rules.WithProgress(running.Message, a.OperationDescription)
+		return Effect{Result: Running, Conditions: running}
+	case isRemoval && a.State == osbresult.Succeeded:
+		return ap.removed()
+	case a.State == osbresult.Succeeded:
+		return Effect{Result: Succeeded}
+	}
+	overdue := ap.callFailed("timed out after " + duration.ShortHumanDuration(ap.Call.MaxDuration))
+	failed := ap.callFailed(cmp.Or(a.OperationDescription, "the broker reported no reason"))
+	switch isOverdue := a.State == osbresult.InProgress; {
+	case isRemoval && isOverdue:
+		return ap.removalFailed(overdue)
+	case isRemoval:
+		return ap.removalFailed(failed)
+	case isOverdue:
+		return Effect{Result: Overdue, Message: overdue}
+	}
+	return Effect{Result: Failed, Message: failed + ap.adviseOnRequired()}
+}
+
+// unanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (ap *Application) unanswered() Effect {
+	set := rules.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
+	if ap.Answer.Misconfigured() {
+		ap.ScheduleRetry(set.Message)
+		set.Message = ap.WithNextAttempt(set.Message)
+		set = ap.WithStalled(set)
+	} else {
+		set.Message += "; the next poll is within a minute, or once the broker answers other requests"
+	}
+	return Effect{Result: Unanswered, Conditions: set}
+}
+
+// adviseOnRequired returns what a person can do where the broker's refusal, or the failure of its operation, names a parameter that is sent
+// because the plan's schema requires it; empty: it names none. The plan may set that parameter itself.
+func (ap *Application) adviseOnRequired() string {
+	if ap.Answer.Withheld {
+		return ""
+	}
+	words := strings.FieldsFunc(ap.Answer.Description+" "+ap.Answer.OperationDescription, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
+	})
+	for _, name := range ap.Call.Required {
+		if slices.Contains(words, name) {
+			return fmt.Sprintf("; the plan's schema requires the parameter %q: if the broker does not accept it, %s", rules.DisplayName(name), ap.Kind.HowToLeaveOut)
+		}
+	}
+	return ""
+}
