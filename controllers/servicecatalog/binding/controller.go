@@ -12,23 +12,19 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
-	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -88,33 +84,28 @@ func (s *scope) remember() {
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// ReconcileObject observes, decides, executes and records.
-func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (ctrl.Result, error) {
+// reconcile observes, decides, executes and records.
+func (r *Reconciler) reconcile(ctx context.Context, base *engine.Scope) (ctrl.Result, error) {
 	s := &scope{Scope: base, r: r, binding: base.Object.(*v1beta1.ServiceBinding)}
-	if wait, err := r.AwaitTakeover(ctx, base); wait != nil || err != nil {
-		return ptr.Deref(wait, ctrl.Result{}), err
-	}
 	s.recall()
 	if err := r.observe(ctx, s); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
 	defer s.remember()
+	s.Inputs, s.Broker, s.User = &s.inputs.Inputs, s.inputs.Broker, s.binding.Spec.UserInfo
 	return r.Run(ctx, s)
 }
 
-// Inputs are what the decision depends on.
-func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
-
-// Broker is where requests about the id in force go.
-func (s *scope) Broker() v1beta1.Broker { return s.inputs.Broker }
-
 // Decide decides on the present view.
-func (s *scope) Decide() engine.Step {
+func (s *scope) Decide(ctx context.Context) engine.Step {
 	s.inputs.Memory = s.memory.RequestMemory
 	s.next = bindingrules.Decide(s.binding, s.inputs)
-	step := engine.Step{Decision: s.next.Decision, ID: rules.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status}
+	step := engine.Step{Decision: s.next.Decision, ID: rules.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status,
+		Retained: s.next.Retained, RetainedID: s.next.RetainedID}
+	step.RequeueAt = times.Earliest(step.RequeueAt, s.r.nextLook(ctx, s))
 	if s.next.Request != nil {
 		step.Request = &s.next.Request.Request
+		step.Rule = bindingrules.RuleOfDeletion(s.binding, &s.next.Status, s.next.Request.ID)
 	}
 	if s.next.InFlight != nil {
 		step.InFlight = s.next.InFlight
@@ -279,55 +270,16 @@ func (r *Reconciler) deleteSecret(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// Finish says what stays at the broker, and when to check the Secret again.
-func (s *scope) Finish(ctx context.Context, result ctrl.Result) ctrl.Result {
-	if why := s.next.Retained; why != nil {
-		engine.EmitRelease(ctx, s.r.Recorder, s.Before, s.External(s.next.RetainedID), *why, s.r.HasOpenProblem(s.Scope))
-		s.r.CountRelease(s.r.Name(), *why)
+// nextLook returns when to check the Secret again, whose deletion causes no event until the cache has shown it; zero: it has, or there is no
+// Secret.
+func (r *Reconciler) nextLook(ctx context.Context, s *scope) time.Time {
+	now := r.Clock.Now()
+	if s.inputs.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, s.binding) {
+		return now.Add(bindingrules.SecretCacheDelay)
 	}
-	return enqueue.Sooner(result, s.r.untilShown(ctx, s))
-}
-
-// untilShown returns when to check the Secret again, whose deletion causes no event until the cache has shown it; 0: it has, or there
-// is no Secret.
-func (r *Reconciler) untilShown(ctx context.Context, s *scope) time.Duration {
-	switch {
-	case s.inputs.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, s.binding):
-		return bindingrules.SecretCacheDelay
-	case s.shown || s.memory.SecretVersion == "":
-		return 0
+	at := s.memory.SeenAt.Add(bindingrules.SecretCacheDelay)
+	if s.shown || s.memory.SecretVersion == "" || !at.After(now) {
+		return time.Time{}
 	}
-	return max(0, s.memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
-}
-
-// External returns what a binding has at its broker under an id.
-func (s *scope) External(id string) audit.External {
-	broker := s.inputs.Broker
-	if left := s.inputs.CleanUpBrokers[id].Broker; left != nil {
-		broker = left
-	}
-	return audit.External{ID: id, Broker: broker, User: s.binding.Spec.UserInfo}
-}
-
-// RuleOfDeletion returns why the broker's binding that the last request is about is deleted.
-func (s *scope) RuleOfDeletion() rules.DeletionRule {
-	return bindingrules.RuleOfDeletion(s.binding, &s.next.Status, s.next.Request.ID)
-}
-
-// Claim is the key of a reservation that ends when the object is released.
-func (s *scope) Claim() (engine.ClaimKey, bool) {
-	t := bindingrules.TargetOf(s.binding, s.inputs)
-	if t == nil {
-		return engine.ClaimKey{}, false
-	}
-	return claimOf(s.binding, s.binding.Spec.ExternalID, t), true
-}
-
-// IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do, and Ready says whether the credentials can be used.
-func (s *scope) IsQuietInQueue() bool {
-	if call := s.next.Request; call != nil && call.CleanUp {
-		return true
-	}
-	works := rules.IsTrue(rules.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady)) && s.binding.DeletionTimestamp.IsZero()
-	return s.binding.Status.AsyncOpInProgress || works
+	return at
 }

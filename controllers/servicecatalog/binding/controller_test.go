@@ -59,7 +59,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 func viewOf(r *Reconciler, b *v1beta1.ServiceBinding, in bindingrules.Inputs) *scope {
 	s := &scope{r: r, binding: b.DeepCopy(), inputs: in}
 	s.Scope = &engine.Scope{
-		Before: b, Object: s.binding, Record: &engine.Record{},
+		Before: b, Object: s.binding, Record: &engine.Record{}, Inputs: &s.inputs.Inputs, Broker: in.Broker,
 	}
 	return s
 }
@@ -250,12 +250,12 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, f.in)
 	s.memory.SecretVersion, s.memory.SeenAt = "7", rulestest.T0.Add(-time.Second)
-	if got := r.untilShown(t.Context(), s); got != bindingrules.SecretCacheDelay-time.Second {
-		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
+	if got := r.nextLook(t.Context(), s); !got.Equal(s.memory.SeenAt.Add(bindingrules.SecretCacheDelay)) {
+		t.Errorf("a Secret that is not shown yet is looked at at %s", got)
 	}
 	s.shown = true
-	if got := r.untilShown(t.Context(), s); got != 0 {
-		t.Errorf("one that is shown is looked at in %s", got)
+	if got := r.nextLook(t.Context(), s); !got.IsZero() {
+		t.Errorf("one that is shown is looked at at %s", got)
 	}
 }
 
@@ -277,8 +277,8 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := r.untilShown(t.Context(), s); shown != (got == 0) {
-				t.Errorf("%s, shown (%t): looked at again in %s", name, shown, got)
+			if got := r.nextLook(t.Context(), s); shown != got.IsZero() {
+				t.Errorf("%s, shown (%t): looked at again at %s", name, shown, got)
 			}
 		}
 	}

@@ -143,14 +143,9 @@ func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding,
 		}
 	}
 	if mayCreate := b.DeletionTimestamp.IsZero() && !rules.OwnsBindingID(b, id) && !bindingphase.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
-		r.Claims.Reserve(claimOf(b, id, target), b.UID, all)
+		r.Claims.Reserve(engine.ClaimKey{Broker: brokers.KeyOfReference(b.Namespace, target.BrokerReference), ID: target.InstanceID + "/" + id}, b.UID, all)
 	}
 	return all, nil
-}
-
-// claimOf returns the key of a reservation of a binding's id at an instance.
-func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) engine.ClaimKey {
-	return engine.ClaimKey{Broker: brokers.KeyOfReference(b.Namespace, target.BrokerReference), ID: target.InstanceID + "/" + id}
 }
 
 // samePlace reports whether two targets, of bindings in two namespaces, are the same instance.

@@ -50,12 +50,12 @@ func TestNothingIsFetchedInATerminatingNamespace(t *testing.T) {
 			}
 			seen := newBindingSample(bound).in
 			s.inputs.BoundInstance, s.inputs.Broker, s.inputs.Now = seen.BoundInstance, seen.Broker, rulestest.T0
-			step := s.Decide()
+			step := s.Decide(t.Context())
 			for step.Need != "" {
 				if err := s.Supply(t.Context(), step.Need); err != nil {
 					t.Fatal(err)
 				}
-				step = s.Decide()
+				step = s.Decide(t.Context())
 			}
 			ready := rules.FindCondition(s.next.Status.Conditions, v1beta1.ConditionReady)
 			if (step.Request != nil) != test.requests || !test.requests && ready.Reason != v1beta1.ReasonNamespaceTerminating {

@@ -114,7 +114,7 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 			f.in.Now, f.in.MayWrite = f.in.Now.Add(time.Hour), true
 			s, got := viewOf(r, f.b, f.in), "none"
 			s.memory.RequestMemory = f.in.Memory
-			s.Decide()
+			s.Decide(t.Context())
 			if call := s.next.Request; call == nil || call.Operation != test.next {
 				t.Fatalf("the next request is %+v, want %s", call, test.next)
 			}
@@ -138,7 +138,7 @@ func refusedOnce(t *testing.T, r *Reconciler, f *bindingSample) *scope {
 	f.b.Status = bindingrules.Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 	s := viewOf(r, f.b, f.in)
 	s.memory.RequestMemory = f.in.Memory
-	step := s.Decide()
+	step := s.Decide(t.Context())
 	if step.Act == nil {
 		t.Fatal("nothing is written")
 	}
@@ -179,12 +179,12 @@ func TestADryRunIsNotTheLastWord(t *testing.T) {
 				again.Record = record
 				again.recall()
 				again.inputs.Now = clock.Now()
-				if again.Decide().Need != rules.NeedPermission {
+				if again.Decide(t.Context()).Need != rules.NeedPermission {
 					break
 				}
 				if err := again.Supply(t.Context(), rules.NeedPermission); err == nil {
 					trials++
-					if step := again.Decide(); step.Request == nil {
+					if step := again.Decide(t.Context()); step.Request == nil {
 						t.Errorf("nothing is requested: need %q", step.Need)
 					}
 					break
@@ -248,7 +248,7 @@ func TestASourceThatIsMendedIsTriedAgain(t *testing.T) {
 				again.Record = before.Record
 				again.recall()
 				again.inputs.Now, again.inputs.SecretsVersion = f.in.Now.Add(time.Hour), version
-				if step := again.Decide(); (step.Request != nil) != sends {
+				if step := again.Decide(t.Context()); (step.Request != nil) != sends {
 					t.Errorf("version %s: request %+v", version, step.Request)
 				}
 			}

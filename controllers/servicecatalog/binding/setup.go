@@ -22,6 +22,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -55,7 +56,14 @@ func newReconciler(c client.Client, cache, live client.Reader, config *engine.Co
 		instances:  config.Freshness("ServiceInstance", &v1beta1.ServiceInstance{}),
 		secrets:    &credentials.Store{Cache: cache, Live: live, Writer: c, Recorder: config.Recorder},
 	}
-	r.Reconciler = engine.NewReconciler(config, r, c, live)
+	r.Reconciler = engine.NewReconciler(config, engine.Kind{
+		Name: "ServiceBinding", New: func() v1beta1.ServiceObject { return &v1beta1.ServiceBinding{} },
+		IsCreated: func(s v1beta1.ServiceObjectStatus) bool {
+			return bindingphase.IsBound(s.(*v1beta1.ServiceBindingStatus))
+		},
+		RemovalFailed: v1beta1.ReasonErrorEjectingServiceBinding, UnsettledAt: r.dependents.atBroker, Reconcile: r.reconcile,
+		QuietWhileReady: true, // Ready says that the credentials can be used
+	}, c, live)
 	return r
 }
 

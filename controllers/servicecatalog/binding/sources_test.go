@@ -125,11 +125,11 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 	}
 	for _, want := range []int{1, 1, 1} {
 		s := observed()
-		if s.Decide(); s.next.Need == rules.NeedSources {
+		if s.Decide(t.Context()); s.next.Need == rules.NeedSources {
 			if err := s.Supply(t.Context(), s.next.Need); err != nil {
 				t.Fatal(err)
 			}
-			s.Decide()
+			s.Decide(t.Context())
 		}
 		if s.remember(); s.next.Request == nil || reads != want {
 			t.Errorf("%d reads, and the request is %+v, want %d reads and a request", reads, s.next.Request, want)
@@ -140,7 +140,7 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := observed()
-	if s.Decide(); s.next.Need != rules.NeedSources {
+	if s.Decide(t.Context()); s.next.Need != rules.NeedSources {
 		t.Errorf("a Secret has changed, and %+v", s.next)
 	}
 	s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}

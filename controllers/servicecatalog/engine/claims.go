@@ -20,6 +20,7 @@ import (
 type claims struct {
 	mu      sync.Mutex
 	holders map[ClaimKey]types.UID
+	held    map[types.UID][]ClaimKey
 }
 
 // ClaimKey is an id at a broker.
@@ -39,19 +40,25 @@ func (c *claims) Reserve(key ClaimKey, uid types.UID, others rules.Claimants) {
 			return
 		}
 	}
-	if c.holders == nil {
-		c.holders = map[ClaimKey]types.UID{}
+	if holder == uid {
+		return
 	}
-	c.holders[key] = uid
+	if c.holders == nil {
+		c.holders, c.held = map[ClaimKey]types.UID{}, map[types.UID][]ClaimKey{}
+	}
+	c.holders[key], c.held[uid] = uid, append(c.held[uid], key)
 }
 
-// Release drops a reservation.
-func (c *claims) Release(key ClaimKey, uid types.UID) {
+// Release drops the reservations of an object.
+func (c *claims) Release(uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.holders[key] == uid {
-		delete(c.holders, key)
+	for _, key := range c.held[uid] {
+		if c.holders[key] == uid {
+			delete(c.holders, key)
+		}
 	}
+	delete(c.held, uid)
 }
 
 // IsReleased reports whether an object that is being deleted was released.

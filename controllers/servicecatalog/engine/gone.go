@@ -16,30 +16,29 @@ import (
 )
 
 // observeGone observes what this process knows of the answers 410 Gone in the status of an object.
-func (r *Reconciler) observeGone(m Machine) operation.GoneInputs {
-	s := m.Common()
+func (r *Reconciler) observeGone(s *Scope) operation.GoneInputs {
 	s.Record.goneSince = operation.GoneSince(s.Record.goneSince, s.Object.CommonStatus().Common(), r.Clock.Now())
-	if len(s.Record.goneSince) == 0 || m.Broker() == nil {
+	if len(s.Record.goneSince) == 0 || s.Broker == nil {
 		return operation.GoneInputs{Since: s.Record.goneSince}
 	}
-	key := brokers.KeyOf(m.Broker())
+	key := brokers.KeyOf(s.Broker)
 	return operation.GoneInputs{Since: s.Record.goneSince, Success: r.Clients.Successes.Last(key), Broker: brokers.NameOf(key)}
 }
 
 // awaitSuccesses has the availability of brokers checked as a step says, and reconciles the object once they answer with success.
-func (r *Reconciler) awaitSuccesses(m Machine, next Step) {
+func (r *Reconciler) awaitSuccesses(s *Scope, next Step) {
 	if next.CheckAvailability {
-		r.awaitSuccess(m, m.Broker(), m.Inputs().Gone.Success)
+		r.awaitSuccess(s, s.Broker, s.Inputs.Gone.Success)
 	}
 	for _, id := range next.CheckCleanUps {
-		at := m.Inputs().CleanUpBrokers[id]
-		r.awaitSuccess(m, at.Broker, at.Success)
+		at := s.Inputs.CleanUpBrokers[id]
+		r.awaitSuccess(s, at.Broker, at.Success)
 	}
 }
 
-func (r *Reconciler) awaitSuccess(m Machine, broker v1beta1.Broker, known time.Time) {
-	key, name := brokers.KeyOf(broker), client.ObjectKeyFromObject(m.Common().Object)
-	r.Clients.Successes.Await(key, brokers.QueueKey{Kind: r.kind.Name(), Name: name}, known, func() { r.Wake.Add(name) })
+func (r *Reconciler) awaitSuccess(s *Scope, broker v1beta1.Broker, known time.Time) {
+	key, name := brokers.KeyOf(broker), client.ObjectKeyFromObject(s.Object)
+	r.Clients.Successes.Await(key, brokers.QueueKey{Kind: r.kind.Name, Name: name}, known, func() { r.Wake.Add(name) })
 	r.CheckAvailability(key)
 }
 
@@ -77,9 +76,9 @@ func (r *Reconciler) observeCleanUps(ctx context.Context, in *operation.Inputs) 
 }
 
 // brokerOf returns where a request goes.
-func brokerOf(m Machine, call *operation.Request) v1beta1.Broker {
+func (s *Scope) brokerOf(call *operation.Request) v1beta1.Broker {
 	if call.CleanUp {
-		return m.Inputs().CleanUpBrokers[call.ID].Broker
+		return s.Inputs.CleanUpBrokers[call.ID].Broker
 	}
-	return m.Broker()
+	return s.Broker
 }

@@ -14,16 +14,17 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// reconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
+// reconcileQueued handles an object that waits for a slot. The status says so after a while, unless that is no news. An object that does not ask
 // again in time loses its place.
-func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limiter.Wait, silent bool) (ctrl.Result, error) {
+func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limiter.Wait, call *operation.Request) (ctrl.Result, error) {
 	s, now := m.Common(), r.Clock.Now()
 	recorded := s.Object.CommonStatus()
 	status := recorded
-	if !silent && !rules.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
+	if !r.isQuiet(s, call) && !rules.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
 		status = m.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
 	}
 	if s.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
@@ -35,6 +36,14 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 		}
 	}
 	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, s, status)
+}
+
+// isQuiet reports whether it is no news that a request waits for a slot: polls do, what is left behind changes no condition, and Ready may say
+// all that users have to know.
+func (r *Reconciler) isQuiet(s *Scope, call *operation.Request) bool {
+	status := s.Object.CommonStatus().Common()
+	works := r.kind.QuietWhileReady && s.Object.GetDeletionTimestamp().IsZero() && rules.IsTrue(rules.FindCondition(status.Conditions, v1beta1.ConditionReady))
+	return call.CleanUp || status.AsyncOpInProgress || works
 }
 
 // BlockerForQueue returns the blocker of an object that waits for a slot.

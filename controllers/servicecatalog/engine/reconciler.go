@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engine is the reconcile shell that instances and bindings share. A Kind supplies what differs. The engine
+// Package engine is the reconcile shell that instances and bindings share. A Kind has what differs. The engine
 // reads an object once the cache shows this process's own writes, sends a request when the broker has a slot for it, and
 // writes statuses; a result that could not be written is kept until it is on record. It knows no kind.
 package engine
@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -70,18 +71,21 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
 
 // Kind is what differs between the kinds of objects that the engine reconciles.
-type Kind interface {
-	// Name returns the kind, such as ServiceInstance.
-	Name() string
-	New() v1beta1.ServiceObject
+type Kind struct {
+	// Name is the kind, such as ServiceInstance.
+	Name string
+	// New returns an empty object.
+	New func() v1beta1.ServiceObject
 	// IsCreated reports whether the broker has confirmed the resource.
-	IsCreated(v1beta1.ServiceObjectStatus) bool
+	IsCreated func(v1beta1.ServiceObjectStatus) bool
 	// RemovalFailed is the reason of a removal that cannot be requested.
-	RemovalFailed() string
+	RemovalFailed string
+	// QuietWhileReady: that a request waits for a slot is no news while Ready is True.
+	QuietWhileReady bool
 	// UnsettledAt returns the objects that are not settled at a broker.
-	UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request
-	// ReconcileObject takes one step for an object that the cache shows as it is.
-	ReconcileObject(context.Context, *Scope) (ctrl.Result, error)
+	UnsettledAt func(context.Context, client.Object) []reconcile.Request
+	// Reconcile observes what an object refers to, for an object that the cache shows as it is, and calls Run.
+	Reconcile func(context.Context, *Scope) (ctrl.Result, error)
 }
 
 // Scope is an object during a reconcile.
@@ -89,6 +93,11 @@ type Scope struct {
 	Before v1beta1.ServiceObject // as it is on record; it belongs to the cache
 	Object v1beta1.ServiceObject // the same, with a status that is not recorded yet
 	Record *Record
+	// Inputs are what every decision depends on, Broker is where requests about the id in force go (nil: it does not exist), and User changed the
+	// spec last. The kind sets them before Run.
+	Inputs *operation.Inputs
+	Broker v1beta1.Broker
+	User   *v1beta1.UserInfo
 	// polled: the request was a poll.
 	polled bool
 	// stopping returns an error once the process stops or no longer leads.
@@ -112,15 +121,24 @@ func (s *Scope) MayRepeat() bool { return s.stopping == nil || s.stopping() == n
 // Common returns the scope itself, also of a kind's scope that embeds it.
 func (s *Scope) Common() *Scope { return s }
 
+// external returns what the object has at a broker under an id.
+func (s *Scope) external(id string) audit.External {
+	broker := s.Broker
+	if left := s.Inputs.CleanUpBrokers[id].Broker; left != nil {
+		broker = left
+	}
+	return audit.External{ID: id, Broker: broker, User: s.User}
+}
+
 // NewReconciler returns the reconciler of the objects of a kind.
 func NewReconciler(config *Config, kind Kind, c client.Client, live client.Reader) *Reconciler {
 	r := &Reconciler{
 		Config: config, kind: kind, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
-		fresh:      config.Freshness(kind.Name(), kind.New()),
-		Definition: NewDefinitionReader(live, kind.Name()),
+		fresh:      config.Freshness(kind.Name, kind.New()),
+		Definition: NewDefinitionReader(live, kind.Name),
 		pending:    newPending(),
 	}
-	r.Queue = brokers.NewQueue(kind.Name(), config.Clients, config.Clock, &r.Wake)
+	r.Queue = brokers.NewQueue(kind.Name, config.Clients, config.Clock, &r.Wake)
 	return r
 }
 
@@ -161,7 +179,7 @@ func (r *Reconciler) reportLost(ctx context.Context, lost *Unrecorded) {
 	}
 	audit.Left(ctx, r.Recorder, lost.Object, lost.External, v1beta1.ReasonResultNotRecorded, "Record", fmt.Sprintf(
 		"The %s was deleted before the response to its %s request was recorded (%s). No further request is sent; a resource that the request created has to be removed at the broker",
-		r.kind.Name(), lost.Request, lost.Answer))
+		r.kind.Name, lost.Request, lost.Answer))
 }
 
 // admit reconciles an object, if the cache shows it as this process has left it.
@@ -178,7 +196,7 @@ func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (c
 	r.resumePending(s)
 	s.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
-	result, err := r.kind.ReconcileObject(ctx, s)
+	result, err := r.reconcile(ctx, s)
 	if err != nil { // it asks for its slot later
 		r.Queue.Postpone(client.ObjectKeyFromObject(before), s.Record.Queue)
 	}
@@ -186,6 +204,13 @@ func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (c
 		r.pending.forgetIdle(before)
 	}
 	return patch.RequeueOnConflict(ctx, result, err)
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, s *Scope) (ctrl.Result, error) {
+	if wait, err := r.awaitTakeover(ctx, s); wait != nil || err != nil {
+		return ptr.Deref(wait, ctrl.Result{}), err
+	}
+	return r.kind.Reconcile(ctx, s)
 }
 
 // KeepPending remembers the status until it is on record.

@@ -273,18 +273,7 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 	}
 }
 
-// left is a machine of an object that has left something behind at a broker. Its own one does not exist.
-type left struct {
-	Machine
-	scope *Scope
-	in    operation.Inputs
-}
-
-func (m *left) Common() *Scope            { return m.scope }
-func (m *left) Inputs() *operation.Inputs { return &m.in }
-func (*left) Broker() v1beta1.Broker      { return nil }
-
-// F-S70: an object that waits for the broker of an id that it has left behind waits for that one, and not for its own one, which may not exist.
+// F-S70: an object that waits for the broker of an id that it has left behind waits for that one, and not for its own one, which does not exist.
 func TestAnObjectWaitsForTheBrokerOfALeftBehindID(t *testing.T) {
 	broker := rulestest.NewOffering().Broker
 	var asked []brokers.Key
@@ -292,19 +281,20 @@ func TestAnObjectWaitsForTheBrokerOfALeftBehindID(t *testing.T) {
 	r := newStub(nil, &Config{Clients: clients, Clock: clocktesting.NewFakePassiveClock(rulestest.T0), CheckAvailability: func(key brokers.Key) { asked = append(asked, key) }})
 	si := rulestest.NewInstance()
 	si.Status.Gone = []v1beta1.GoneResource{{ID: "left"}}
-	m := &left{scope: &Scope{Before: si, Object: si, Record: &Record{}}, in: operation.Inputs{CleanUpBrokers: map[string]operation.CleanUpBroker{"left": {Broker: broker}}}}
-	m.in.Gone = r.observeGone(m)
-	if since := m.in.Gone.Since["left"]; !since.Equal(rulestest.T0) {
+	in := &operation.Inputs{CleanUpBrokers: map[string]operation.CleanUpBroker{"left": {Broker: broker}}}
+	s := &Scope{Before: si, Object: si, Record: &Record{}, Inputs: in}
+	in.Gone = r.observeGone(s)
+	if since := in.Gone.Since["left"]; !since.Equal(rulestest.T0) {
 		t.Errorf("the first 410 was seen at %v", since)
 	}
-	if err := r.observeCleanUps(t.Context(), &m.in); err != nil || m.in.CleanUpBrokers["left"].Broker != broker {
+	if err := r.observeCleanUps(t.Context(), in); err != nil || in.CleanUpBrokers["left"].Broker != broker {
 		t.Fatal(err)
 	}
-	r.awaitSuccesses(m, Step{Decision: operation.Decision{CheckCleanUps: []string{"left"}}})
+	r.awaitSuccesses(s, Step{Decision: operation.Decision{CheckCleanUps: []string{"left"}}})
 	if !slices.Equal(asked, []brokers.Key{brokers.KeyOf(broker)}) {
 		t.Errorf("checked are %v", asked)
 	}
-	if to := brokerOf(m, &operation.Request{ID: "left", CleanUp: true}); to != broker {
+	if to := s.brokerOf(&operation.Request{ID: "left", CleanUp: true}); to != broker {
 		t.Errorf("requests go to %v", to)
 	}
 }

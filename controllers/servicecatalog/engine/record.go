@@ -92,6 +92,6 @@ func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, w
 	}
 	s.Record.PendingStatus, s.Record.Unrecorded, s.Record.released = nil, nil, true
 	EmitRelease(ctx, r.Recorder, s.Before, at, why, r.HasOpenProblem(s))
-	r.CountRelease(r.kind.Name(), why)
+	r.CountRelease(r.kind.Name, why)
 	return nil
 }

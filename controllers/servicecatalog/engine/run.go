@@ -24,42 +24,33 @@ import (
 // maxCalls bounds the requests of one reconcile: one, and those that repeat it in the form that the broker requires, or fetch its result.
 const maxCalls = 3
 
-// Machine is the state machine of a kind for one object during a reconcile. Step is its last decision.
+// Machine is the state machine of a kind for one object during a reconcile. Decide returns a step, and the other methods are about the last one.
 type Machine interface {
 	// Common returns the engine's part of the scope, which embeds it.
 	Common() *Scope
-	// Inputs are what the decision depends on, to be read and changed.
-	Inputs() *operation.Inputs
 	// Decide decides on the present view.
-	Decide() Step
-	// Supply supplies what the last decision needs.
+	Decide(context.Context) Step
+	// Supply supplies what the decision needs.
 	Supply(context.Context, rules.Need) error
-	// Broker is where requests about the id in force go; nil: it does not exist. Those about an id left behind go to its CleanUpBroker.
-	Broker() v1beta1.Broker
-	// Ask sends the request of the last decision. After an error none was sent.
+	// Ask sends the request. After an error none was sent.
 	Ask(context.Context, *brokers.Client) (operation.Answer, error)
 	// Apply applies the answer to the object, and reports whether another request may follow at once.
 	Apply(operation.Answer) (more bool)
-	// External returns what the object has at its broker under an id, RuleOfDeletion why that is deleted.
-	External(id string) audit.External
-	RuleOfDeletion() rules.DeletionRule
-	// Claim is the key of a reservation that ends when the object is released; false: there is none.
-	Claim() (ClaimKey, bool)
-	// IsQuietInQueue reports whether it is no news that a request waits for a slot.
-	IsQuietInQueue() bool
 	// StatusForBlocker returns the status of an object whose reconcile is blocked.
 	StatusForBlocker(why *rules.Blocker, now time.Time) v1beta1.ServiceObjectStatus
-	// Finish completes a decision without a request, once it is on record.
-	Finish(context.Context, ctrl.Result) ctrl.Result
 }
 
 // Step is a decision, as far as it is alike for all kinds.
 type Step struct {
 	operation.Decision
-	// Request is sent to the broker; nil: none.
+	// Request is sent to the broker; nil: none. Rule is why the resource that it removes is removed.
 	Request *operation.Request
+	Rule    rules.DeletionRule
 	// ID is the id of the object's resource at the broker.
 	ID string
+	// Retained is why the resource under RetainedID, which was replaced, stays at the broker; nil: none does.
+	Retained   *rules.Cause
+	RetainedID string
 	// Act is done before the request; nil: nothing.
 	Act func(context.Context) error
 	// Status is the status to write, before the outcome of the request.
@@ -84,8 +75,8 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 			if err := m.Supply(ctx, next.Need); err != nil {
 				return ctrl.Result{}, r.fail(ctx, m, err)
 			}
-			if next = m.Decide(); next.Need == "" { // the API server refused the write, as the conditions say
-				return r.finish(ctx, m, next)
+			if next = m.Decide(ctx); next.Need == "" { // the API server refused the write, as the conditions say
+				return r.finish(ctx, s, next)
 			}
 			return ctrl.Result{}, nil // the write causes another reconcile
 		case next.Need != "", next.Request != nil && s.calls > 0 && (!s.more || s.calls >= maxCalls): // that is for another time, as it may wait for a slot
@@ -95,28 +86,29 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 				return result, err
 			}
 		default:
-			return r.finish(ctx, m, next)
+			return r.finish(ctx, s, next)
 		}
 	}
 }
 
 // decide decides, and reads what the decision needs. What it needs to be written first is left.
 func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
+	s, in := m.Common(), m.Common().Inputs
 	for err == nil {
-		m.Inputs().Now, m.Inputs().NextNumber = r.Clock.Now(), 1+rand.Int32N(catalog.NextNumbers)
-		m.Inputs().Gone = r.observeGone(m)
-		if m.Broker() != nil {
-			m.Inputs().Address = r.Clients.AddressInputs(ctx, m.Broker())
+		in.Now, in.NextNumber = r.Clock.Now(), 1+rand.Int32N(catalog.NextNumbers)
+		in.Gone = r.observeGone(s)
+		if s.Broker != nil {
+			in.Address = r.Clients.AddressInputs(ctx, s.Broker)
 		}
-		if err = r.observeCleanUps(ctx, m.Inputs()); err != nil {
+		if err = r.observeCleanUps(ctx, in); err != nil {
 			return next, err
 		}
-		next = m.Decide()
+		next = m.Decide(ctx)
 		switch {
 		case next.Need == "", next.Need.IsWritten():
 			return next, nil
 		case next.Need == rules.NeedDefinition:
-			err = r.readDefinition(ctx, m)
+			err = r.readDefinition(ctx, s)
 		default:
 			err = m.Supply(ctx, next.Need)
 		}
@@ -125,30 +117,31 @@ func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err erro
 }
 
 // readDefinition reads the CRD. One that is being deleted is read again: it can be created again.
-func (r *Reconciler) readDefinition(ctx context.Context, m Machine) error {
+func (r *Reconciler) readDefinition(ctx context.Context, s *Scope) error {
 	definition, err := r.Definition.Read(ctx)
 	if err != nil {
-		return WithReason(r.kind.RemovalFailed(), errors.New("No request is sent to the broker before the CustomResourceDefinition has been read: "+err.Error()))
+		return WithReason(r.kind.RemovalFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition has been read: "+err.Error()))
 	}
-	m.Inputs().Definition = definition
-	if m.Common().Record.Definition = definition; definition == rules.DefinitionTerminating {
-		m.Common().Record.Definition = rules.DefinitionUnknown
+	s.Inputs.Definition = definition
+	if s.Record.Definition = definition; definition == rules.DefinitionTerminating {
+		s.Record.Definition = rules.DefinitionUnknown
 	}
 	return nil
 }
 
 // execute sends the request of a step and applies the answer. If none was sent, it returns when to continue.
 func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bool, _ ctrl.Result, _ error) {
-	s, broker := m.Common(), brokerOf(m, next.Request)
+	s := m.Common()
+	broker := s.brokerOf(next.Request)
 	connection, problem, err := r.connect(ctx, broker)
 	switch {
 	case problem != nil && next.Request.CleanUp: // it changes no condition
 		next.Request, next.RequeueAt = nil, r.Clock.Now()
-		result, unrecorded := r.finish(ctx, m, next)
+		result, unrecorded := r.finish(ctx, s, next)
 		return false, result, errors.Join(err, unrecorded)
 	case problem != nil:
-		m.Inputs().BrokerBlocker = problem
-		result, unrecorded := r.finish(ctx, m, m.Decide())
+		s.Inputs.BrokerBlocker = problem
+		result, unrecorded := r.finish(ctx, s, m.Decide(ctx))
 		return false, result, errors.Join(err, unrecorded)
 	case err != nil:
 		return false, ctrl.Result{}, err
@@ -167,7 +160,7 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 	case err != nil:
 		return false, ctrl.Result{}, r.fail(ctx, m, err)
 	case queued != nil:
-		result, err := r.reconcileQueued(ctx, m, *queued, m.IsQuietInQueue())
+		result, err := r.reconcileQueued(ctx, m, *queued, next.Request)
 		return false, result, err
 	}
 	r.apply(ctx, m, next, a)
@@ -178,41 +171,42 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operation.Answer) {
 	s, what := m.Common(), next.Request.Operation
 	if next.Request.IsDeletedBy(a) {
-		audit.Deleted(ctx, r.Recorder, s.Before, m.External(next.Request.ID), m.RuleOfDeletion())
+		audit.Deleted(ctx, r.Recorder, s.Before, s.external(next.Request.ID), next.Rule)
 	}
 	s.calls++
 	s.more = m.Apply(a)
 	if next.Request.CleanUp {
 		r.KeepPending(s)
-		m.Inputs().CleanUpPolls = s.Record.CleanUpPolls
+		s.Inputs.CleanUpPolls = s.Record.CleanUpPolls
 		return
 	}
-	r.observeRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
+	r.observeRecovery(ctx, s.Broker, next.Status, s.Object.CommonStatus())
 	if what == rules.Provision || what == rules.Bind {
-		s.Record.Unrecorded = newUnrecorded(s.Before, m.External(next.Request.ID), what, a.Outcome)
+		s.Record.Unrecorded = newUnrecorded(s.Before, s.external(next.Request.ID), what, a.Outcome)
 	}
 	r.KeepPending(s)
 	s.Record.SeenRunning = s.Record.SeenRunning || a.State == osbresult.InProgress
-	in := m.Inputs()
+	in := s.Inputs
 	in.SeenRunning, in.LastPoll, in.PollAfter = s.Record.SeenRunning, s.Record.LastPoll, s.Record.PollAfter
 }
 
 // finish records a step without a request.
-func (r *Reconciler) finish(ctx context.Context, m Machine, next Step) (ctrl.Result, error) {
-	s := m.Common()
+func (r *Reconciler) finish(ctx context.Context, s *Scope, next Step) (ctrl.Result, error) {
 	r.Queue.Leave(client.ObjectKeyFromObject(s.Object), &s.Record.Queue)
 	if next.Release == nil {
 		if err := r.Record(ctx, s, next.Status); err != nil {
 			return ctrl.Result{}, err
 		}
-		r.awaitSuccesses(m, next)
-		return m.Finish(ctx, r.requeue(next.RequeueAt, next.Status)), nil
+		r.awaitSuccesses(s, next)
+		if next.Retained != nil {
+			EmitRelease(ctx, r.Recorder, s.Before, s.external(next.RetainedID), *next.Retained, r.HasOpenProblem(s))
+			r.CountRelease(r.kind.Name, *next.Retained)
+		}
+		return r.requeue(next.RequeueAt, next.Status), nil
 	}
-	if err := r.release(ctx, s, m.External(next.ID), *next.Release); err != nil {
+	if err := r.release(ctx, s, s.external(next.ID), *next.Release); err != nil {
 		return ctrl.Result{}, err
 	}
-	if key, ok := m.Claim(); ok {
-		r.Claims.Release(key, s.Object.GetUID())
-	}
+	r.Claims.Release(s.Object.GetUID())
 	return ctrl.Result{}, nil
 }

@@ -21,16 +21,12 @@ type stub struct {
 
 func newStub(c client.Client, config *Config) *stub {
 	s := &stub{}
-	s.Reconciler = NewReconciler(config, s, c, c)
+	s.Reconciler = NewReconciler(config, Kind{
+		Name: "ServiceInstance", New: func() v1beta1.ServiceObject { return &v1beta1.ServiceInstance{} },
+		IsCreated:     func(v1beta1.ServiceObjectStatus) bool { return false },
+		RemovalFailed: v1beta1.ReasonDeprovisionCallFailed,
+		UnsettledAt:   func(context.Context, client.Object) []reconcile.Request { return nil },
+		Reconcile:     func(ctx context.Context, scope *Scope) (ctrl.Result, error) { return s.reconcile(ctx, scope) },
+	}, c, c)
 	return s
-}
-
-func (*stub) Name() string                                                    { return "ServiceInstance" }
-func (*stub) New() v1beta1.ServiceObject                                      { return &v1beta1.ServiceInstance{} }
-func (*stub) IsCreated(v1beta1.ServiceObjectStatus) bool                      { return false }
-func (*stub) RemovalFailed() string                                           { return v1beta1.ReasonDeprovisionCallFailed }
-func (*stub) UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request { return nil }
-
-func (k *stub) ReconcileObject(ctx context.Context, s *Scope) (ctrl.Result, error) {
-	return k.reconcile(ctx, s)
 }

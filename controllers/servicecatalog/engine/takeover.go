@@ -14,10 +14,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// AwaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the
+// awaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the
 // conditions that the object waits, and returns when to look again; nil: the object does not wait. What is taken over was created for the
 // object.
-func (r *Reconciler) AwaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result, error) {
+func (r *Reconciler) awaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result, error) {
 	o, status := s.Object, s.Object.CommonStatus().Common()
 	if !rules.IsFromOriginal(o, status.Conditions, status.CreatedForUID) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
 		return nil, nil

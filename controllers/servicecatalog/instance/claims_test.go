@@ -110,7 +110,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		if blocked(b) || !blocked(a) || blocked(b) {
 			t.Error("b was first, and a is to wait")
 		}
-		r.Claims.Release(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: "id"}, b.UID)
+		r.Claims.Release(b.UID)
 		if blocked(a) || !blocked(b) {
 			t.Error("a is first once b is released")
 		}

@@ -11,11 +11,9 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
@@ -48,15 +46,13 @@ type scope struct {
 // +kubebuilder:rbac:groups="",resources=secrets;namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// ReconcileObject observes, decides, executes and records.
-func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (ctrl.Result, error) {
+// reconcile observes, decides, executes and records.
+func (r *Reconciler) reconcile(ctx context.Context, base *engine.Scope) (ctrl.Result, error) {
 	s := &scope{Scope: base, r: r, instance: base.Object.(*v1beta1.ServiceInstance)}
-	if wait, err := r.AwaitTakeover(ctx, base); wait != nil || err != nil {
-		return ptr.Deref(wait, ctrl.Result{}), err
-	}
 	if err := r.observe(ctx, s); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
+	s.Inputs, s.Broker, s.User = &s.inputs.Inputs, s.inputs.Offering.Broker, s.instance.Spec.UserInfo
 	result, err := r.Run(ctx, s)
 	if err == nil {
 		err = s.retry
@@ -64,18 +60,13 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (c
 	return result, err
 }
 
-// Inputs are what the decision depends on.
-func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
-
-// Broker is where requests about the id in force go.
-func (s *scope) Broker() v1beta1.Broker { return s.inputs.Offering.Broker }
-
 // Decide decides on the present view.
-func (s *scope) Decide() engine.Step {
+func (s *scope) Decide(context.Context) engine.Step {
 	s.next = instancerules.Decide(s.instance, s.inputs)
 	step := engine.Step{Decision: s.next.Decision, ID: rules.InstanceID(s.instance), Status: &s.next.Status}
 	if s.next.Request != nil {
 		step.Request = &s.next.Request.Request
+		step.Rule = instancerules.RuleOfDeletion(s.instance)
 	}
 	if s.next.InFlight != nil {
 		step.InFlight = s.next.InFlight
@@ -122,36 +113,8 @@ func (s *scope) Apply(a operation.Answer) (more bool) {
 	return false
 }
 
-// External returns what an instance has at its broker under an id.
-func (s *scope) External(id string) audit.External {
-	return audit.External{ID: id, Broker: s.inputs.Offering.Broker, User: s.instance.Spec.UserInfo}
-}
-
-// RuleOfDeletion returns why the instance is deleted at its broker.
-func (s *scope) RuleOfDeletion() rules.DeletionRule {
-	return instancerules.RuleOfDeletion(s.instance)
-}
-
-// Claim is the key of a reservation that ends when the object is released.
-func (s *scope) Claim() (engine.ClaimKey, bool) {
-	b := s.inputs.Offering.Broker
-	if b == nil {
-		return engine.ClaimKey{}, false
-	}
-	return engine.ClaimKey{Broker: brokers.KeyOf(b), ID: rules.InstanceID(s.instance)}, true
-}
-
-// IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do, and what is left behind changes no condition.
-func (s *scope) IsQuietInQueue() bool {
-	call := s.next.Request
-	return s.instance.Status.AsyncOpInProgress || call != nil && call.CleanUp
-}
-
 // StatusForBlocker returns the status of an instance whose reconcile is blocked.
 func (s *scope) StatusForBlocker(why *rules.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
 	status := instancerules.StatusForBlocker(s.instance, why, now)
 	return &status
 }
-
-// Finish completes a decision without a request.
-func (s *scope) Finish(_ context.Context, result ctrl.Result) ctrl.Result { return result }

@@ -50,7 +50,13 @@ func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
 
 func newReconciler(c client.Client, live client.Reader, config *engine.Config) *Reconciler {
 	r := &Reconciler{dependents: dependents{config.Index}}
-	r.Reconciler = engine.NewReconciler(config, r, c, live)
+	r.Reconciler = engine.NewReconciler(config, engine.Kind{
+		Name: "ServiceInstance", New: func() v1beta1.ServiceObject { return &v1beta1.ServiceInstance{} },
+		IsCreated: func(s v1beta1.ServiceObjectStatus) bool {
+			return instancerules.IsProvisioned(s.(*v1beta1.ServiceInstanceStatus))
+		},
+		RemovalFailed: v1beta1.ReasonDeprovisionCallFailed, UnsettledAt: r.dependents.atBroker, Reconcile: r.reconcile,
+	}, c, live)
 	return r
 }
 

@@ -118,10 +118,10 @@ func variants() []variant {
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
 		{name: "password-in-log", edits: []mistake{{"internal/servicecatalog/brokers/clients.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
-		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
+		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status), nil`, `r.requeueNow(next.Status), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled`, `	if s.polled`},
-			{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
+			{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status), nil`, `r.requeueNow(next.Status), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{operationRules + "effect.go", `	case class == osbresult.Unknown, class == osbresult.Malformed:
 `, `	case class == osbresult.Unknown, class == osbresult.Malformed:
