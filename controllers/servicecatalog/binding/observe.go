@@ -155,13 +155,8 @@ func samePlace(a *v1beta1.ServiceBindingTarget, aNamespace string, b *v1beta1.Se
 
 // parameterSources returns where the parameters of a binding come from.
 func parameterSources(b *v1beta1.ServiceBinding) engine.Sources {
-	sources := engine.Sources{Inline: b.Spec.Parameters, From: b.Spec.ParametersFrom}
-	for _, props := range []*v1beta1.ServiceBindingPropertiesState{b.Status.ExternalProperties, b.Status.InProgressProperties} {
-		if props != nil && props.ParameterChecksum != "" {
-			sources.Sent = append(sources.Sent, props.ParameterChecksum)
-		}
-	}
-	return sources
+	s := &b.Status
+	return engine.NewSources(b.Spec.Parameters, b.Spec.ParametersFrom, rules.NonNil(s.ExternalProperties).ParameterChecksum, rules.NonNil(s.InProgressProperties).ParameterChecksum)
 }
 
 // readParameters reads a binding's parameters, and validates them with the plan's schema.

@@ -53,6 +53,11 @@ type Sources struct {
 	Sent []string
 }
 
+// NewSources returns where the parameters of an object come from; sent are the checksums that are on record, empty ones are none.
+func NewSources(inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, sent ...string) Sources {
+	return Sources{Inline: inline, From: from, Sent: slices.DeleteFunc(sent, func(sum string) bool { return sum == "" })}
+}
+
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters. Of a Secret only the keys of parameters are kept, and
 // no Secret is read after those that are too large together, so that they take the room of one. It returns secrets.ErrBusy where other
 // objects come first.

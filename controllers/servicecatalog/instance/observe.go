@@ -134,13 +134,8 @@ func isUnbinding(b *v1beta1.ServiceBinding) bool {
 
 // parameterSources returns where the parameters of an instance come from.
 func parameterSources(si *v1beta1.ServiceInstance) engine.Sources {
-	sources := engine.Sources{Inline: si.Spec.Parameters, From: si.Spec.ParametersFrom}
-	for _, props := range []*v1beta1.ServiceInstancePropertiesState{si.Status.ExternalProperties, si.Status.InProgressProperties} {
-		if props != nil && props.ParameterChecksum != "" {
-			sources.Sent = append(sources.Sent, props.ParameterChecksum)
-		}
-	}
-	return sources
+	s := &si.Status
+	return engine.NewSources(si.Spec.Parameters, si.Spec.ParametersFrom, rules.NonNil(s.ExternalProperties).ParameterChecksum, rules.NonNil(s.InProgressProperties).ParameterChecksum)
 }
 
 // readParameters reads an instance's parameters, and validates them with the plan's schema.

@@ -11,6 +11,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -44,20 +45,17 @@ func (d *decision) bind() {
 	isUnsure := d.phase.Task != bindingphase.Idle || a != nil && a.Unknown > 0
 	isHeld := d.phase.IsConflictHeld(a)
 	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !rules.SameBindingParameters(d.Status.InProgressProperties, props)
-	conflict := a != nil && a.Conflict
-	switch {
-	case conflict && d.effectivePlan().BindingRetrievable:
+	switch next := operation.NextOfCreation(a, isHeld, d.effectivePlan().BindingRetrievable, unwanted); {
+	case next == operation.Inspected:
 		if d.prepareWrite() {
 			d.Request = d.newRequest(rules.Fetch)
 			d.Request.Properties = props
 		}
 		return
-	case conflict && !isHeld || unwanted || a != nil && a.Unknown > rules.MaxRepeatsAfter(a.Mitigation):
-		if d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained() {
-			d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
-			d.startMitigation()
-			return
-		}
+	case next == operation.Mitigated && d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained():
+		d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
+		d.startMitigation()
+		return
 	}
 	if d.prepareWrite() {
 		d.beginOperation(props)

@@ -118,7 +118,7 @@ func (d *decision) replace() {
 	if why == nil {
 		why = d.brokerUnavailable()
 	}
-	switch a := s.Attempts; {
+	switch {
 	case d.isSuccessorRejected():
 		d.startMitigation()
 	case d.awaitWrite():
@@ -128,7 +128,7 @@ func (d *decision) replace() {
 		d.setBlocked(why)
 	case !d.schedule().IsDue():
 		d.AwaitAttempt(d.schedule())
-	case lost || a != nil && (a.Unknown > rules.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
+	case operation.NextOfCreation(s.Attempts, false, false, lost) == operation.Mitigated:
 		d.startMitigation()
 	case !d.prepareWrite():
 	case retrievable && (tried.created || tried.hasFailed(repeat)):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -19,7 +20,6 @@ func (d *decision) provision() {
 		return
 	}
 	d.renewAttempts()
-	attempts := d.Status.Attempts
 	if why := d.precondition(); why != nil {
 		d.block(why)
 		return
@@ -43,15 +43,12 @@ func (d *decision) provision() {
 	props := d.desiredProperties()
 	isHeld, isRetrievable := isConflictHeld(&d.Status), d.in.Offering.Class.Common().InstanceRetrievable
 	unwanted := d.isChangeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !rules.SameProperties(d.Status.InProgressProperties, props)
-	switch {
-	case attempts != nil && attempts.Conflict && (isRetrievable || !isHeld):
+	switch next := operation.NextOfCreation(d.Status.Attempts, isHeld, isRetrievable || !isHeld, unwanted); {
+	case next == operation.Inspected:
 		d.Request = d.newRequest(rules.Inspect)
 		d.Request.Properties = props
 		return
-	case unwanted || attempts != nil && attempts.Unknown > rules.MaxRepeatsAfter(attempts.Mitigation):
-		if !d.owns() || catalog.IsRetained(d.si) {
-			break
-		}
+	case next == operation.Mitigated && d.owns() && !catalog.IsRetained(d.si):
 		d.startMitigation()
 		return
 	}

@@ -11,7 +11,33 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// A 409 says that the broker has something else under the id of a request to create the resource. Only this file says what that means.
+// A 409 says that the broker has something else under the id of a request to create the resource. Only this file says what that means, and what
+// follows once it is on record.
+
+// Creation is how the creation of a resource goes on where an earlier request may have created it.
+type Creation int
+
+const (
+	// Requested: the request is sent, for the first time or again.
+	Requested Creation = iota
+	// Inspected: what the broker has under the id is fetched, or polled.
+	Inspected
+	// Mitigated: what the broker may have under the id is removed first, if it may be.
+	Mitigated
+)
+
+// NextOfCreation returns how a creation goes on, by its attempts. isHeld: the broker has something that the record does not explain. isUnwanted:
+// an earlier request was for something else, or its result cannot be used.
+func NextOfCreation(a *v1beta1.Attempts, isHeld, canInspect, isUnwanted bool) Creation {
+	isConflict := a != nil && a.Conflict
+	switch {
+	case isConflict && canInspect:
+		return Inspected
+	case isConflict && !isHeld, isUnwanted, a != nil && a.Unknown > rules.MaxRepeatsAfter(a.Mitigation):
+		return Mitigated
+	}
+	return Requested
+}
 
 // recordConflict records a 409.
 func (ap *Application) recordConflict() Effect {

@@ -17,9 +17,9 @@ func AddPlan(plans *v1beta1.CandidatePlans, id string) {
 }
 
 // NonNil returns props, or empty properties for nil.
-func NonNil(props *v1beta1.ServiceInstancePropertiesState) *v1beta1.ServiceInstancePropertiesState {
+func NonNil[T v1beta1.ServiceInstancePropertiesState | v1beta1.ServiceBindingPropertiesState](props *T) *T {
 	if props == nil {
-		return &v1beta1.ServiceInstancePropertiesState{}
+		return new(T)
 	}
 	return props
 }
