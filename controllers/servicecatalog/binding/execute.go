@@ -39,7 +39,7 @@ func (s *scope) Apply(a operation.Answer) (more bool) {
 		s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
 	}
 	s.binding.Status = bindingrules.Apply(s.binding, s.next.Status, *call, a, s.r.Clock.Now())
-	return a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == rules.Unbind || call.Operation == rules.Poll && a.State == osbresult.Succeeded && !call.Removal
+	return bindingrules.IsSentAgain(call, a) || call.Operation == rules.Poll && a.State == osbresult.Succeeded && !call.Removal
 }
 
 func params(call *bindingrules.Request) osb.Params {

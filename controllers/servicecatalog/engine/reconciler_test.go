@@ -297,4 +297,7 @@ func TestAnObjectWaitsForTheBrokerOfALeftBehindID(t *testing.T) {
 	if to := s.brokerOf(&operation.Request{ID: "left", CleanUp: true}); to != broker {
 		t.Errorf("requests go to %v", to)
 	}
+	if at := s.external("left"); at.Broker != broker {
+		t.Errorf("events name %v", at.Broker)
+	}
 }

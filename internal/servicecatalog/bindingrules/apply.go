@@ -76,7 +76,7 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 	ap.ForgetFormerRemoval()
 	switch call.Operation {
 	case rules.Bind, rules.Unbind, rules.Poll:
-		if !isSentAgain(call, a) {
+		if !IsSentAgain(&call, a) {
 			ap.recordEffect(ap.Record())
 		}
 	case rules.Fetch:
@@ -87,8 +87,8 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 	return ap.encoded()
 }
 
-// isSentAgain reports whether a request is sent again at once, with an application or with accepts_incomplete, as the broker requires.
-func isSentAgain(call Request, a Answer) bool {
+// IsSentAgain reports whether a request is sent again at once, with an application or with accepts_incomplete, as the broker requires.
+func IsSentAgain(call *Request, a Answer) bool {
 	return call.Operation == rules.Bind && a.Class == osbresult.NeedsApp || call.Operation == rules.Unbind && a.Class == osbresult.NeedsAsync
 }
 

@@ -35,7 +35,7 @@ func (ap *application) recordBind(effect operation.Effect) {
 	case operation.NoEffect:
 		ap.markNothingSent()
 		ap.setConditions(effect.Conditions)
-	default:
+	default: // it is repeated
 		ap.setConditions(effect.Conditions)
 	}
 }

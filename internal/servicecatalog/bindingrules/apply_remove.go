@@ -27,7 +27,7 @@ func (ap *application) recordRemoval(effect operation.Effect) {
 	case operation.Failed:
 		ap.markForRepetition()
 		ap.setConditions(ap.WithStalled(ap.withRemovalText(effect.Conditions)))
-	default:
+	default: // it waits
 		ap.beginRemovalOfPredecessor()
 		ap.setConditions(ap.withRemovalText(effect.Conditions))
 	}

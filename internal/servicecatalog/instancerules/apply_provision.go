@@ -33,7 +33,7 @@ func (ap *application) recordProvision(effect operation.Effect) {
 			ap.phase = NotCreated
 		}
 		ap.setConditions(effect.Conditions)
-	default:
+	default: // it is repeated
 		ap.setConditions(effect.Conditions)
 	}
 }

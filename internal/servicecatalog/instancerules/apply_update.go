@@ -31,7 +31,7 @@ func (ap *application) recordUpdate(effect operation.Effect) {
 			ap.phase = Provisioned
 		}
 		ap.setConditions(effect.Conditions)
-	default:
+	default: // it is repeated
 		ap.setConditions(effect.Conditions)
 	}
 }

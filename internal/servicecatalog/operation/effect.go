@@ -111,26 +111,26 @@ func (ap *Application) recordPoll() Effect {
 		return ap.removalFailed("The broker does not know the operation: " + ap.DescribeOutcome())
 	case a.Class != osbresult.Done:
 		return ap.unanswered()
+	case a.State == osbresult.Succeeded && isRemoval:
+		return ap.removed()
+	case a.State == osbresult.Succeeded:
+		return Effect{Result: Succeeded}
 	case a.State == osbresult.InProgress && !ap.IsOverdue():
 		running := ap.Change.Running
 		running.Ready, running.Message = v1beta1.ConditionFalse, rules.WithProgress(running.Message, a.OperationDescription)
 		return Effect{Result: Running, Conditions: running}
-	case isRemoval && a.State == osbresult.Succeeded:
-		return ap.removed()
-	case a.State == osbresult.Succeeded:
-		return Effect{Result: Succeeded}
 	}
-	overdue := ap.callFailed("timed out after " + duration.ShortHumanDuration(ap.Call.MaxDuration))
-	failed := ap.callFailed(cmp.Or(a.OperationDescription, "the broker reported no reason"))
-	switch isOverdue := a.State == osbresult.InProgress; {
-	case isRemoval && isOverdue:
-		return ap.removalFailed(overdue)
-	case isRemoval:
-		return ap.removalFailed(failed)
-	case isOverdue:
-		return Effect{Result: Overdue, Message: overdue}
+	result, message := Failed, ap.callFailed(cmp.Or(a.OperationDescription, "the broker reported no reason"))
+	if a.State == osbresult.InProgress {
+		result, message = Overdue, ap.callFailed("timed out after "+duration.ShortHumanDuration(ap.Call.MaxDuration))
 	}
-	return Effect{Result: Failed, Message: failed + ap.adviseOnRequired()}
+	if isRemoval {
+		return ap.removalFailed(message)
+	}
+	if result == Failed {
+		message += ap.adviseOnRequired()
+	}
+	return Effect{Result: result, Message: message}
 }
 
 // unanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
