@@ -138,14 +138,6 @@ func (s *scope) Supply(ctx context.Context, need rules.Need) error {
 
 // executeSecretAction writes the Secret as the last decision says.
 func (s *scope) executeSecretAction(ctx context.Context) error {
-	if s.next.WriteAhead {
-		if err := s.r.Record(ctx, s.Scope, &s.next.Status); err != nil {
-			return err
-		}
-	}
-	if err := s.Stopping(); err != nil {
-		return err
-	}
 	s.binding.Status, s.binding.ResourceVersion = s.next.Status, s.Before.GetResourceVersion()
 	switch s.next.SecretAction {
 	case bindingrules.WriteSecret:

@@ -247,9 +247,8 @@ func (r *Reconciler) connect(ctx context.Context, b v1beta1.Broker) (*brokers.Cl
 	return nil, bad.Blocker(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.Message)), err
 }
 
-// send sends the request of a step once the broker has a slot for it; otherwise queued says what it waits for. ahead is the status to record before the
-// request; nil: none. After an error no request was sent.
-func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, next Step, ahead v1beta1.ServiceObjectStatus, ask func() (operation.Answer, error)) (a operation.Answer, queued *limiter.Wait, err error) {
+// send sends the request of a step once the broker has a slot for it; otherwise queued says what it waits for. After an error no request was sent.
+func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, next Step, ask func() (operation.Answer, error)) (a operation.Answer, queued *limiter.Wait, err error) {
 	what, attempts := next.Request.Operation, s.Object.CommonStatus().Common().Attempts
 	if attempts != nil && (attempts.Generation != s.Object.GetGeneration() || next.Requested) {
 		attempts = nil
@@ -266,12 +265,7 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 		verdict := release(r.Clock.Now(), result)
 		a.Attribution = r.attribute(broker, result, verdict)
 	}()
-	if ahead != nil {
-		if err := r.Record(ctx, s, ahead); err != nil {
-			return a, nil, err
-		}
-	}
-	if err := s.Stopping(); err != nil {
+	if err := r.recordAhead(ctx, s, next.ahead()); err != nil {
 		return a, nil, err
 	}
 	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {

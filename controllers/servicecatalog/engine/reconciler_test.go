@@ -64,7 +64,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 				if stops {
 					stop()
 				}
-				_, _, err := r.send(ctx, s, rulestest.NewOffering().Broker, Step{Request: &operation.Request{Operation: rules.Provision}}, nil, func() (operation.Answer, error) {
+				_, _, err := r.send(ctx, s, rulestest.NewOffering().Broker, Step{Request: &operation.Request{Operation: rules.Provision}}, func() (operation.Answer, error) {
 					asked = true
 					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
 				})
@@ -142,7 +142,7 @@ func TestAnObjectThatFailsBeforeItsRequestKeepsNoSlot(t *testing.T) {
 				if fails != nil {
 					return ctrl.Result{}, fails
 				}
-				_, _, err := r.send(ctx, s, broker, Step{Request: &operation.Request{Operation: rules.Provision}}, nil, func() (operation.Answer, error) {
+				_, _, err := r.send(ctx, s, broker, Step{Request: &operation.Request{Operation: rules.Provision}}, func() (operation.Answer, error) {
 					asked++
 					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
 				})

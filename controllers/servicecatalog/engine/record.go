@@ -44,6 +44,16 @@ func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
 	return errors.Join(err, r.Record(ctx, s, s.Object.CommonStatus()))
 }
 
+// recordAhead records a status before what follows from it is done (R1); nil: it is on record. After an error nothing may be done.
+func (r *Reconciler) recordAhead(ctx context.Context, s *Scope, ahead v1beta1.ServiceObjectStatus) error {
+	if ahead != nil {
+		if err := r.Record(ctx, s, ahead); err != nil {
+			return err
+		}
+	}
+	return s.Stopping()
+}
+
 // Record writes the status, if it differs from the one on record.
 func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.ServiceObjectStatus) error {
 	before := s.Before.CommonStatus()

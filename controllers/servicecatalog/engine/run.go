@@ -51,12 +51,20 @@ type Step struct {
 	// Retained is why the resource under RetainedID, which was replaced, stays at the broker; nil: none does.
 	Retained   *rules.Cause
 	RetainedID string
-	// Act is done before the request; nil: nothing.
+	// Act is done, and the step is decided on again; nil: nothing.
 	Act func(context.Context) error
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceObjectStatus
 	// InFlight is the status to write where the broker takes its time to answer the request; nil: none.
 	InFlight v1beta1.ServiceObjectStatus
+}
+
+// ahead returns the status to record before the step is taken; nil: it is on record.
+func (s Step) ahead() v1beta1.ServiceObjectStatus {
+	if !s.WriteAhead {
+		return nil
+	}
+	return s.Status
 }
 
 // Run takes steps until there is nothing to do, or to wait for.
@@ -68,7 +76,10 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 		case err != nil:
 			return ctrl.Result{}, r.fail(ctx, m, err)
 		case next.Act != nil:
-			if err := next.Act(ctx); err != nil {
+			if err = r.recordAhead(ctx, s, next.ahead()); err == nil {
+				err = next.Act(ctx)
+			}
+			if err != nil {
 				return ctrl.Result{}, r.fail(ctx, m, err)
 			}
 		case next.Need != "" && s.calls == 0:
@@ -151,11 +162,8 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 			return false, ctrl.Result{}, r.fail(ctx, m, err)
 		}
 	}
-	var ahead v1beta1.ServiceObjectStatus
-	if next.WriteAhead || s.Record.PendingStatus != nil && s.calls == 0 { // an answer is recorded before the next request
-		ahead = next.Status
-	}
-	a, queued, err := r.send(ctx, s, broker, next, ahead, func() (operation.Answer, error) { return m.Ask(ctx, connection) })
+	next.WriteAhead = next.WriteAhead || s.Record.PendingStatus != nil && s.calls == 0 // an answer is recorded before the next request
+	a, queued, err := r.send(ctx, s, broker, next, func() (operation.Answer, error) { return m.Ask(ctx, connection) })
 	switch {
 	case err != nil:
 		return false, ctrl.Result{}, r.fail(ctx, m, err)

@@ -31,9 +31,9 @@ func variants() []variant {
 `}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "no-write-ahead", edits: []mistake{{services + "engine/reconciler.go", `	if ahead != nil {
+		{name: "no-write-ahead", edits: []mistake{{services + "engine/record.go", `	if ahead != nil {
 		if err := r.Record(ctx, s, ahead); err != nil {
-			return a, nil, err
+			return err
 		}
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
