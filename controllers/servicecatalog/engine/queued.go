@@ -24,7 +24,7 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 	s, now := m.Common(), r.Clock.Now()
 	recorded := s.Object.CommonStatus()
 	status := recorded
-	if !r.isQuiet(s, call) && !rules.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
+	if !r.isWaitQuiet(s, call) && !rules.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
 		status = m.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
 	}
 	if s.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
@@ -38,9 +38,9 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, s, status)
 }
 
-// isQuiet reports whether it is no news that a request waits for a slot: polls do, what is left behind changes no condition, and Ready may say
-// all that users have to know.
-func (r *Reconciler) isQuiet(s *Scope, call *operation.Request) bool {
+// isWaitQuiet reports whether it is no news that a request waits for a slot: a poll, one about an id left behind, which changes no condition, and
+// one of a kind of which Ready says all that users have to know.
+func (r *Reconciler) isWaitQuiet(s *Scope, call *operation.Request) bool {
 	status := s.Object.CommonStatus().Common()
 	works := r.kind.QuietWhileReady && s.Object.GetDeletionTimestamp().IsZero() && rules.IsTrue(rules.FindCondition(status.Conditions, v1beta1.ConditionReady))
 	return call.CleanUp || status.AsyncOpInProgress || works
