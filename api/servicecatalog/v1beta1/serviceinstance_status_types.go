@@ -169,12 +169,13 @@ type Outcome struct {
 	// +optional
 	Stopped bool `json:"stopped,omitempty"`
 
-	// unknown is the number of requests with an unknown outcome.
+	// unknown is the number of requests that may have been carried out, and of which
+	// nothing is confirmed.
 	// +optional
 	Unknown int32 `json:"unknown,omitempty"`
 
 	// conflict is true after the broker reported another resource under the id, until
-	// it was inspected.
+	// it has nothing there, or the orphan mitigation ends.
 	// +optional
 	Conflict bool `json:"conflict,omitempty"`
 }

@@ -64,15 +64,15 @@ func (s *scope) recorded() *v1beta1.ServiceBinding { return s.Before.(*v1beta1.S
 
 // recall continues with what this process remembers of the binding.
 func (s *scope) recall() {
-	s.memory, _ = s.Record.Memory.(bindingrules.Memory)
+	s.memory, _ = s.Memory.Memory.(bindingrules.Memory)
 }
 
 // remember keeps what the next reconcile needs, which are no credentials.
 func (s *scope) remember() {
 	s.memory.DropCredentials()
 	s.memory.ForgetSettled(&s.binding.Status, s.inputs.Secret, s.shown)
-	if s.Record.Memory = nil; s.memory != (bindingrules.Memory{}) {
-		s.Record.Memory = s.memory
+	if s.Memory.Memory = nil; s.memory != (bindingrules.Memory{}) {
+		s.Memory.Memory = s.memory
 	}
 }
 

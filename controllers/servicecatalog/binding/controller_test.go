@@ -59,7 +59,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 func viewOf(r *Reconciler, b *v1beta1.ServiceBinding, in bindingrules.Inputs) *scope {
 	s := &scope{r: r, binding: b.DeepCopy(), inputs: in}
 	s.Scope = &engine.Scope{
-		Before: b, Object: s.binding, Record: &engine.Record{}, Inputs: &s.inputs.Inputs, Broker: in.Broker,
+		Before: b, Object: s.binding, Memory: &engine.Memory{}, Inputs: &s.inputs.Inputs, Broker: in.Broker,
 	}
 	return s
 }
@@ -211,7 +211,7 @@ func TestNoCredentialsAreKeptAfterAReconcile(t *testing.T) {
 			}
 		}
 		s.remember()
-		if kept, _ := s.Record.Memory.(bindingrules.Memory); kept.Received != nil {
+		if kept, _ := s.Memory.Memory.(bindingrules.Memory); kept.Received != nil {
 			t.Errorf("%s: credentials are kept", name)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 
 // observe observes what a binding refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
-	s.inputs = bindingrules.Inputs{Inputs: s.Record.Inputs()}
+	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs()}
 	in := &s.inputs
 	in.Namespace = r.NamespaceOf(ctx, s.binding)
 	if in.BoundInstance, err = r.findBoundInstance(ctx, s.binding); err != nil {
@@ -56,7 +56,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if in.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, s.binding.Namespace, s.binding.Spec.ParametersFrom); err != nil {
 		return err
 	}
-	s.Record.RecallDigest(s.binding, &in.Parameters)
+	s.Memory.RecallDigest(s.binding, &in.Parameters)
 	if plan := in.BoundInstance.Plan; s.binding.Status.AsyncOpInProgress && plan != nil {
 		in.Parameters.Required = engine.RequiredParameters(s.binding, plan, plan.Common().ServiceBindingCreateParameterSchema)
 	}
@@ -165,7 +165,7 @@ func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.Record.RememberDigest(s.binding, p)
+	s.Memory.RememberDigest(s.binding, p)
 	if plan := s.inputs.BoundInstance.Plan; p.Blocker == nil && plan != nil {
 		p = engine.ValidateParameters(ctx, s.binding, plan, plan.Common().ServiceBindingCreateParameterSchema, p)
 		p.Blocker = p.Invalid

@@ -49,7 +49,7 @@ func (r *Reconciler) withSources(ctx context.Context, s *scope, timeout time.Dur
 		return err
 	}
 	defer leave()
-	others, err := r.secrets.Others(ctx, s.binding)
+	others, err := r.secrets.ReadSources(ctx, s.binding)
 	if err != nil {
 		return err
 	}

@@ -172,11 +172,11 @@ func TestADryRunIsNotTheLastWord(t *testing.T) {
 			f := newBindingSample()
 			before := refusedOnce(t, r, f)
 			refusal = test.then
-			trials, record := 0, before.Record
+			trials, record := 0, before.Memory
 			for ; trials < 100; trials++ {
 				clock.SetTime(clock.Now().Add(time.Hour))
 				again := viewOf(r, before.binding, f.in)
-				again.Record = record
+				again.Memory = record
 				again.recall()
 				again.inputs.Now = clock.Now()
 				if again.Decide(t.Context()).Need != rules.NeedPermission {
@@ -245,7 +245,7 @@ func TestASourceThatIsMendedIsTriedAgain(t *testing.T) {
 			}
 			for version, sends := range map[string]bool{"before": false, "after": true} {
 				again := viewOf(r, before.binding, f.in)
-				again.Record = before.Record
+				again.Memory = before.Memory
 				again.recall()
 				again.inputs.Now, again.inputs.SecretsVersion = f.in.Now.Add(time.Hour), version
 				if step := again.Decide(t.Context()); (step.Request != nil) != sends {

@@ -113,10 +113,10 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 		return c.Get(ctx, key, o, opts...)
 	}}, f.b, more)
 	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
-	record := &engine.Record{}
+	record := &engine.Memory{}
 	observed := func() *scope {
 		s := viewOf(r, f.b, f.in)
-		s.Record = record
+		s.Memory = record
 		s.recall()
 		if err := r.observeSecret(t.Context(), s); err != nil {
 			t.Fatal(err)

@@ -96,7 +96,7 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, c
 }
 
 // Try returns why the API server would refuse the binding's Secret, for example because of a quota or an admission policy; nil: it would not.
-// What is tried is the write itself, with keys as long as those that were refused. An error is an *Error, or the API server's.
+// What is tried is the write itself, with the same keys and values as long as those that were refused. An error is an *Error, or the API server's.
 func (s *Store) Try(ctx context.Context, b *v1beta1.ServiceBinding, refused bindingsecret.Sizes) error {
 	data := refused.Placeholders()
 	if data == nil { // nothing is known of the credentials
@@ -216,9 +216,9 @@ func (s *Store) Remove(ctx context.Context, seen metav1.Object) error {
 	return refused(err, is.Data)
 }
 
-// Others reads the Secrets whose keys a binding copies. An error is an *Error where they are too large together: then nothing of them is
-// kept, and the others are not read.
-func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (bindingsecret.Sources, error) {
+// ReadSources reads the Secrets that spec.secretTransforms[].addKeysFrom names. A missing Secret is left out, which CheckSources reports. If they
+// are too large together, it returns a *bindingsecret.Error and reads no more.
+func (s *Store) ReadSources(ctx context.Context, b *v1beta1.ServiceBinding) (bindingsecret.Sources, error) {
 	others, size := bindingsecret.Sources{}, 0
 	for _, name := range bindingsecret.SourcesOf(b) {
 		secret, err := s.read(ctx, b.Namespace, name)
@@ -236,7 +236,7 @@ func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (bindings
 	return others, nil
 }
 
-// Version returns what changes with the binding's Secret, whose metadata in the cache is seen, and with the Secrets whose keys it copies.
+// Version returns a hash of the UIDs and resource versions of the binding's Secret, whose metadata in the cache is seen, and of its sources.
 func (s *Store) Version(ctx context.Context, b *v1beta1.ServiceBinding, seen *metav1.PartialObjectMetadata) (string, error) {
 	versions := []string{versionOf(seen)}
 	for _, name := range bindingsecret.SourcesOf(b) {

@@ -318,7 +318,7 @@ func TestSecretsThatAreTooLargeTogetherAreNotKept(t *testing.T) {
 		reads++
 		return c.Get(ctx, key, obj, opts...)
 	}}, there...)
-	others, err := keep.Others(t.Context(), b)
+	others, err := keep.ReadSources(t.Context(), b)
 	if own, ok := errors.AsType[*bindingsecret.Error](err); !ok || !own.Foreign || others != nil || !strings.Contains(err.Error(), "more than the 4194304 bytes that they can have together") {
 		t.Errorf("%d Secrets, %v", len(others), err)
 	}
@@ -326,7 +326,7 @@ func TestSecretsThatAreTooLargeTogetherAreNotKept(t *testing.T) {
 		t.Errorf("%d Secrets were read", reads)
 	}
 	b.Spec.SecretTransforms = b.Spec.SecretTransforms[:4]
-	if others, err := keep.Others(t.Context(), b); err != nil || len(others) != 4 {
+	if others, err := keep.ReadSources(t.Context(), b); err != nil || len(others) != 4 {
 		t.Errorf("%d Secrets, %v", len(others), err)
 	}
 }

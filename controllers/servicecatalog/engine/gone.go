@@ -17,12 +17,12 @@ import (
 
 // observeGone observes what this process knows of the answers 410 Gone in the status of an object.
 func (r *Reconciler) observeGone(s *Scope) operation.GoneInputs {
-	s.Record.goneSince = operation.GoneSince(s.Record.goneSince, s.Object.CommonStatus().Common(), r.Clock.Now())
-	if len(s.Record.goneSince) == 0 || s.Broker == nil {
-		return operation.GoneInputs{Since: s.Record.goneSince}
+	s.Memory.goneSince = operation.GoneSince(s.Memory.goneSince, s.Object.CommonStatus().Common(), r.Clock.Now())
+	if len(s.Memory.goneSince) == 0 || s.Broker == nil {
+		return operation.GoneInputs{Since: s.Memory.goneSince}
 	}
 	key := brokers.KeyOf(s.Broker)
-	return operation.GoneInputs{Since: s.Record.goneSince, Success: r.Clients.Successes.Last(key), Broker: brokers.NameOf(key)}
+	return operation.GoneInputs{Since: s.Memory.goneSince, Success: r.Clients.Successes.Last(key), Broker: brokers.NameOf(key)}
 }
 
 // awaitSuccesses has the availability of brokers checked as a step says, and reconciles the object once they answer with success.

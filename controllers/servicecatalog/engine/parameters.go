@@ -132,14 +132,14 @@ type parametersDigest struct {
 }
 
 // RecallDigest adds the digest of parameters of which only the version is known, where this process has read that version.
-func (r *Record) RecallDigest(obj client.Object, p *rules.Parameters) {
+func (r *Memory) RecallDigest(obj client.Object, p *rules.Parameters) {
 	if r.parameters.generation == obj.GetGeneration() && r.parameters.version == p.Version {
 		p.Digest = r.parameters.digest
 	}
 }
 
 // RememberDigest remembers the digest of parameters from Secrets, so that a version of them is read only once.
-func (r *Record) RememberDigest(obj client.Object, p rules.Parameters) {
+func (r *Memory) RememberDigest(obj client.Object, p rules.Parameters) {
 	if p.Version != "" && p.Digest != "" {
 		r.parameters = parametersDigest{obj.GetGeneration(), p.Version, p.Digest}
 	}

@@ -22,18 +22,18 @@ import (
 // when a write fails, and times of polls.
 type pending struct {
 	mu      sync.Mutex
-	entries map[types.NamespacedName]*Record
+	entries map[types.NamespacedName]*Memory
 }
 
-// Record is what is known of one object. Only the worker that reconciles the object uses it.
-type Record struct {
+// Memory is what this process knows about one object and has not written to its status. Only the worker that reconciles the object uses it.
+type Memory struct {
 	uid types.UID
 	// PendingStatus is the status to write; nil: it is on record. It follows from recorded, the status at resourceVersion version.
 	PendingStatus, recorded v1beta1.ServiceObjectStatus
 	version                 string
-	// refused: the broker has refused the last request.
+	// refused: the answer to the last request had the class Rejected.
 	refused bool
-	// LastPoll is when the operation was last polled, and asked the Retry-After of that answer.
+	// LastPoll is when the operation was last polled, and PollAfter the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
 	// CleanUpPolls are when the removals under ids left behind were last polled, by id.
@@ -59,7 +59,7 @@ type Record struct {
 }
 
 // Inputs returns what a decision depends on of that.
-func (r *Record) Inputs() operation.Inputs {
+func (r *Memory) Inputs() operation.Inputs {
 	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
 }
 
@@ -81,7 +81,7 @@ func newUnrecorded(o client.Object, at audit.External, request rules.Operation, 
 }
 
 // RememberCleanUp remembers a request about an id left behind: when its removal was last polled. ended: the removal does not go on.
-func (r *Record) RememberCleanUp(call *operation.Request, ended bool, now time.Time) {
+func (r *Memory) RememberCleanUp(call *operation.Request, ended bool, now time.Time) {
 	if call.Operation != rules.Poll || ended {
 		delete(r.CleanUpPolls, call.ID)
 		return
@@ -93,18 +93,18 @@ func (r *Record) RememberCleanUp(call *operation.Request, ended bool, now time.T
 }
 
 func newPending() *pending {
-	return &pending{entries: map[types.NamespacedName]*Record{}}
+	return &pending{entries: map[types.NamespacedName]*Memory{}}
 }
 
 // of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
 // broker's queue is kept, which belongs to the name; lost is what that object has left at its broker.
-func (p *pending) of(o client.Object) (e *Record, lost *Unrecorded) {
+func (p *pending) of(o client.Object) (e *Memory, lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
 	e = p.entries[name]
 	if e == nil || e.uid != o.GetUID() {
-		next := &Record{uid: o.GetUID()}
+		next := &Memory{uid: o.GetUID()}
 		if e != nil {
 			next.Queue, lost = e.Queue, e.Unrecorded
 		}

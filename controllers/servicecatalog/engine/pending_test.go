@@ -26,7 +26,7 @@ func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
 
 // F-S73: of an id that is left behind nothing is remembered once its removal has ended, however it was confirmed.
 func TestThePollsOfARemovalThatHasEndedAreForgotten(t *testing.T) {
-	r, poll := &Record{}, &operation.Request{ID: "left", Operation: rules.Poll, Removal: true}
+	r, poll := &Memory{}, &operation.Request{ID: "left", Operation: rules.Poll, PollsRemoval: true}
 	for _, end := range []func(){
 		func() { r.RememberCleanUp(poll, true, rulestest.T0) },
 		func() {

@@ -25,9 +25,9 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 	recorded := s.Object.CommonStatus()
 	status := recorded
 	if !r.isWaitQuiet(s, call) && !rules.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
-		status = m.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
+		status = m.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Memory.Queue), now)
 	}
-	if s.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
+	if s.Memory.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
 		if at := wait.Since.Add(QueuedConditionDelay); now.Before(at) {
 			return enqueue.Requeue(at, now), nil
 		}

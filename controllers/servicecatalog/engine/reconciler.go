@@ -92,7 +92,7 @@ type Kind struct {
 type Scope struct {
 	Before v1beta1.ServiceObject // as it is on record; it belongs to the cache
 	Object v1beta1.ServiceObject // the same, with a status that is not recorded yet
-	Record *Record
+	Memory *Memory
 	// Inputs are what every decision depends on, Broker is where requests about the id in force go (nil: it does not exist), and User changed the
 	// spec last. The kind sets them before Run.
 	Inputs *operation.Inputs
@@ -142,7 +142,8 @@ func NewReconciler(config *Config, kind Kind, c client.Client, live client.Reade
 	return r
 }
 
-// Reconcile takes one step for an object.
+// Reconcile reads the object, skips it while the cache is older than the last write of this process, and takes steps until nothing more can be done
+// now.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.Barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -158,7 +159,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	result, err := r.admit(ctx, before)
+	result, err := r.reconcileIfFresh(ctx, before)
 	if errors.Is(err, brokers.ErrStopping) {
 		return ctrl.Result{}, nil
 	}
@@ -182,15 +183,15 @@ func (r *Reconciler) reportLost(ctx context.Context, lost *Unrecorded) {
 		r.kind.Name, lost.Request, lost.Answer))
 }
 
-// admit reconciles an object, if the cache shows it as this process has left it.
-func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (ctrl.Result, error) {
+// reconcileIfFresh reconciles an object, if the cache shows it as this process has left it.
+func (r *Reconciler) reconcileIfFresh(ctx context.Context, before v1beta1.ServiceObject) (ctrl.Result, error) {
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	record, lost := r.pending.of(before)
+	memory, lost := r.pending.of(before)
 	r.reportLost(ctx, lost)
-	s := &Scope{Before: before, Object: before.DeepCopyObject().(v1beta1.ServiceObject), Record: record}
-	if s.Record.released { // it is gone, or has the finalizer of another controller
+	s := &Scope{Before: before, Object: before.DeepCopyObject().(v1beta1.ServiceObject), Memory: memory}
+	if s.Memory.released { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
 	r.resumePending(s)
@@ -198,7 +199,7 @@ func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (c
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.reconcile(ctx, s)
 	if err != nil { // it asks for its slot later
-		r.Queue.Postpone(client.ObjectKeyFromObject(before), s.Record.Queue)
+		r.Queue.Postpone(client.ObjectKeyFromObject(before), s.Memory.Queue)
 	}
 	if !s.Object.CommonStatus().Common().AsyncOpInProgress {
 		r.pending.forgetIdle(before)
@@ -215,20 +216,20 @@ func (r *Reconciler) reconcile(ctx context.Context, s *Scope) (ctrl.Result, erro
 
 // KeepPending remembers the status until it is on record.
 func (r *Reconciler) KeepPending(s *Scope) {
-	s.Record.PendingStatus, s.Record.recorded, s.Record.version = s.Object.CommonStatus().DeepCopyStatus(), s.Before.CommonStatus(), s.Before.GetResourceVersion()
+	s.Memory.PendingStatus, s.Memory.recorded, s.Memory.version = s.Object.CommonStatus().DeepCopyStatus(), s.Before.CommonStatus(), s.Before.GetResourceVersion()
 }
 
 // resumePending continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
 // refusal is dropped, as it may follow from that; what a broker has done, or may have, is kept.
 func (r *Reconciler) resumePending(s *Scope) {
-	if s.Record.PendingStatus == nil {
+	if s.Memory.PendingStatus == nil {
 		return
 	}
-	if s.Record.refused && !rules.NotAfter(s.Before.GetResourceVersion(), s.Record.version) && !equality.Semantic.DeepEqual(s.Before.CommonStatus(), s.Record.recorded) {
-		s.Record.PendingStatus = nil
+	if s.Memory.refused && !rules.NotAfter(s.Before.GetResourceVersion(), s.Memory.version) && !equality.Semantic.DeepEqual(s.Before.CommonStatus(), s.Memory.recorded) {
+		s.Memory.PendingStatus = nil
 		return
 	}
-	s.Object.SetStatus(s.Record.PendingStatus.DeepCopyStatus())
+	s.Object.SetStatus(s.Memory.PendingStatus.DeepCopyStatus())
 }
 
 // connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
@@ -256,7 +257,7 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 	if next.Request.CleanUp { // it is not the first request of the object, and its failures are not those of the present spec
 		attempts = &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 1}}
 	}
-	release, wait := r.Queue.Enter(s.Object, &s.Record.Queue, brokers.KeyOf(broker), what, attempts)
+	release, wait := r.Queue.Enter(s.Object, &s.Memory.Queue, brokers.KeyOf(broker), what, attempts)
 	if release == nil {
 		return a, &wait, nil
 	}
@@ -274,18 +275,18 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 	if a.Misconfigured() {
 		r.Clients.RecordMisconfiguration(brokers.KeyOf(broker), what, a.Outcome)
 	}
-	result, s.polled, s.Record.refused = brokers.ResultOf(a.Outcome), what == rules.Poll, a.Class == osbresult.Rejected
+	result, s.polled, s.Memory.refused = brokers.ResultOf(a.Outcome), what == rules.Poll, a.Class == osbresult.Rejected
 	if a.Class == osbresult.NeedsCatalog {
 		r.RequestRelist(brokers.KeyOf(broker))
 	}
 	if next.Request.CleanUp {
-		s.Record.RememberCleanUp(next.Request, next.Request.IsDeletedBy(a), r.Clock.Now())
+		s.Memory.RememberCleanUp(next.Request, next.Request.IsDeletedBy(a), r.Clock.Now())
 		return a, nil, nil
 	}
-	s.Record.SeenRunning = a.Class == osbresult.Accepted || what == rules.Poll && s.Record.SeenRunning
-	s.Record.LastPoll, s.Record.PollAfter = time.Time{}, 0
+	s.Memory.SeenRunning = a.Class == osbresult.Accepted || what == rules.Poll && s.Memory.SeenRunning
+	s.Memory.LastPoll, s.Memory.PollAfter = time.Time{}, 0
 	if what == rules.Poll || a.Class == osbresult.Accepted {
-		s.Record.LastPoll, s.Record.PollAfter = r.Clock.Now(), a.RetryAfter
+		s.Memory.LastPoll, s.Memory.PollAfter = r.Clock.Now(), a.RetryAfter
 	}
 	return a, nil, nil
 }

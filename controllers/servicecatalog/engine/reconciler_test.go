@@ -95,7 +95,7 @@ func TestTheStatusSaysThatARemovalIsInFlight(t *testing.T) {
 				if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
 					t.Fatal(err)
 				}
-				s := &Scope{Before: before, Object: before.DeepCopy(), Record: &Record{}}
+				s := &Scope{Before: before, Object: before.DeepCopy(), Memory: &Memory{}}
 				inFlight := before.Status.DeepCopy()
 				instancerules.SetConditions(inFlight, rules.RemovalInFlight(deletedInstance(), v1beta1.ReasonDeprovisioning, "deprovision"), rulestest.T0)
 				a, err := r.await(t.Context(), s, inFlight, func() (operation.Answer, error) {
@@ -185,7 +185,7 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Scope{
-		Before: before, Object: before.DeepCopy(), Record: &Record{}, polled: true,
+		Before: before, Object: before.DeepCopy(), Memory: &Memory{}, polled: true,
 	}
 	say := func(reason, message string) {
 		t.Helper()
@@ -236,7 +236,7 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 			broker := rulestest.NewOffering().Broker
 			r.reconcile = func(_ context.Context, s *Scope) (ctrl.Result, error) {
 				if s.Before.GetUID() == si.UID {
-					s.Record.Unrecorded = newUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, rules.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
+					s.Memory.Unrecorded = newUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, rules.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
 				}
 				return ctrl.Result{}, nil
 			}
@@ -282,7 +282,7 @@ func TestAnObjectWaitsForTheBrokerOfALeftBehindID(t *testing.T) {
 	si := rulestest.NewInstance()
 	si.Status.Gone = []v1beta1.GoneResource{{ID: "left"}}
 	in := &operation.Inputs{CleanUpBrokers: map[string]operation.CleanUpBroker{"left": {Broker: broker}}}
-	s := &Scope{Before: si, Object: si, Record: &Record{}, Inputs: in}
+	s := &Scope{Before: si, Object: si, Memory: &Memory{}, Inputs: in}
 	in.Gone = r.observeGone(s)
 	if since := in.Gone.Since["left"]; !since.Equal(rulestest.T0) {
 		t.Errorf("the first 410 was seen at %v", since)

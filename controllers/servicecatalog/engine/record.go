@@ -38,13 +38,13 @@ func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
 		s.Object.SetStatus(m.StatusForBlocker(rules.InProgress(t.reason, t.Error()), r.Clock.Now()))
 		r.KeepPending(s)
 	}
-	if s.Record.PendingStatus == nil {
+	if s.Memory.PendingStatus == nil {
 		return err
 	}
 	return errors.Join(err, r.Record(ctx, s, s.Object.CommonStatus()))
 }
 
-// recordAhead records a status before what follows from it is done (R1); nil: it is on record. After an error nothing may be done.
+// recordAhead records a status before what follows from it is done (R1); nil: nothing has to be written first. After an error nothing may be done.
 func (r *Reconciler) recordAhead(ctx context.Context, s *Scope, ahead v1beta1.ServiceObjectStatus) error {
 	if ahead != nil {
 		if err := r.Record(ctx, s, ahead); err != nil {
@@ -58,7 +58,7 @@ func (r *Reconciler) recordAhead(ctx context.Context, s *Scope, ahead v1beta1.Se
 func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.ServiceObjectStatus) error {
 	before := s.Before.CommonStatus()
 	if equality.Semantic.DeepEqual(status, before) || s.polled && isProgressOnly(before, status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
-		s.Record.PendingStatus, s.Record.Unrecorded = nil, nil
+		s.Memory.PendingStatus, s.Memory.Unrecorded = nil, nil
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
@@ -70,15 +70,15 @@ func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.Servic
 	openProblem := r.HasOpenProblem(s)
 	announceNextID(ctx, r.Recorder, s.Before, status.Common().ExternalID)
 	emitEvents(ctx, r.Recorder, s.Before, before.Common().Conditions, status.Common().Conditions, openProblem)
-	s.Record.openProblem = openProblem && isQuiet(status.Common().Conditions)
-	s.Record.PendingStatus, s.Record.Unrecorded = nil, nil
+	s.Memory.openProblem = openProblem && isQuiet(status.Common().Conditions)
+	s.Memory.PendingStatus, s.Memory.Unrecorded = nil, nil
 	s.Before = after
 	return nil
 }
 
 // HasOpenProblem reports whether an event has announced a problem that has not ended.
 func (r *Reconciler) HasOpenProblem(s *Scope) bool {
-	return hasOpenProblem(s.Before.CommonStatus().Common().Conditions, s.Record.openProblem)
+	return hasOpenProblem(s.Before.CommonStatus().Common().Conditions, s.Memory.openProblem)
 }
 
 // isProgressOnly reports whether only messages differ while an operation is in progress: the next poll brings new ones.
@@ -100,7 +100,7 @@ func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, w
 	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	s.Record.PendingStatus, s.Record.Unrecorded, s.Record.released = nil, nil, true
+	s.Memory.PendingStatus, s.Memory.Unrecorded, s.Memory.released = nil, nil, true
 	EmitRelease(ctx, r.Recorder, s.Before, at, why, r.HasOpenProblem(s))
 	r.CountRelease(r.kind.Name, why)
 	return nil

@@ -59,7 +59,7 @@ type Step struct {
 	InFlight v1beta1.ServiceObjectStatus
 }
 
-// ahead returns the status to record before the step is taken; nil: it is on record.
+// ahead returns the status that has to be written before the step is executed; nil: the step needs no write first.
 func (s Step) ahead() v1beta1.ServiceObjectStatus {
 	if !s.WriteAhead {
 		return nil
@@ -67,7 +67,7 @@ func (s Step) ahead() v1beta1.ServiceObjectStatus {
 	return s.Status
 }
 
-// Run takes steps until there is nothing to do, or to wait for.
+// Run decides and executes steps until no step can be executed now. Then it writes the status, and returns when to reconcile again.
 func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 	s := m.Common()
 	for {
@@ -89,8 +89,8 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 			if next = m.Decide(ctx); next.Need == "" { // the API server refused the write, as the conditions say
 				return r.finish(ctx, s, next)
 			}
-			return ctrl.Result{}, nil // the write causes another reconcile
-		case next.Need != "", next.Request != nil && s.calls > 0 && (!s.more || s.calls >= maxCalls): // that is for another time, as it may wait for a slot
+			return ctrl.Result{}, nil // the write of the finalizer or the references causes another reconcile
+		case next.Need != "", next.Request != nil && s.calls > 0 && (!s.more || s.calls >= maxCalls): // the next request needs a reconcile of its own, as it may wait for a slot
 			return r.requeueNow(next.Status), r.Record(ctx, s, s.Object.CommonStatus())
 		case next.Request != nil:
 			if made, result, err := r.execute(ctx, m, next); !made || err != nil {
@@ -102,7 +102,7 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 	}
 }
 
-// decide decides, and reads what the decision needs. What it needs to be written first is left.
+// decide decides, and reads what the decision needs. It leaves NeedFinalizer and NeedReferences, which are writes, to Run.
 func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
 	s, in := m.Common(), m.Common().Inputs
 	for err == nil {
@@ -134,8 +134,8 @@ func (r *Reconciler) readDefinition(ctx context.Context, s *Scope) error {
 		return WithReason(r.kind.RemovalFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition has been read: "+err.Error()))
 	}
 	s.Inputs.Definition = definition
-	if s.Record.Definition = definition; definition == rules.DefinitionTerminating {
-		s.Record.Definition = rules.DefinitionUnknown
+	if s.Memory.Definition = definition; definition == rules.DefinitionTerminating {
+		s.Memory.Definition = rules.DefinitionUnknown
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 			return false, ctrl.Result{}, r.fail(ctx, m, err)
 		}
 	}
-	next.WriteAhead = next.WriteAhead || s.Record.PendingStatus != nil && s.calls == 0 // an answer is recorded before the next request
+	next.WriteAhead = next.WriteAhead || s.Memory.PendingStatus != nil && s.calls == 0 // the answer of an earlier reconcile is written before the first request of this one
 	a, queued, err := r.send(ctx, s, broker, next, func() (operation.Answer, error) { return m.Ask(ctx, connection) })
 	switch {
 	case err != nil:
@@ -185,22 +185,22 @@ func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operatio
 	s.more = m.Apply(a)
 	if next.Request.CleanUp {
 		r.KeepPending(s)
-		s.Inputs.CleanUpPolls = s.Record.CleanUpPolls
+		s.Inputs.CleanUpPolls = s.Memory.CleanUpPolls
 		return
 	}
 	r.observeRecovery(ctx, s.Broker, next.Status, s.Object.CommonStatus())
 	if what == rules.Provision || what == rules.Bind {
-		s.Record.Unrecorded = newUnrecorded(s.Before, s.external(next.Request.ID), what, a.Outcome)
+		s.Memory.Unrecorded = newUnrecorded(s.Before, s.external(next.Request.ID), what, a.Outcome)
 	}
 	r.KeepPending(s)
-	s.Record.SeenRunning = s.Record.SeenRunning || a.State == osbresult.InProgress
+	s.Memory.SeenRunning = s.Memory.SeenRunning || a.State == osbresult.InProgress
 	in := s.Inputs
-	in.SeenRunning, in.LastPoll, in.PollAfter = s.Record.SeenRunning, s.Record.LastPoll, s.Record.PollAfter
+	in.SeenRunning, in.LastPoll, in.PollAfter = s.Memory.SeenRunning, s.Memory.LastPoll, s.Memory.PollAfter
 }
 
 // finish records a step without a request.
 func (r *Reconciler) finish(ctx context.Context, s *Scope, next Step) (ctrl.Result, error) {
-	r.Queue.Leave(client.ObjectKeyFromObject(s.Object), &s.Record.Queue)
+	r.Queue.Leave(client.ObjectKeyFromObject(s.Object), &s.Memory.Queue)
 	if next.Release == nil {
 		if err := r.Record(ctx, s, next.Status); err != nil {
 			return ctrl.Result{}, err

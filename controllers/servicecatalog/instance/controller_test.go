@@ -31,7 +31,7 @@ func TestAnInstanceThatWaitsToReadParametersHasNoBlocker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &scope{Scope: &engine.Scope{Before: si, Object: si.DeepCopy(), Record: &engine.Record{}}, r: r, instance: si.DeepCopy()}
+		s := &scope{Scope: &engine.Scope{Before: si, Object: si.DeepCopy(), Memory: &engine.Memory{}}, r: r, instance: si.DeepCopy()}
 		err = s.Supply(t.Context(), rules.NeedParameters)
 		if blocker := s.inputs.Parameters.Blocker; !errors.Is(err, secrets.ErrBusy) || blocker != nil || s.retry != nil {
 			t.Errorf("%v, blocker %v, retry %v", err, blocker, s.retry)

@@ -20,7 +20,7 @@ import (
 // observe observes what an instance refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	si := s.instance
-	s.inputs = instancerules.Inputs{Inputs: s.Record.Inputs()}
+	s.inputs = instancerules.Inputs{Inputs: s.Memory.Inputs()}
 	in := &s.inputs
 	in.Namespace = r.NamespaceOf(ctx, si)
 	var err error
@@ -59,7 +59,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if len(si.Spec.ParametersFrom) == 0 {
 		return r.readParameters(ctx, s)
 	}
-	s.Record.RecallDigest(si, &in.Parameters)
+	s.Memory.RecallDigest(si, &in.Parameters)
 	if si.Status.AsyncOpInProgress && in.Offering.Plan != nil {
 		in.Parameters.Required = engine.RequiredParameters(si, in.Offering.Plan, s.parameterSchema())
 	}
@@ -141,7 +141,7 @@ func parameterSources(si *v1beta1.ServiceInstance) engine.Sources {
 // readParameters reads an instance's parameters, and validates them with the plan's schema.
 func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
 	p, err := r.ReadParameters(ctx, s.instance, parameterSources(s.instance), s.inputs.Parameters)
-	s.Record.RememberDigest(s.instance, p)
+	s.Memory.RememberDigest(s.instance, p)
 	if err != nil || p.Blocker != nil || s.inputs.Offering.Plan == nil {
 		s.inputs.Parameters = p
 		return err

@@ -131,7 +131,7 @@ func TestAPollKnowsRequiredParameters(t *testing.T) {
 	for status, want := range map[v1beta1.ProvisionStatus]string{v1beta1.NotProvisioned: "region", v1beta1.Provisioned: "size"} {
 		si.Status.ProvisionStatus = status
 		r := claimsReconciler(t, class, plan, o.Broker)
-		s := &scope{Scope: &engine.Scope{Before: si, Object: si.DeepCopy(), Record: &engine.Record{}}, r: r, instance: si.DeepCopy()}
+		s := &scope{Scope: &engine.Scope{Before: si, Object: si.DeepCopy(), Memory: &engine.Memory{}}, r: r, instance: si.DeepCopy()}
 		if err := r.observe(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}

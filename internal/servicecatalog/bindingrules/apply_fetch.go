@@ -14,15 +14,15 @@ import (
 
 // applyFetch records what was fetched of a binding.
 func (ap *application) applyFetch() {
-	conflict := !ap.call.Repeat // the request inspects what the broker has under an id of ours
+	inspects := !ap.call.Repeat // the request inspects what the broker has under an id of ours
 	switch {
-	case ap.Answer.Class == osbresult.Done && conflict && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
+	case ap.Answer.Class == osbresult.Done && inspects && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
 		ap.recordForeignBinding("the broker has a binding under the id, and does not return its credentials, or does not confirm these parameters")
 	case ap.Answer.Class == osbresult.Done:
 		ap.recordBound()
-	case ap.Answer.Class == osbresult.Gone && conflict: // nothing
+	case ap.Answer.Class == osbresult.Gone && inspects: // nothing
 		ap.RecordNoConflict()
-	case ap.Answer.Class == osbresult.Rejected && conflict:
+	case ap.Answer.Class == osbresult.Rejected && inspects:
 		ap.recordForeignBinding("the broker has something else under the id: " + ap.DescribeOutcome())
 	default:
 		ap.setConditions(ap.RetryRequest("Fetch", v1beta1.ReasonFetchingBindingFailed))
@@ -42,7 +42,7 @@ func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) boo
 	return bad == nil && has.Checksum == props.ParameterChecksum
 }
 
-// recordForeignBinding records that the binding under the id has other parameters. It is removed only as what a request on record, whose
+// recordForeignBinding records that what the broker has under the id cannot be used. It is removed only as what a request on record, whose
 // outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
 func (ap *application) recordForeignBinding(message string) {
 	found := ap.Answer.Binding

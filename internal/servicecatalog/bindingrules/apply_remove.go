@@ -93,7 +93,7 @@ func (ap *application) recordRemoved() {
 	case isPredecessor(s, ap.call.ID):
 		ap.recordPredecessorRemoved()
 	case ap.IsDeleting():
-		ap.recordGone()
+		ap.clearBinding()
 		ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case ap.phase.IsReplacement():
 		a := ap.Attempts()
@@ -117,7 +117,7 @@ func (ap *application) recordLeftBehind(what string) {
 		ap.revertAfter(what)
 		return
 	}
-	ap.recordGone()
+	ap.clearBinding()
 	ap.status.UnbindStatus = v1beta1.UnbindNotRequired
 	ap.UseNextID()
 	if a.Stopped {
@@ -162,8 +162,8 @@ func (ap *application) disownRemoved() {
 	}
 }
 
-// recordGone records that the broker has nothing of the object.
-func (ap *application) recordGone() {
+// clearBinding removes the binding under the present id from the status.
+func (ap *application) clearBinding() {
 	s := &ap.status
 	ap.phase = bindingphase.Phase{}
 	s.ExternalProperties, s.UnbindStatus = nil, v1beta1.UnbindSucceeded
@@ -174,7 +174,7 @@ func (ap *application) recordGone() {
 // recordMitigated records a successful orphan mitigation.
 func (ap *application) recordMitigated() {
 	s := &ap.status
-	ap.recordGone()
+	ap.clearBinding()
 	ap.UseNextID()
 	a := ap.Attempts()
 	if rules.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {

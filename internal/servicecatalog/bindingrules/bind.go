@@ -46,13 +46,13 @@ func (d *decision) bind() {
 	isHeld := d.phase.IsConflictHeld(a)
 	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !rules.SameBindingParameters(d.Status.InProgressProperties, props)
 	switch next := operation.NextOfCreation(a, isHeld, d.effectivePlan().BindingRetrievable, unwanted); {
-	case next == operation.Inspected:
+	case next == operation.NextInspect:
 		if d.prepareWrite() {
 			d.Request = d.newRequest(rules.Fetch)
 			d.Request.Properties = props
 		}
 		return
-	case next == operation.Mitigated && d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained():
+	case next == operation.NextMitigate && d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained():
 		d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
 		d.startMitigation()
 		return

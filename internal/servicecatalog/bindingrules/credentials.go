@@ -35,7 +35,7 @@ func (d *decision) ensureCredentials() {
 		d.Need = rules.NeedSecret
 	case d.in.Secret == SecretNotOwned:
 		d.setBlocked(rules.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
-		d.removeRetired()
+		d.removeDuePredecessor()
 	case d.in.Secret == SecretInSync && !bindingphase.IsDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.recordSecretWritten()
 	case d.in.Secret != SecretInSync && d.in.Namespace == rules.NamespaceTerminating:
@@ -44,12 +44,12 @@ func (d *decision) ensureCredentials() {
 		d.startReplacement()
 	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
 		if d.recoverCredentials(); d.isWaiting() {
-			d.removeRetired()
+			d.removeDuePredecessor()
 		}
 	case d.isRenewalDue() && !d.isRemovalFirst():
 		d.startReplacement()
 	case IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
-	case !d.removeRetired():
+	case !d.removeDuePredecessor():
 		d.steady()
 	}
 	if d.isWaiting() {
@@ -171,7 +171,7 @@ func (d *decision) recheck() bool {
 	return d.Request != nil || d.Need != ""
 }
 
-// isRemovalFirst reports whether a predecessor that is due is removed before the binding is fetched: while requests fail, the two take turns.
+// isRemovalFirst reports whether the due removal of a predecessor goes before the request for credentials: while requests fail, the two take turns.
 func (d *decision) isRemovalFirst() bool {
 	attempts := d.Status.Attempts
 	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, d.isRemovable)

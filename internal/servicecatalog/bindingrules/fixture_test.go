@@ -106,7 +106,7 @@ func (d Decision) say() string {
 		if c.PredecessorID != "" {
 			parts = append(parts, "for", tail(c.PredecessorID))
 		}
-		if c.Removal {
+		if c.PollsRemoval {
 			parts = append(parts, "(removal)")
 		}
 		if c.Repeat {

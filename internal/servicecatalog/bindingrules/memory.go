@@ -32,9 +32,9 @@ const (
 	fetch way = 1 << iota
 	// repeat sends the bind request again, under the same id.
 	repeat
-	// rotation creates a successor, under another id.
+	// rotation creates a binding under another id, with a request that names this one as predecessor, and removes this one later.
 	rotation
-	// replacement removes the binding and creates another one. It is never remembered as failed.
+	// replacement does the same with a request that names no predecessor. It is never remembered as failed.
 	replacement
 )
 
@@ -124,7 +124,7 @@ func (m *RequestMemory) DropCredentials() {
 
 // ObserveAnswer returns what a process remembers of a binding after an answer.
 func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a Answer) RequestMemory {
-	if !call.Removal && call.Operation != rules.Unbind {
+	if !call.PollsRemoval && call.Operation != rules.Unbind {
 		m.recovery = m.recovery.of(call.ID)
 	}
 	switch call.Operation {
@@ -138,7 +138,7 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		}
 	case rules.Poll:
 		switch {
-		case call.Removal || a.Class != osbresult.Done:
+		case call.PollsRemoval || a.Class != osbresult.Done:
 		case a.State == osbresult.Succeeded:
 			m.recovery.created = true
 			m.recovery.failed &^= fetch

@@ -22,12 +22,12 @@ func (d *decision) mayRotate() bool {
 }
 
 // startReplacement begins to replace the present binding: a bind request under a new id, which names the present one where it is
-// rotated. The present credentials stay in the Secret, and valid, until the new ones are there: OSB has no answer that means that an
-// instance can have one binding only, so that none leads to the removal of credentials that are in use.
+// rotated. The present credentials stay in the Secret, and valid, until the new ones are there. No answer of the broker
+// leads to the removal of credentials that are in use: OSB has none that means that an instance can have one binding only.
 func (d *decision) startReplacement() {
 	rotates := d.mayRotate()
 	if len(d.Status.Predecessors) >= maxPredecessors {
-		if !d.removeRetired() {
+		if !d.removeDuePredecessor() {
 			d.setBlocked(d.tooManyPredecessors())
 			d.wakeForRenewal()
 		}
@@ -128,7 +128,7 @@ func (d *decision) replace() {
 		d.setBlocked(why)
 	case !d.schedule().IsDue():
 		d.AwaitAttempt(d.schedule())
-	case operation.NextOfCreation(s.Attempts, false, false, lost) == operation.Mitigated:
+	case operation.NextOfCreation(s.Attempts, false, false, lost) == operation.NextMitigate:
 		d.startMitigation()
 	case !d.prepareWrite():
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
@@ -169,14 +169,14 @@ func (d *decision) retireFormer() {
 	}
 }
 
-// isRetired reports whether the time of a predecessor has come.
-func (d *decision) isRetired(p v1beta1.PredecessorBinding) bool {
+// isRemovalDue reports whether the RemoveAt of a predecessor has passed.
+func (d *decision) isRemovalDue(p v1beta1.PredecessorBinding) bool {
 	return !d.in.Now.Before(p.RemoveAt.Time)
 }
 
-// removeRetired removes the predecessor whose time has come first, and reports whether there is one. A predecessor that this object may
+// removeDuePredecessor removes the predecessor whose RemoveAt has passed first, and reports whether there is one. A predecessor that this object may
 // not remove is dropped from the record.
-func (d *decision) removeRetired() bool {
+func (d *decision) removeDuePredecessor() bool {
 	s := &d.Status
 	if len(s.Predecessors) == 0 {
 		return false
@@ -190,7 +190,7 @@ func (d *decision) removeRetired() bool {
 	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
 		sortPredecessors(d.b, s, d.in.Now)
 		preferPredecessor(s, d.isRemovable)
-		if first = s.Predecessors[0]; !d.isRetired(first) {
+		if first = s.Predecessors[0]; !d.isRemovalDue(first) {
 			return false
 		}
 	}
@@ -205,7 +205,7 @@ func (d *decision) removeRetired() bool {
 
 // isRemovable reports whether the removal of a predecessor is due, and not held.
 func (d *decision) isRemovable(p v1beta1.PredecessorBinding) bool {
-	return d.isRetired(p) && d.in.GoneBlocker(d.Status.Common(), p.ID) == nil
+	return d.isRemovalDue(p) && d.in.GoneBlocker(d.Status.Common(), p.ID) == nil
 }
 
 // foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: there is none.

@@ -786,7 +786,7 @@ func (w *bindingWalk) answer(call *Request) Answer {
 // goneTo is how an answer 410 to a request is classed.
 func goneTo(call *Request) osbresult.Class {
 	switch {
-	case call.Operation == rules.Unbind, call.Removal:
+	case call.Operation == rules.Unbind, call.PollsRemoval:
 		return osbresult.Gone
 	case call.Operation == rules.Poll:
 		return osbresult.Malformed
@@ -917,7 +917,7 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 
 func (w *bindingWalk) poll(call *Request, h *heldBinding) Answer {
 	if h == nil {
-		if call.Removal {
+		if call.PollsRemoval {
 			return saidOf(osbresult.Gone, 410)
 		}
 		return saidOf(osbresult.Malformed, 404)

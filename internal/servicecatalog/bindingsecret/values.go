@@ -37,7 +37,7 @@ func ValuesIn(secret *corev1.Secret, b *v1beta1.ServiceBinding, service Service)
 	return values
 }
 
-// within adds the strings and numbers in a text that is JSON, except for the shortest.
+// within appends the strings and numbers that are not too short to be secret, of a text that is JSON.
 func within(values []string, text []byte) []string {
 	if !json.Valid(text) {
 		return values
@@ -45,7 +45,7 @@ func within(values []string, text []byte) []string {
 	return append(values, catalog.Scalars(text)...)
 }
 
-// collect adds the strings and numbers in a decoded value.
+// collect appends all strings and numbers in a decoded value, at any depth.
 func collect(values []string, value any) []string {
 	switch value := value.(type) {
 	case string:

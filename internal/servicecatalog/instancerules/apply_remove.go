@@ -120,7 +120,7 @@ func (ap *application) recordUnanswered(effect operation.Effect) {
 	if ap.Answer.Unfit() && ap.call.HasOtherPlans {
 		ap.Attempts().Refusals++
 	}
-	if ap.IsDeleting() && !ap.call.Removal && rules.IsRemovedWithObject(ap.si) { // the removal is tried instead
+	if ap.IsDeleting() && !ap.call.PollsRemoval && rules.IsRemovedWithObject(ap.si) { // the removal is tried instead
 		ap.phase = ap.phase.unaccepted()
 	}
 	ap.setConditions(ap.withRemovalText(effect.Conditions))

@@ -83,7 +83,7 @@ func (d Decision) say() string {
 		if c.NewParameters {
 			parts = append(parts, "+parameters")
 		}
-		if c.Removal {
+		if c.PollsRemoval {
 			parts = append(parts, "(removal)")
 		}
 	}

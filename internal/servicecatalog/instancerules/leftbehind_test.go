@@ -206,7 +206,7 @@ func TestAnAsynchronousCleanUpIsPolled(t *testing.T) {
 			a.Operation = "op-7"
 			return a
 		}
-		if call.LastOperation != "op-7" || !call.Removal {
+		if call.LastOperation != "op-7" || !call.PollsRemoval {
 			t.Errorf("polled is %+v", call)
 		}
 		return stateOf(state)

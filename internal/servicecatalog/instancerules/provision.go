@@ -44,11 +44,11 @@ func (d *decision) provision() {
 	isHeld, isRetrievable := isConflictHeld(&d.Status), d.in.Offering.Class.Common().InstanceRetrievable
 	unwanted := d.isChangeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !rules.SameProperties(d.Status.InProgressProperties, props)
 	switch next := operation.NextOfCreation(d.Status.Attempts, isHeld, isRetrievable || !isHeld, unwanted); {
-	case next == operation.Inspected:
+	case next == operation.NextInspect:
 		d.Request = d.newRequest(rules.Inspect)
 		d.Request.Properties = props
 		return
-	case next == operation.Mitigated && d.owns() && !catalog.IsRetained(d.si):
+	case next == operation.NextMitigate && d.owns() && !catalog.IsRetained(d.si):
 		d.startMitigation()
 		return
 	}

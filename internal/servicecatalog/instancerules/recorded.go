@@ -18,7 +18,8 @@ func (d *decision) candidatePlans() []string {
 	return ids
 }
 
-// newRecordedRequest returns a request with the recorded ids of service and plan: the spec may have changed since.
+// newRecordedRequest returns a request without an operation. Its ids of service and plan are those in the status, since the spec may have changed, or
+// else those of the spec; a Blocker if neither is known.
 func (d *decision) newRecordedRequest() (*Request, *rules.Blocker) {
 	call := d.newRequest("")
 	if known := d.Status.Broker; known != nil && known.ServiceID != "" {
@@ -37,8 +38,8 @@ func (d *decision) newRecordedRequest() (*Request, *rules.Blocker) {
 }
 
 // CandidatePlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
-// the instance has, and then the next one is tried. guessed: there is a next one.
-func CandidatePlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
+// the instance has, and then the next one is tried. hasOthers: not all recorded plans were refused.
+func CandidatePlan(plans []string, a *v1beta1.Attempts) (id string, hasOthers bool) {
 	if len(plans) == 0 {
 		return "", false
 	}

@@ -539,7 +539,7 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 // goneTo is how an answer 410 to a request is classed.
 func goneTo(call *Request) osbresult.Class {
 	switch {
-	case call.Operation == rules.Deprovision, call.Removal:
+	case call.Operation == rules.Deprovision, call.PollsRemoval:
 		return osbresult.Gone
 	case call.Operation == rules.Poll:
 		return osbresult.Malformed
@@ -685,7 +685,7 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h
 func (w *instanceWalk) poll(call *Request, h *heldInstance) Answer {
 	if h == nil {
 		class := osbresult.Malformed
-		if call.Removal {
+		if call.PollsRemoval {
 			class = osbresult.Gone
 		}
 		return said(class, 410)

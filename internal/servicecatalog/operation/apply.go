@@ -26,14 +26,14 @@ type Request struct {
 	NextID string
 	// Generation of the spec that it follows from.
 	Generation int64
-	// NothingAtBroker: the broker can have nothing under the id before the request.
+	// NothingAtBroker: no request under the id was sent before, so that the broker cannot have a resource under it.
 	NothingAtBroker bool
 	// Owned: this object created the broker's resource, so that it may be deleted (R10). Retained: the deletion policy is Retain.
 	Owned, Retained bool
 	// CleanUp: the request is about an id left behind.
 	CleanUp bool
-	// Removal: the operation that is polled is a removal. LastOperation is the broker's name of that operation.
-	Removal       bool
+	// PollsRemoval: the operation that is polled is a removal. LastOperation is the broker's name of that operation.
+	PollsRemoval  bool
 	LastOperation string
 	// ConfirmsGone: an answer 410 Gone confirms the deletion: it follows an earlier one, and a success of the broker.
 	ConfirmsGone bool
@@ -41,7 +41,7 @@ type Request struct {
 	Address string
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
 	SeenRunning bool
-	// Repeat: the resource exists, and the request is for what the broker has of it. Replaces: the resource is the successor of one in use.
+	// Repeat: the request only gets the credentials of a resource that exists, or may exist, so that no orphan mitigation follows. Replaces: the resource is the successor of one in use.
 	Repeat, Replaces bool
 	// Retrievable: the resource can be fetched.
 	Retrievable bool
@@ -61,7 +61,7 @@ func (r *Request) MayBeFetched() bool {
 
 // MakePoll makes the request a poll of an operation, which the broker has named.
 func (r *Request) MakePoll(removal bool, operation string) {
-	r.Operation, r.Removal, r.LastOperation = rules.Poll, removal, operation
+	r.Operation, r.PollsRemoval, r.LastOperation = rules.Poll, removal, operation
 }
 
 // Answer is the broker's answer to a request.
@@ -175,7 +175,8 @@ func (ap *Application) RetryRequest(name, reason string) rules.ConditionSet {
 	return ap.Retry(reason, callFailed(name, ap.DescribeOutcome()))
 }
 
-// RetrySlowly records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
+// RetrySlowly schedules the retry of what takes the broker long, or does not change soon. It sets the class of the answer to Misconfigured, by which
+// ScheduleRetry chooses the schedule.
 func (ap *Application) RetrySlowly(reason, message string) rules.ConditionSet {
 	a := ap.Attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
@@ -193,7 +194,8 @@ func (ap *Application) RetryUnseen(reason, message string) rules.ConditionSet {
 	return ap.Retry(reason, message)
 }
 
-// RetryByFetch records a refused request for a successor that an earlier one may have made: it is fetched next.
+// RetryByFetch records a refused request for a successor that an earlier one may have made. The memory of requests has it fetched next; after a
+// restart the request is sent again.
 func (ap *Application) RetryByFetch(message string) rules.ConditionSet {
 	return ap.Retry(ap.Change.Failed, message+"; what an earlier request has created is fetched")
 }

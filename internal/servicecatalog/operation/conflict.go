@@ -11,32 +11,32 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// A 409 says that the broker has something else under the id of a request to create the resource. Only this file says what that means, and what
-// follows once it is on record.
+// A 409 says that the broker has something else under the id of a request to create the resource. This file records it, and says what follows. A 409
+// to a request with Repeat is recorded by recordChange; what an inspection has found by the kind.
 
-// Creation is how the creation of a resource goes on where an earlier request may have created it.
+// Creation is the next step of the creation of a resource where an earlier request may have created it.
 type Creation int
 
 const (
-	// Requested: the request is sent, for the first time or again.
-	Requested Creation = iota
-	// Inspected: what the broker has under the id is fetched, or polled.
-	Inspected
-	// Mitigated: what the broker may have under the id is removed first, if it may be.
-	Mitigated
+	// NextRequest: the request is sent, for the first time or again.
+	NextRequest Creation = iota
+	// NextInspect: what the broker has under the id is fetched, or polled.
+	NextInspect
+	// NextMitigate: what the broker may have under the id is removed first; the caller checks whether this object may remove it.
+	NextMitigate
 )
 
-// NextOfCreation returns how a creation goes on, by its attempts. isHeld: the broker has something that the record does not explain. isUnwanted:
+// NextOfCreation returns the next step of a creation, by its attempts. isHeld: the broker has something that the record does not explain. isUnwanted:
 // an earlier request was for something else, or its result cannot be used.
 func NextOfCreation(a *v1beta1.Attempts, isHeld, canInspect, isUnwanted bool) Creation {
 	isConflict := a != nil && a.Conflict
 	switch {
 	case isConflict && canInspect:
-		return Inspected
+		return NextInspect
 	case isConflict && !isHeld, isUnwanted, a != nil && a.Unknown > rules.MaxRepeatsAfter(a.Mitigation):
-		return Mitigated
+		return NextMitigate
 	}
-	return Requested
+	return NextRequest
 }
 
 // recordConflict records a 409.
@@ -51,7 +51,7 @@ func (ap *Application) recordConflict() Effect {
 	if !ap.Call.NothingAtBroker && !ap.ConflictHeld { // one of the requests on record may have been carried out
 		a.Unknown++
 	}
-	a.Conflict = true // it is inspected next
+	a.Conflict = true // NextOfCreation says what follows
 	if a.Unknown == 0 && !ap.Call.Retrievable {
 		return Effect{Result: Repeated, Conditions: ap.HoldConflict("another " + ap.Kind.Noun + ", which cannot be fetched: " + ap.DescribeOutcome())}
 	}
@@ -73,7 +73,7 @@ func (ap *Application) recordConflictOfSuccessor() Effect {
 	return Effect{Result: LeftOver, Message: message}
 }
 
-// isTaken reports whether the id was supplied, and the broker has something else under it. Otherwise the id is the object's own.
+// isTaken reports whether the answer is 409, and this object does not own the resource under the id.
 func (ap *Application) isTaken() bool {
 	return ap.Answer.Class == osbresult.Conflict && !ap.Call.Owned
 }

@@ -28,13 +28,14 @@ const (
 	// Running: the operation is in progress, and Unanswered: the poll has shown no state.
 	Running
 	Unanswered
-	// Succeeded, Failed and Overdue: the operation that was polled has ended, or is in progress after its deadline. Failed also is a removal
-	// request that is repeated.
+	// Succeeded, Failed and Overdue: the operation that was polled has ended, or is in progress after its deadline. Failed is also a removal
+	// request that has failed and is repeated.
 	Succeeded
 	Failed
 	Overdue
-	// Repeated: the request may have been carried out, and NoEffect: it had no effect. Both are repeated.
+	// Repeated: the request failed, and may have been carried out. It is repeated, or what the broker has is inspected first.
 	Repeated
+	// NoEffect: the request failed without an effect, and is repeated.
 	NoEffect
 	// Refused: the request is not repeated as it is.
 	Refused
@@ -57,8 +58,7 @@ type Effect struct {
 	Conditions rules.ConditionSet
 }
 
-// Record records what is alike for all kinds of the answer to a change, or to a poll of one, and returns what is left to the kind. It is the
-// only place that says what such an answer means.
+// Record records what is alike for all kinds of the answer to a change, or to a poll of one, and returns what is left to the kind.
 func (ap *Application) Record() Effect {
 	switch {
 	case ap.Call.Operation == rules.Poll:
@@ -78,10 +78,11 @@ func (ap *Application) recordChange() Effect {
 	case class == osbresult.Accepted:
 		ap.confirmAddress()
 		return Effect{Result: Accepted}
-	case ap.Call.Repeat: // the resource that exists is not affected
+	case ap.Call.Repeat: // what exists under the id is not affected
 		return ap.repeat(Repeated)
 	case class == osbresult.Unknown, class == osbresult.Malformed:
-		if !ap.Change.Creates || class == osbresult.Unknown && !ap.ConflictHeld {
+		mayHaveCreated := class == osbresult.Unknown && !ap.ConflictHeld // a malformed answer to a creation leaves nothing
+		if !ap.Change.Creates || mayHaveCreated {
 			ap.Attempts().Unknown++
 		}
 		return ap.repeat(Repeated)
@@ -100,7 +101,7 @@ func (ap *Application) repeat(result Result) Effect {
 
 // recordPoll records the answer to a poll.
 func (ap *Application) recordPoll() Effect {
-	a, isRemoval := ap.Answer, ap.Call.Removal
+	a, isRemoval := ap.Answer, ap.Call.PollsRemoval
 	if a.Class == osbresult.Done {
 		rules.RecordAnswer(ap.Common.Attempts)
 	}

@@ -28,7 +28,7 @@ const (
 type GoneInputs struct {
 	// Since is, by the id of the resource, when this process received the first 410 about it, or first saw that one on record.
 	Since map[string]time.Time
-	// Success is when the last of the requests was sent that the broker of the id in force has answered with success; zero: there is none.
+	// Success is when the latest request was sent that the broker of the id in force answered with success; zero: there is none.
 	Success time.Time
 	// Broker is the name of that broker in messages.
 	Broker string
@@ -46,8 +46,8 @@ func (in *Inputs) place(s *v1beta1.OperationStatus) place {
 	return place{in.Gone, in.Address, s.BrokerAddress}
 }
 
-// GoneSince returns the next value of GoneInputs.Since for a status: of a first 410 that was not known, the process has seen it now. A time in the
-// status is that of another process's clock, or of before a restore.
+// GoneSince returns the next value of GoneInputs.Since: for each entry of status.gone the known time, or now if this process sees the entry for the
+// first time. The time in the status is not used, because another clock may have set it, or a restore from a backup.
 func GoneSince(known map[string]time.Time, s *v1beta1.OperationStatus, now time.Time) (since map[string]time.Time) {
 	for _, gone := range s.Gone {
 		if since == nil {
@@ -113,7 +113,7 @@ func (p place) goneBlocker(s *v1beta1.OperationStatus, id string) *rules.Blocker
 }
 
 // AwaitSuccess has the broker's availability checked now, and again after as long as the object has waited. Where the broker has moved,
-// only a change of the broker helps, which causes a reconcile.
+// it has nothing checked, and the object reconciled again after 10 minutes.
 func (d *Decision) AwaitSuccess(in *Inputs, s *v1beta1.OperationStatus, id string) {
 	d.CheckAvailability = d.awaitSuccessAt(in, in.place(s), s, id)
 }
@@ -130,7 +130,7 @@ func (d *Decision) awaitSuccessAt(in *Inputs, at place, s *v1beta1.OperationStat
 
 // IsRemoval reports whether a request deletes the resource, or polls its deletion.
 func (r *Request) IsRemoval() bool {
-	return r.Operation == rules.Deprovision || r.Operation == rules.Unbind || r.Removal
+	return r.Operation == rules.Deprovision || r.Operation == rules.Unbind || r.PollsRemoval
 }
 
 // IsDeletedBy reports whether an answer confirms that the broker has deleted the resource of the request.
@@ -141,7 +141,7 @@ func (r *Request) IsDeletedBy(a Answer) bool {
 	case a.Class == osbresult.Gone:
 		return r.ConfirmsGone
 	case a.Class == osbresult.Done:
-		return !r.Removal || a.State == osbresult.Succeeded
+		return !r.PollsRemoval || a.State == osbresult.Succeeded
 	}
 	return false
 }

@@ -127,8 +127,8 @@ func variants() []variant {
 `, `	case class == osbresult.Unknown, class == osbresult.Malformed:
 		panic(class)
 `}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
-		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if s.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
-	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
+		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if s.Memory.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
+	if s.Memory.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "warns-of-waiting", edits: []mistake{{"internal/servicecatalog/rules/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
 			`	v1beta1.ReasonReferencesNonexistentInstance: {Warning: true},`}}, scenario: "binding-first", fault: "none", oracle: "warning"},
 		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {

@@ -17,10 +17,11 @@ type OutcomeApplyConfiguration struct {
 	// stopped is true after a refusal: nothing is retried until the spec, or a parameter
 	// in one of those Secrets, changes.
 	Stopped *bool `json:"stopped,omitempty"`
-	// unknown is the number of requests with an unknown outcome.
+	// unknown is the number of requests that may have been carried out, and of which
+	// nothing is confirmed.
 	Unknown *int32 `json:"unknown,omitempty"`
 	// conflict is true after the broker reported another resource under the id, until
-	// it was inspected.
+	// it has nothing there, or the orphan mitigation ends.
 	Conflict *bool `json:"conflict,omitempty"`
 }
 

@@ -216,7 +216,8 @@ func chooseForNewInstance(field string) string {
 	return "make a ServiceInstance that names one of them with " + field
 }
 
-// Plan returns the plan of a class that a reference names; without a plan in the reference, the class's only one.
+// Plan returns the plan of a class that ref names, of which one in the catalog goes before a removed one. If ref names no plan, it returns the only
+// one in the catalog.
 func (ix Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
 	plans, err := ix.PlansOf(ctx, class)
 	if err != nil {

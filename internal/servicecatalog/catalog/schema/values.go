@@ -30,7 +30,7 @@ func isType(v any, name string) bool {
 	}
 }
 
-// size is of how many values a value consists. A long text counts for some.
+// size returns of how many values a value consists. A long text counts as several.
 func size(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -63,7 +63,7 @@ func total(v any) int {
 	return n
 }
 
-// fingerprint is the same for values that are equal: 1 and 1.0 are.
+// fingerprint returns a string that is equal for two JSON values exactly if the values are; 1 and 1.0 are equal.
 func fingerprint(v any) string {
 	var out strings.Builder
 	var write func(any)
@@ -94,7 +94,7 @@ func fingerprint(v any) string {
 	return out.String()
 }
 
-// exact is a number that isReasonable let through.
+// exact converts a number; decode has refused those that isReasonable refuses.
 func exact(n json.Number) *big.Rat {
 	if r, ok := new(big.Rat).SetString(n.String()); ok {
 		return r

@@ -31,7 +31,7 @@ const (
 	Unknown Class = "Unknown"
 	// Gone: the broker does not have the resource. It is the answer to an unnecessary removal.
 	Gone Class = "Gone"
-	// Conflict: the broker has another resource under the id.
+	// Conflict: the broker has a resource with other attributes under the id of a request that creates one.
 	Conflict Class = "Conflict"
 	// NeedsAsync: the broker requires AcceptsIncomplete.
 	NeedsAsync Class = "NeedsAsync"
