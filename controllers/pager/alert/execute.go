@@ -101,6 +101,9 @@ func (r *Reconciler) acquireSlots(s *scope, plan alertrules.Plan) (ahead, sends 
 // process stops.
 func (r *Reconciler) acquireSlot(s *scope, d alertrules.DeliveryPlan) (*acquired, *limiter.Wait) {
 	name, now, ref := nameOf(s.alert), s.inputs.Now, alertrules.RefOf(d.Row)
+	if since := r.pending.awaitRepost(s.alert, ref); !since.IsZero() { // a slot would count for the receiver's rate
+		return nil, &limiter.Wait{Since: since, Cause: limiter.Busy}
+	}
 	ticket := limiterRequest(s.alert, s.inputs.Receivers[ref].Target, d.Row, *d.Send)
 	ticket.Notify = func() { r.wake.AddFirst(name) }
 	release, wait := r.endpoints.Limiters.Of(endpoints.KeyOf(s.alert.Namespace, ref), now).Enter(ticket, now)

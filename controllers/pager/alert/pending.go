@@ -90,6 +90,18 @@ func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.
 	return true, time.Time{}
 }
 
+// awaitRepost returns when the repost in flight began, whose end another request waits for; zero: none is in flight.
+func (p *pending) awaitRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.of(a)
+	if e == nil || e.receivers[ref] == nil || e.receivers[ref].repost == nil {
+		return time.Time{}
+	}
+	e.receivers[ref].repost.isAwaited = true
+	return e.receivers[ref].repost.since
+}
+
 // beginRepost records a repost in flight, unless the process is stopping, the Alert is gone, or its status does not have yet what the
 // receiver was sent.
 func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, now time.Time) bool {

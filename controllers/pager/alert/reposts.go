@@ -19,7 +19,7 @@ import (
 )
 
 // keepHeartbeat is how often an Alert that waits for a receiver to keep what it holds asks again.
-const keepHeartbeat = 10 * time.Second
+const keepHeartbeat = 30 * time.Second
 
 // newReposts returns the loop that reposts the Alerts of this reconciler.
 func (r *Reconciler) newReposts() *repost.Loop {
@@ -33,14 +33,20 @@ func (r reposts) Claim(ctx context.Context, listed *v1beta1.Alert, ref v1beta1.R
 	if !r.pending.beginRepost(listed, ref, r.clock.Now()) {
 		return nil
 	}
+	isClaimed := false
+	defer func() { // also after a panic
+		if !isClaimed {
+			r.Yield(listed, ref)
+		}
+	}()
 	now, err := r.readFresh(ctx, client.ObjectKeyFromObject(listed))
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("Could not read an Alert to repost", "alert", client.ObjectKeyFromObject(listed), "error", err.Error())
 	}
 	if now == nil || now.UID != listed.UID {
-		r.Yield(listed, ref)
 		return nil
 	}
+	isClaimed = true
 	return now
 }
 

@@ -192,36 +192,6 @@ func TestAlertmanagerIsToldInBatches(t *testing.T) {
 	f.reconcile("a resolve is a request of its own", 0, alerts[:1], "a 0s")
 }
 
-// A repost that arrives after the resolve would start the alert at Alertmanager again.
-func TestAResolveWaitsForARepost(t *testing.T) {
-	alerts := []*v1beta1.Alert{alertForTeam("a")}
-	f := newReplica(t, alerts...)
-	f.reconcile("it is new", 0, alerts, "a 10m0s")
-	f.now.SetTime(f.now.Now().Add(alertmanager.RepostEvery))
-	hold := make(chan struct{})
-	f.hold = hold
-	if err := f.reposts.Look(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	<-hold // the repost is in flight
-	a := &v1beta1.Alert{}
-	if err := f.client.Get(t.Context(), nameOf(alerts[0]), a); err != nil {
-		t.Fatal(err)
-	}
-	a.Spec.State = v1beta1.AlertResolved
-	if err := f.client.Update(t.Context(), a); err != nil {
-		t.Fatal(err)
-	}
-	result, err := f.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(a)})
-	if err != nil || result.RequeueAfter == 0 {
-		t.Errorf("while the repost is in flight: %+v, %v", result, err)
-	}
-	f.hold = nil
-	<-hold
-	f.reposts.Wait()
-	f.reconcile("the repost has ended", 0, alerts, "a 0s", "a 10m0s")
-}
-
 // F-P8: Alertmanager keeps the alert of an Alert that is deleted by its time to live, or released: it ends an alert that is not posted again.
 func TestAlertmanagerKeepsWhatIsNotResolved(t *testing.T) {
 	const kept = "a 168h0m0s"
@@ -236,12 +206,8 @@ func TestAlertmanagerKeepsWhatIsNotResolved(t *testing.T) {
 	}{
 		{name: "time to live", edit: expiring, posts: []string{kept}, gone: true},
 		{name: "time to live, Alertmanager is away", edit: expiring, status: http.StatusServiceUnavailable, posts: []string{kept}},
-		{name: "Retain", delete: true, edit: func(a *v1beta1.Alert) {
-			a.Annotations = map[string]string{"bellhop.gophernetes.io/deletion-policy": "Retain"}
-		}, posts: []string{kept}, gone: true},
-		{name: "Retain, Alertmanager is away", delete: true, status: http.StatusServiceUnavailable, edit: func(a *v1beta1.Alert) {
-			a.Annotations = map[string]string{"bellhop.gophernetes.io/deletion-policy": "Retain"}
-		}, posts: []string{kept}, gone: true},
+		{name: "Retain", delete: true, edit: retained, posts: []string{kept}, gone: true},
+		{name: "Retain, Alertmanager is away", delete: true, status: http.StatusServiceUnavailable, edit: retained, posts: []string{kept}, gone: true},
 		{name: "deleted", delete: true, edit: func(*v1beta1.Alert) {}, posts: []string{"a 0s"}, gone: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

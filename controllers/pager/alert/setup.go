@@ -98,6 +98,7 @@ func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
 // wakeWaiting reconciles the Alerts that wait for a receiver that has recovered.
 func (r *Reconciler) wakeWaiting(ctx context.Context, key endpoints.Key) {
 	r.endpoints.Recoveries.Set(key, r.clock.Now())
+	r.reposts.Recover(key)
 	alerts, err := receivers.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
 	if err != nil {
 		return // only while the cache stops

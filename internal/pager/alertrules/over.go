@@ -74,7 +74,7 @@ func isYoung(a *v1beta1.Alert) bool {
 // IsBlockedByMissingTarget reports whether something would be sent to a receiver of a deleted Alert if the receiver, its Secret, or its
 // selection of the namespace existed.
 func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, t Target, in Inputs) bool {
-	if t.Problem == nil || t.Problem.Reason == v1beta1.ReasonSuspended || retainsExternal(a) {
+	if t.Problem == nil || t.Problem.Reason == v1beta1.ReasonSuspended || RetainsExternal(a) {
 		return false
 	}
 	there := t // as it would be
@@ -88,5 +88,5 @@ func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, t Target, in I
 // IsBlockedByMissingDefault reports the same of a default receiver.
 func (pl Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, in Inputs) bool {
 	var none DeliveryPlan
-	return len(pl.Deliveries) == 0 && !retainsExternal(a) && none.eligibleForLastAttempt(a, Target{Spec: &v1beta1.CommonReceiverSpec{}}, in)
+	return len(pl.Deliveries) == 0 && !RetainsExternal(a) && none.eligibleForLastAttempt(a, Target{Spec: &v1beta1.CommonReceiverSpec{}}, in)
 }

@@ -39,7 +39,7 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	case !a.DeletionTimestamp.IsZero():
 		if plan.finished(a, in) {
 			plan.Action = Release
-			if retainsExternal(a) {
+			if RetainsExternal(a) {
 				plan.KeepUntil = in.unlessPassed(a.DeletionTimestamp.Add(graceAfterCreation))
 			}
 		}

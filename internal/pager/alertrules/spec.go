@@ -29,7 +29,7 @@ func isRestored(o metav1.Object) bool {
 	return ok
 }
 
-func retainsExternal(o metav1.Object) bool {
+func RetainsExternal(o metav1.Object) bool {
 	return o.GetAnnotations()[deletionPolicyAnnotation] == retain
 }
 

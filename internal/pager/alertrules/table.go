@@ -28,7 +28,7 @@ const (
 // receiver has confirmed is not filtered afterwards.
 func (d *DeliveryPlan) wants(a *v1beta1.Alert, content string, t Target, in Inputs) want {
 	switch {
-	case !a.DeletionTimestamp.IsZero() && retainsExternal(a):
+	case !a.DeletionTimestamp.IsZero() && RetainsExternal(a):
 		return wantsNoChange
 	case !a.DeletionTimestamp.IsZero():
 		return wantsRelease

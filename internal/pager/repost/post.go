@@ -4,12 +4,14 @@
 package repost
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/message"
@@ -27,10 +29,10 @@ const slotHeartbeat = limiter.QueueTimeout / 3
 func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer {
 	release := l.acquireSlot(ctx, key)
 	if release == nil {
-		return answer{}
+		return answer{outcome: outcome{failed: batch}}
 	}
-	outcome := limiter.Result{Outcome: limiter.NotSent}
-	defer func() { release(l.Clock.Now(), outcome) }()
+	result := limiter.Result{Outcome: limiter.NotSent}
+	defer func() { release(l.Clock.Now(), result) }()
 	claimed, target := l.claim(ctx, key, batch)
 	defer l.yield(claimed)
 	if len(claimed) == 0 {
@@ -38,19 +40,26 @@ func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer
 	}
 	n, version, failure := l.send(context.WithoutCancel(ctx), key, target, claimed)
 	sent, rest := claimed[:n], claimed[n:]
-	if n > 1 && failure != nil && failure.Reason == result.ReasonRejected {
-		// One alert may be the cause. The limiter, the metrics and the health must not count that against the receiver, so that the slot is
-		// returned as NotSent.
-		return answer{refused: sent, rest: rest}
+	if n > 1 && mayBeOfOne(failure) {
+		// The limiter, the metrics and the health must not count that against the receiver, so that the slot is returned as NotSent.
+		return answer{split: sent, rest: rest}
 	}
-	outcome = endpoints.LimiterResult(failure)
+	result = endpoints.LimiterResult(failure)
 	l.Metrics.CountReposts(target.Spec, n, failure)
 	l.Health.ObserveRepost(key, version, failure, l.Clock.Now())
 	log.FromContext(ctx).V(1).Info("Receiver answered to reposts", "receiver", key.Ref, "alerts", n, "failure", failure)
-	if failure != nil {
-		return answer{failed: sent, rest: rest}
+	switch {
+	case failure == nil:
+		return answer{outcome: outcome{posted: sent}, rest: rest}
+	case mayBeOfOne(failure):
+		return answer{outcome: outcome{refused: sent}, rest: rest}
 	}
-	return answer{posted: sent, rest: rest}
+	return answer{outcome: outcome{failed: sent}, rest: rest}
+}
+
+// mayBeOfOne reports whether one alert may be the cause of a failure: the receiver refuses it, or its message panics.
+func mayBeOfOne(failure *result.Error) bool {
+	return failure != nil && (failure.Reason == result.ReasonRejected || failure.Reason == result.ReasonInternalError)
 }
 
 // acquireSlot waits for a slot at the receiver's limiter; nil: ctx has ended.
@@ -60,6 +69,9 @@ func (l *Loop) acquireSlot(ctx context.Context, key endpoints.Key) limiter.Relea
 	for {
 		now := l.Clock.Now()
 		slots := l.Endpoints.Limiters.Of(key, now)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if release, _ := slots.Enter(limiter.Request{ID: id, Flow: "reposts", Exempt: true, Notify: func() { signal(notified) }}, now); release != nil {
 			return release
 		}
@@ -83,28 +95,28 @@ func signal(to chan<- struct{}) {
 
 // claim returns the items that the receiver still holds, as they are now, and the receiver.
 func (l *Loop) claim(ctx context.Context, key endpoints.Key, batch []item) (claimed []item, target alertrules.Target) {
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
+	defer cancel()
 	for _, i := range batch {
-		if !i.isFinal && l.isLeaving(i) {
-			continue
-		}
-		found, err := l.Resolver.Target(ctx, i.alert.Namespace, key.Ref)
-		if err != nil || found.Problem != nil { // such as a ClusterReceiver that does not select the namespace any more
-			continue
-		}
-		if held := l.claimHeld(ctx, i, found.Spec); held != nil {
+		if held, found := l.claimHeld(ctx, key, i); held != nil {
 			claimed, target = append(claimed, *held), found
 		}
 	}
 	return claimed, target
 }
 
-// claimHeld claims an item and returns it as it is now; nil: it is in use, or the receiver no longer holds it.
-func (l *Loop) claimHeld(ctx context.Context, i item, receiver *v1beta1.CommonReceiverSpec) (held *item) {
+// claimHeld claims an item and returns it as it is now, and its receiver; nil: it is in use, or the receiver no longer holds it, or cannot be
+// used, such as a ClusterReceiver that does not select the namespace any more.
+func (l *Loop) claimHeld(ctx context.Context, key endpoints.Key, i item) (held *item, target alertrules.Target) {
 	var err error // a panic for one Alert must not end the process
 	defer panics.Recover(ctx, panics.Reconciler, "claiming an alert to repost", &err)
+	target, err = l.Resolver.Target(ctx, i.alert.Namespace, key.Ref)
+	if err != nil || target.Problem != nil {
+		return nil, target
+	}
 	now := l.Alerts.Claim(ctx, i.alert, i.ref)
 	if now == nil {
-		return nil
+		return nil, target
 	}
 	defer func() {
 		if held == nil {
@@ -112,17 +124,17 @@ func (l *Loop) claimHeld(ctx context.Context, i item, receiver *v1beta1.CommonRe
 		}
 	}()
 	i.alert = now
-	if !i.isHeld(receiver) {
-		return nil
+	if !i.isHeld(target.Spec) || !i.isFinal && l.isLeaving(i) {
+		return nil, target
 	}
-	return &i
+	return &i, target
 }
 
 // isHeld reports whether a receiver holds the alert, and forgets it otherwise.
 func (i item) isHeld(receiver *v1beta1.CommonReceiverSpec) bool {
 	row := i.row()
-	mayBeDeleted := i.isFinal || i.alert.DeletionTimestamp.IsZero()
-	return mayBeDeleted && providers.RepostEvery(receiver, row.ExternalID) > 0 && alertrules.IsHeld(i.alert, row)
+	isGone := !i.alert.DeletionTimestamp.IsZero() && !(i.isFinal && alertrules.RetainsExternal(i.alert))
+	return !isGone && providers.RepostEvery(receiver, row.ExternalID) > 0 && alertrules.IsHeld(i.alert, row)
 }
 
 func (l *Loop) yield(claimed []item) {
@@ -141,7 +153,7 @@ func (l *Loop) send(ctx context.Context, key endpoints.Key, target alertrules.Ta
 	}()
 	sender, version, err := l.Endpoints.Sender(ctx, key.Namespace, key.Ref, target)
 	if err != nil {
-		return attempted, version, endpoints.FailureOf(err)
+		return attempted, cmp.Or(version, target.Revision), endpoints.FailureOf(err)
 	}
 	var batch []notify.BatchMessage
 	for _, i := range claimed {
@@ -152,5 +164,5 @@ func (l *Loop) send(ctx context.Context, key endpoints.Key, target alertrules.Ta
 	if err != nil {
 		failure = endpoints.FailureOf(err)
 	}
-	return attempted, version, failure
+	return attempted, cmp.Or(version, target.Revision), failure
 }

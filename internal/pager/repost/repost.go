@@ -30,8 +30,12 @@ import (
 const (
 	// lookEvery is the interval at which the loop looks for receivers whose alerts are due.
 	lookEvery = 5 * time.Second
-	// retryAfter is the time between a round in which all requests failed and the next one.
+	// collectTime is how long the loop waits for more Alerts that go away.
+	collectTime = 200 * time.Millisecond
+	// retryAfter is the time after which what failed in a round is posted again.
 	retryAfter = 30 * time.Second
+	// roundTimeout bounds a round, which may wait for slots at a receiver that fails. What is left is posted again as what failed is.
+	roundTimeout = 5 * time.Minute
 	// forgetAfter: without a call of Keep for this long, the loop sends no final repost of the Alert.
 	forgetAfter = time.Minute
 )
@@ -86,6 +90,25 @@ type roundID struct {
 type round struct {
 	running bool
 	due     time.Time // when the next one is due
+	// failed are the items that failed in the last one, and are posted again at retryAt.
+	failed  []item
+	retryAt time.Time
+	// requests has an element for each request in flight. The rounds to one receiver share it.
+	requests chan struct{}
+}
+
+// dueItems returns those of the items that are due.
+func (r *round) dueItems(items []item, now time.Time) []item {
+	if r.running {
+		return nil
+	}
+	if !now.Before(r.due) {
+		return items
+	}
+	if !now.Before(r.retryAt) {
+		return r.failed
+	}
+	return nil
 }
 
 // leavingID identifies what one receiver holds of one Alert.
@@ -123,6 +146,7 @@ func (l *Loop) Start(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		case <-l.woken:
+			time.Sleep(collectTime)
 		}
 	}
 }
@@ -148,11 +172,12 @@ func (l *Loop) Look(ctx context.Context) (err error) {
 	}
 	for id, items := range held {
 		if l.rounds[id] == nil {
-			l.rounds[id] = &round{due: firstDue(id, items)}
+			l.rounds[id] = l.newRound(id, items, now)
 		}
-		if r := l.rounds[id]; !r.running && !now.Before(r.due) {
+		r := l.rounds[id]
+		if due := r.dueItems(items, now); len(due) > 0 {
 			r.running = true
-			l.running.Go(func() { l.runRound(ctx, id, items, r) })
+			l.running.Go(func() { l.runRound(ctx, id, due, r) })
 		}
 	}
 	return nil
@@ -191,54 +216,83 @@ func (l *Loop) addLeaving(held map[roundID][]item, now time.Time) {
 	}
 }
 
-// firstDue returns when the first round with items is due: an interval after the oldest of the last attempts. What goes away is due at once.
-func firstDue(id roundID, items []item) (due time.Time) {
+// newRound returns the state before the first round with items: that is due an interval after the oldest of the last attempts, or at once if
+// that time was recorded by a clock that was ahead, and for what goes away.
+func (l *Loop) newRound(id roundID, items []item, now time.Time) *round {
+	r := &round{requests: make(chan struct{}, batchesInFlight)}
+	if other := l.rounds[roundID{id.Key, !id.isFinal}]; other != nil {
+		r.requests = other.requests
+	}
 	if id.isFinal {
-		return time.Time{}
+		return r
 	}
 	for _, i := range items {
 		row := i.row()
-		if row.LastAttemptTime != nil {
-			due = times.Earliest(due, row.LastAttemptTime.Add(providers.RepostInterval(row.ExternalID)))
+		if row.LastAttemptTime == nil || times.IsAhead(row.LastAttemptTime.Time, now) {
+			r.due = time.Time{}
+			break
 		}
+		r.due = times.Earliest(r.due, row.LastAttemptTime.Add(providers.RepostInterval(row.ExternalID)))
 	}
-	return due
+	return r
 }
 
 // runRound posts items to a receiver.
 func (l *Loop) runRound(ctx context.Context, id roundID, items []item, r *round) {
 	began := l.Clock.Now()
-	posted, failed := postAll(ctx, items, func(ctx context.Context, batch []item) answer { return l.post(ctx, id.Key, batch) })
+	limited, cancel := context.WithTimeout(ctx, roundTimeout)
+	defer cancel()
+	all := postAll(limited, items, func(ctx context.Context, batch []item) answer {
+		r.requests <- struct{}{}
+		defer func() { <-r.requests }()
+		return l.post(ctx, id.Key, batch)
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.Clock.Now()
+	isRetry := began.Before(r.due)
 	r.running = false
-	switch {
-	case len(failed) > 0 && len(posted) == 0:
-		r.due = l.Clock.Now().Add(retryAfter)
-	case !id.isFinal:
-		r.due = began.Add(providers.RepostInterval(items[0].row().ExternalID))
-	}
+	r.failed, r.retryAt = all.failed, now.Add(retryAfter)
 	if id.isFinal {
-		l.recordKept(posted, failed)
+		l.recordKept(all)
+		r.due = now.Add(lookEvery) // of what was added meanwhile, or could not be claimed
+		if len(all.failed) > 0 {
+			r.due = now.Add(retryAfter)
+		}
+		return
+	}
+	if !isRetry {
+		r.due = began.Add(providers.RepostInterval(items[0].row().ExternalID))
 	}
 }
 
 // recordKept records which alerts a receiver keeps, and which it has failed to, and wakes their Alerts. The caller has locked mu.
-func (l *Loop) recordKept(posted, failed []item) {
-	for _, i := range posted {
+func (l *Loop) recordKept(all outcome) {
+	for _, i := range all.posted {
 		if going := l.leaving[i.leavingID()]; going != nil {
 			going.kept = true
 		}
 	}
-	for _, i := range failed {
+	for _, i := range slices.Concat(all.failed, all.refused) {
 		if going := l.leaving[i.leavingID()]; going != nil {
 			going.failed = true
 		}
 	}
-	for _, i := range slices.Concat(posted, failed) {
+	for _, i := range slices.Concat(all.posted, all.failed, all.refused) {
 		l.Alerts.Wake(client.ObjectKeyFromObject(i.alert))
 	}
-	signal(l.woken) // others may have been added meanwhile
+}
+
+// Recover has the next round to a receiver be due now, which succeeds again after it had failed.
+func (l *Loop) Recover(key endpoints.Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.rounds[roundID{Key: key}]
+	if r == nil || len(r.failed) == 0 {
+		return
+	}
+	r.retryAt = l.Clock.Now()
+	signal(l.woken)
 }
 
 // Keep has a receiver keep what it holds of an Alert that goes away without a resolve, and reports whether the Alert has to wait for that: an

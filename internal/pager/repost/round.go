@@ -17,8 +17,11 @@ import (
 const (
 	// batchSize bounds the alerts in one request.
 	batchSize = 64
-	// batchesInFlight bounds the requests to one receiver. The other slots of its limiter are left to first attempts and resolves.
+	// batchesInFlight bounds the requests to one receiver, of both of its rounds. The other slots of its limiter are left to first attempts and
+	// resolves.
 	batchesInFlight = 2
+	// maxSplits bounds the batches of a round that are posted again in halves: a receiver that refuses all of them is misconfigured.
+	maxSplits = 32
 )
 
 // item is what one receiver holds of one Alert. Both are as the cache showed them when the round began.
@@ -35,18 +38,28 @@ func (i item) row() v1beta1.Delivery {
 
 // answer is what became of a batch. Items that the receiver does not hold any more, or that could not be claimed, are in none of the lists.
 type answer struct {
-	posted, failed []item
+	outcome
+
 	// rest did not fit into the request.
 	rest []item
-	// refused were refused together: one of them may be the cause.
+	// split were refused together: one of them may be the cause.
+	split []item
+}
+
+// outcome is what became of items.
+type outcome struct {
+	posted []item
+	// failed may succeed if they are posted again.
+	failed []item
+	// refused would be refused again.
 	refused []item
 }
 
 // postAll posts items in batches. A batch that the receiver refuses is posted again in halves, after the others, until each refused alert
-// was posted alone.
-func postAll(ctx context.Context, items []item, post func(context.Context, []item) answer) (posted, failed []item) {
-	batches := slices.Collect(slices.Chunk(inTurns(items), batchSize))
-	for len(batches) > 0 && ctx.Err() == nil {
+// was posted alone, or maxSplits batches were split.
+func postAll(ctx context.Context, items []item, post func(context.Context, []item) answer) (all outcome) {
+	batches, splits := slices.Collect(slices.Chunk(inTurns(items), batchSize)), 0
+	for len(batches) > 0 {
 		answers := make([]answer, len(batches))
 		var requests errgroup.Group
 		requests.SetLimit(batchesInFlight)
@@ -59,16 +72,23 @@ func postAll(ctx context.Context, items []item, post func(context.Context, []ite
 		_ = requests.Wait() // an answer has its failure
 		batches = nil
 		for _, a := range answers {
-			posted, failed = append(posted, a.posted...), append(failed, a.failed...)
+			all.posted, all.failed, all.refused = append(all.posted, a.posted...), append(all.failed, a.failed...), append(all.refused, a.refused...)
 			if len(a.rest) > 0 {
 				batches = append(batches, a.rest)
 			}
-			if half := (len(a.refused) + 1) / 2; half > 0 {
-				batches = append(batches, a.refused[:half], a.refused[half:])
+			if len(a.split) == 0 {
+				continue
 			}
+			splits++
+			if splits > maxSplits {
+				all.refused = append(all.refused, a.split...)
+				continue
+			}
+			half := (len(a.split) + 1) / 2
+			batches = append(batches, a.split[:half], a.split[half:])
 		}
 	}
-	return posted, failed
+	return all
 }
 
 // inTurns orders items so that namespaces take turns.

@@ -37,17 +37,17 @@ func TestRoundIsInTime(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
 		var ofSmall time.Duration
-		posted, _ := postAll(t.Context(), items, func(_ context.Context, batch []item) answer {
+		all := postAll(t.Context(), items, func(_ context.Context, batch []item) answer {
 			time.Sleep(time.Second)
 			mu.Lock()
 			defer mu.Unlock()
 			if slices.ContainsFunc(batch, func(i item) bool { return i.alert.Namespace == "small" }) {
 				ofSmall = time.Since(began)
 			}
-			return answer{posted: batch}
+			return answer{outcome: outcome{posted: batch}}
 		})
-		if took := time.Since(began); len(posted) != len(items) || took > alertmanager.Validity/2 || ofSmall != time.Second {
-			t.Errorf("posted %d alerts in %s, that of the small namespace in %s", len(posted), took, ofSmall)
+		if took := time.Since(began); len(all.posted) != len(items) || took > alertmanager.Validity/2 || ofSmall != time.Second {
+			t.Errorf("posted %d alerts in %s, that of the small namespace in %s", len(all.posted), took, ofSmall)
 		}
 	})
 }
@@ -71,25 +71,26 @@ func TestRoundSplitsBatches(t *testing.T) {
 		"all":                {items: numbers(130), fits: batchSize, requests: []int{64, 64, 2}},
 		"one is refused":     {items: numbers(70), refuses: "ns-3", fits: batchSize, requests: []int{64, 6, 32, 32, 16, 16, 8, 8, 4, 4, 2, 2, 1, 1}, failed: 1},
 		"alone, and refused": {items: numbers(1), refuses: "ns-0", fits: batchSize, requests: []int{1}, failed: 1},
+		"all are refused":    {items: numbers(64 * 40), refuses: "all", fits: batchSize, requests: slices.Concat(slices.Repeat([]int{64}, 40), slices.Repeat([]int{32}, 64)), failed: 64 * 40},
 		"large alerts":       {items: numbers(5), fits: 2, requests: []int{2, 2, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			var requests []int
-			posted, failed := postAll(t.Context(), test.items, func(_ context.Context, batch []item) answer {
+			all := postAll(t.Context(), test.items, func(_ context.Context, batch []item) answer {
 				mu.Lock()
 				defer mu.Unlock()
 				n := min(len(batch), test.fits)
 				sent, rest := batch[:n], batch[n:]
 				requests = append(requests, n)
-				isRefused := slices.ContainsFunc(sent, func(i item) bool { return i.alert.Name == test.refuses })
+				isRefused := slices.ContainsFunc(sent, func(i item) bool { return test.refuses == "all" || i.alert.Name == test.refuses })
 				switch {
 				case isRefused && n > 1:
-					return answer{refused: sent, rest: rest}
+					return answer{split: sent, rest: rest}
 				case isRefused:
-					return answer{failed: sent, rest: rest}
+					return answer{outcome: outcome{refused: sent}, rest: rest}
 				}
-				return answer{posted: sent, rest: rest}
+				return answer{outcome: outcome{posted: sent}, rest: rest}
 			})
 			descending := func(a, b int) int { return b - a }
 			slices.SortFunc(requests, descending)
@@ -97,8 +98,8 @@ func TestRoundSplitsBatches(t *testing.T) {
 			if diff := cmp.Diff(test.requests, requests); diff != "" {
 				t.Errorf("alerts in each request (-want +got):\n%s", diff)
 			}
-			if len(failed) != test.failed || len(posted) != len(test.items)-test.failed {
-				t.Errorf("posted %d, failed %d", len(posted), len(failed))
+			if len(all.refused) != test.failed || len(all.posted) != len(test.items)-test.failed {
+				t.Errorf("posted %d, refused %d", len(all.posted), len(all.refused))
 			}
 		})
 	}
