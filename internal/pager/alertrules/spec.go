@@ -29,6 +29,7 @@ func isRestored(o metav1.Object) bool {
 	return ok
 }
 
+// RetainsExternal reports whether the deletion of an object does not resolve what receivers hold.
 func RetainsExternal(o metav1.Object) bool {
 	return o.GetAnnotations()[deletionPolicyAnnotation] == retain
 }

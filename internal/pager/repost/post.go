@@ -133,8 +133,8 @@ func (l *Loop) claimHeld(ctx context.Context, key endpoints.Key, i item) (held *
 // isHeld reports whether a receiver holds the alert, and forgets it otherwise.
 func (i item) isHeld(receiver *v1beta1.CommonReceiverSpec) bool {
 	row := i.row()
-	isGone := !i.alert.DeletionTimestamp.IsZero() && !(i.isFinal && alertrules.RetainsExternal(i.alert))
-	return !isGone && providers.RepostEvery(receiver, row.ExternalID) > 0 && alertrules.IsHeld(i.alert, row)
+	stays := i.alert.DeletionTimestamp.IsZero() || i.isFinal && alertrules.RetainsExternal(i.alert)
+	return stays && providers.RepostEvery(receiver, row.ExternalID) > 0 && alertrules.IsHeld(i.alert, row)
 }
 
 func (l *Loop) yield(claimed []item) {
