@@ -46,7 +46,18 @@ func (c *claims) Reserve(key ClaimKey, uid types.UID, others rules.Claimants) {
 	if c.holders == nil {
 		c.holders, c.held = map[ClaimKey]types.UID{}, map[types.UID][]ClaimKey{}
 	}
+	c.drop(key, holder)
 	c.holders[key], c.held[uid] = uid, append(c.held[uid], key)
+}
+
+// drop drops the reservation of an id by a former holder, which may have vanished without a release. The caller has locked mu.
+func (c *claims) drop(key ClaimKey, holder types.UID) {
+	left := slices.DeleteFunc(c.held[holder], func(held ClaimKey) bool { return held == key })
+	if len(left) == 0 {
+		delete(c.held, holder)
+		return
+	}
+	c.held[holder] = left
 }
 
 // Release drops the reservations of an object.

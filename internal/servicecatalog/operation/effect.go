@@ -22,7 +22,7 @@ type Result int
 
 const (
 	// Done: the broker has carried out the request. A removal is done once it is confirmed, also by a poll.
-	Done Result = iota
+	Done Result = iota + 1 // the zero value is no result
 	// Accepted: the broker works on what was requested.
 	Accepted
 	// Running: the operation is in progress, and Unanswered: the poll has shown no state.
