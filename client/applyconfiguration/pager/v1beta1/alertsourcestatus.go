@@ -32,11 +32,11 @@ type AlertSourceStatusApplyConfiguration struct {
 	// receivingBrokenTime is when a post was last refused: a series that proves an end
 	// begins later. It is written at most once a minute.
 	ReceivingBrokenTime *metav1.Time `json:"receivingBrokenTime,omitempty"`
-	// lastTruncatedTime is when a webhook was last received that did not have all alerts of
-	// its group: Alertmanager had truncated the list, as its max_alerts says, or an alert was
-	// invalid, or there were more than are read. What a webhook lists no more may be among
-	// those, so that nothing ends for that reason until repeatIntervalSeconds later. It is
-	// written at most once a minute.
+	// lastTruncatedTime is when a webhook was last received without all alerts of its group.
+	// Alertmanager has truncated the list, as its max_alerts says, an alert is invalid, or
+	// there are more than are read. What a webhook lists no more may be among those, so that
+	// nothing ends for that reason until repeatIntervalSeconds later. It is written at most
+	// once a minute.
 	LastTruncatedTime *metav1.Time `json:"lastTruncatedTime,omitempty"`
 	// lastCutTime is when a post last had alerts that fire for which no Alert had room. It
 	// is written at most once a minute.
