@@ -236,3 +236,14 @@ func TestPartialFailureIsRepostedSoon(t *testing.T) {
 		}
 	}
 }
+
+// A final repost that the receiver refuses is tried again after 30 s, as one that fails.
+func TestRefusedFinalRepostIsPutOff(t *testing.T) {
+	alerts := []*v1beta1.Alert{alertForTeam("a", func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = new(int32(60)) })}
+	f := newReplica(t, alerts...)
+	f.reconcile("it is new", 0, alerts, "a 10m0s")
+	f.refuse = "a"
+	f.reconcile("its time to live ends, and the repost is refused", time.Minute, alerts, "a 168h0m0s")
+	f.reconcile("not at once", 6*time.Second, alerts)
+	f.reconcile("again", 30*time.Second, alerts, "a 168h0m0s")
+}

@@ -183,7 +183,7 @@ func (l *Loop) Look(ctx context.Context) (err error) {
 	return nil
 }
 
-// held returns what receivers hold that forget it.
+// held returns what receivers hold that forget it. Whether they hold the present content is checked when it is claimed.
 func (l *Loop) held(ctx context.Context) (map[roundID][]item, error) {
 	alerts, err := receivers.RepostedAlerts(ctx, l.Cache)
 	if err != nil {
@@ -256,7 +256,7 @@ func (l *Loop) runRound(ctx context.Context, id roundID, items []item, r *round)
 	if id.isFinal {
 		l.recordKept(all)
 		r.due = now.Add(lookEvery) // of what was added meanwhile, or could not be claimed
-		if len(all.failed) > 0 {
+		if len(all.failed)+len(all.refused) > 0 {
 			r.due = now.Add(retryAfter)
 		}
 		return
