@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -122,23 +123,34 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // load reads the Alert from the cache. It returns nil if the Alert does not exist, if this process has released it, or if the cached version is
 // older than what was written; then a later watch event reconciles it. It drops what is known of a former Alert of the name.
 func (r *Reconciler) load(ctx context.Context, name types.NamespacedName) (*v1beta1.Alert, error) {
-	if err := r.barrier.WaitForSync(ctx); err != nil {
+	alert, isFresh, err := r.readFresh(ctx, name)
+	if err != nil {
 		return nil, err
 	}
 	r.lead()
-	alert := &v1beta1.Alert{}
-	if err := r.fresh.Read(ctx, r.client, name, alert); client.IgnoreNotFound(err) != nil {
-		return nil, err
-	}
 	r.dropFormer(ctx, name, alert.UID)
-	if alert.UID == "" { // not found
+	if !isFresh || r.pending.isReleased(alert) { // a released one is gone, or has the finalizer of another controller
 		return nil, nil
 	}
-	isFresh, err := r.fresh.IsFresh(ctx, alert)
-	if err != nil || !isFresh || r.pending.isReleased(alert) { // a released one is gone, or has the finalizer of another controller
-		return nil, err
-	}
 	return alert, nil
+}
+
+// readFresh reads an Alert from the cache. isFresh is false if the Alert does not exist, so that it has no UID, or if the cached version is older than
+// what was written.
+func (r *Reconciler) readFresh(ctx context.Context, name types.NamespacedName) (alert *v1beta1.Alert, isFresh bool, err error) {
+	if err := r.barrier.WaitForSync(ctx); err != nil {
+		return nil, false, err
+	}
+	alert = &v1beta1.Alert{}
+	err = r.fresh.Read(ctx, r.client, name, alert)
+	if apierrors.IsNotFound(err) {
+		return alert, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	isFresh, err = r.fresh.IsFresh(ctx, alert)
+	return alert, isFresh, err
 }
 
 // dropFormer drops what is known of Alerts of a name with another UID, which are gone.

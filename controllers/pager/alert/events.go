@@ -22,7 +22,7 @@ import (
 // emitEvents emits events about a written status, and counts its deliveries.
 func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, in alertrules.Inputs) {
 	for _, row := range after.Deliveries {
-		old := alertrules.DeliveryIn(before.Status.Deliveries, row)
+		old := alertrules.DeliveryIn(before.Status.Deliveries, alertrules.RefOf(row))
 		isSameAttempt := known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts
 		isAnswered := old.Reason == v1beta1.ReasonSending
 		if row.Reason == v1beta1.ReasonSending || isSameAttempt && !isAnswered {
@@ -78,7 +78,7 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 func (r *Reconciler) emitRelease(ctx context.Context, alert *v1beta1.Alert, plan alertrules.Plan, in alertrules.Inputs) {
 	for _, d := range plan.Deliveries {
 		name := string(d.Row.Kind) + "/" + d.Row.Name
-		before := alertrules.DeliveryIn(alert.Status.Deliveries, d.Row)
+		before := alertrules.DeliveryIn(alert.Status.Deliveries, alertrules.RefOf(d.Row))
 		switch {
 		case d.Row.State == v1beta1.DeliveryResolved && d.Row.Sequence > before.Sequence:
 			r.metrics.CountDelivery(in.Receivers[alertrules.RefOf(d.Row)].Spec, d.Row.State)

@@ -78,9 +78,8 @@ func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f alertrules.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	to := p.open(a).at(ref)
-	if to.repost != nil {
-		to.repost.isAwaited = true
-		return false, to.repost.since
+	if reposted = to.awaitRepost(); !reposted.IsZero() {
+		return false, reposted
 	}
 	if to.inFlight != nil || p.closed {
 		return false, time.Time{}
@@ -95,11 +94,18 @@ func (p *pending) awaitRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (since 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.of(a)
-	if e == nil || e.receivers[ref] == nil || e.receivers[ref].repost == nil {
+	if e == nil || e.receivers[ref] == nil {
 		return time.Time{}
 	}
-	e.receivers[ref].repost.isAwaited = true
-	return e.receivers[ref].repost.since
+	return e.receivers[ref].awaitRepost()
+}
+
+func (to *attempts) awaitRepost() (since time.Time) {
+	if to.repost == nil {
+		return time.Time{}
+	}
+	to.repost.isAwaited = true
+	return to.repost.since
 }
 
 // beginRepost records a repost in flight, unless the process is stopping, the Alert is gone, or its status does not have yet what the
@@ -286,7 +292,7 @@ func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 	}
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
-		alertrules.PutDelivery(a, alertrules.Apply(alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
+		alertrules.PutDelivery(a, alertrules.Apply(alertrules.DeliveryIn(a.Status.Deliveries, o.Ref), o))
 		last = o.Number
 	}
 	return last
@@ -295,7 +301,7 @@ func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 // removeUnsent removes the records of requests that were not sent from a.
 func (r *record) removeUnsent(a *v1beta1.Alert) {
 	for ref, to := range r.receivers {
-		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		row := alertrules.DeliveryIn(a.Status.Deliveries, ref)
 		for _, i := range to.unsent {
 			if equality.Semantic.DeepEqual(row, i.after) {
 				alertrules.PutDelivery(a, i.before)
@@ -314,7 +320,7 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o alertrules.Outcome) bool { return o.Number <= last })
 	for ref, to := range e.receivers {
-		row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		row := alertrules.DeliveryIn(a.Status.Deliveries, ref)
 		if row.Reason == v1beta1.ReasonSending && to.inFlight != nil {
 			recorded := *to.inFlight
 			recorded.WriteAhead = true // its outcome has to be recorded, too

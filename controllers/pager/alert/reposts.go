@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -39,32 +38,17 @@ func (r reposts) Claim(ctx context.Context, listed *v1beta1.Alert, ref v1beta1.R
 			r.Yield(listed, ref)
 		}
 	}()
-	now, err := r.readFresh(ctx, client.ObjectKeyFromObject(listed))
+	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
+	defer cancel()
+	now, isFresh, err := r.readFresh(ctx, nameOf(listed))
 	if err != nil {
-		log.FromContext(ctx).V(1).Info("Could not read an Alert to repost", "alert", client.ObjectKeyFromObject(listed), "error", err.Error())
+		log.FromContext(ctx).V(1).Info("Could not read an Alert to repost", "alert", nameOf(listed), "error", err.Error())
 	}
-	if now == nil || now.UID != listed.UID {
+	if err != nil || !isFresh || now.UID != listed.UID {
 		return nil
 	}
 	isClaimed = true
 	return now
-}
-
-// readFresh reads an Alert once the cache shows what was last written of it; nil: it is gone, or the cache does not.
-func (r reposts) readFresh(ctx context.Context, name types.NamespacedName) (*v1beta1.Alert, error) {
-	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
-	defer cancel()
-	if err := r.barrier.WaitForSync(ctx); err != nil {
-		return nil, err
-	}
-	alert := &v1beta1.Alert{}
-	if err := r.fresh.Read(ctx, r.client, name, alert); err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	if isFresh, err := r.fresh.IsFresh(ctx, alert); !isFresh {
-		return nil, err
-	}
-	return alert, nil
 }
 
 func (r reposts) Yield(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {

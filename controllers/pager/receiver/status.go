@@ -208,7 +208,7 @@ func summary(conditions []metav1.Condition) []string {
 
 // hasOpen reports whether an Alert has an unconfirmed delivery to a receiver.
 func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
-	row := alertrules.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+	row := alertrules.DeliveryIn(a.Status.Deliveries, ref)
 	if alertrules.IsOver(a) {
 		return alertrules.HoldingOf(row) == alertrules.Holds && row.State != v1beta1.DeliveryUnknown
 	}

@@ -58,7 +58,7 @@ func (c *continuation) start() {
 func (c *continuation) observe() (*v1beta1.Alert, Inputs) {
 	a := c.alert.DeepCopy()
 	for _, o := range c.outcomes {
-		PutDelivery(a, Apply(DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
+		PutDelivery(a, Apply(DeliveryIn(a.Status.Deliveries, o.Ref), o))
 	}
 	in := Inputs{
 		Now: c.now, ServerTime: c.now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall, team},

@@ -147,7 +147,7 @@ func (d *DeliveryPlan) holding(in Inputs) Holding {
 // MayHoldPage reports whether a receiver has to hear the end of an Alert: it holds a message, or an attempt may have arrived whose outcome is
 // not recorded.
 func MayHoldPage(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
-	row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+	row := DeliveryIn(a.Status.Deliveries, ref)
 	if row.LastAttemptedHash == "" { // the first message is sent without a record
 		mayBeNamed := len(a.Spec.ReceiverRefs) == 0 || slices.Contains(a.Spec.ReceiverRefs, ref)
 		return mayBeNamed && hasInitialStatus(a)
@@ -171,14 +171,14 @@ func RefOf(row v1beta1.Delivery) v1beta1.ReceiverRef {
 	return v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name}
 }
 
-// DeliveryIn returns the row of the same receiver as like, or a new one.
-func DeliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery {
+// DeliveryIn returns the row of a receiver, or a new one.
+func DeliveryIn(rows []v1beta1.Delivery, ref v1beta1.ReceiverRef) v1beta1.Delivery {
 	for _, row := range rows {
-		if RefOf(row) == RefOf(like) {
+		if RefOf(row) == ref {
 			return row
 		}
 	}
-	return v1beta1.Delivery{Kind: like.Kind, Name: like.Name}
+	return v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}
 }
 
 // PutDelivery replaces or adds the row of a receiver.

@@ -47,7 +47,7 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 					if d.Send.WriteAhead {
 						PutDelivery(c.alert, RowInFlight(d.Row, InFlightRequest{Request: *d.Send, Since: in.Now, Began: in.Now}))
 					}
-					PutDelivery(c.alert, Apply(DeliveryIn(c.alert.Status.Deliveries, d.Row), o))
+					PutDelivery(c.alert, Apply(DeliveryIn(c.alert.Status.Deliveries, RefOf(d.Row)), o))
 				}
 				plan = Decide(c.alert, in)
 				c.alert.Status = Report(c.alert, plan, in)

@@ -177,7 +177,7 @@ func (w *walk) checkWake(alert *v1beta1.Alert, plan Plan) {
 func (w *walk) look() (*v1beta1.Alert, Inputs) {
 	alert := w.alert.DeepCopy()
 	for _, o := range w.ledger {
-		applied := Apply(DeliveryIn(alert.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o)
+		applied := Apply(DeliveryIn(alert.Status.Deliveries, o.Ref), o)
 		if twice := Apply(applied, o); !equality.Semantic.DeepEqual(applied, twice) {
 			w.failf("an Outcome folded twice is not what it is folded once")
 		}
@@ -405,8 +405,8 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
 		for _, ref := range w.Refs {
-			filtered := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
-			row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+			filtered := DeliveryIn(a.Status.Deliveries, ref).State == v1beta1.DeliveryFiltered
+			row := DeliveryIn(a.Status.Deliveries, ref)
 			filtered = filtered || row.FilteredHash == ContentHash(&a.Spec) || row.State == v1beta1.DeliveryExpired
 			if firing && !filtered && !w.holds(ref, ContentHash(&a.Spec)) {
 				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
@@ -419,7 +419,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 // receiver any more.
 func (w *walk) checkRelease(a *v1beta1.Alert) {
 	for ref, hash := range w.held {
-		row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		row := DeliveryIn(a.Status.Deliveries, ref)
 		lost := ref == pager && row.AnswerLost && isResolved(row.LastAttemptedHash)
 		refused := row.State == v1beta1.DeliveryFailed
 		p := w.Targets[ref]
@@ -450,12 +450,12 @@ func (w *walk) settle() {
 	}
 	if w.alert.Spec.State == v1beta1.AlertFiring && w.alert.DeletionTimestamp.IsZero() {
 		for _, ref := range w.Refs {
-			filtered := DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
-			filtered = filtered || DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).FilteredHash != ""
-			if below := DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).FilteredHash != ""; below && w.held[ref] != "" && !isResolved(w.held[ref]) {
+			filtered := DeliveryIn(w.alert.Status.Deliveries, ref).State == v1beta1.DeliveryFiltered
+			filtered = filtered || DeliveryIn(w.alert.Status.Deliveries, ref).FilteredHash != ""
+			if below := DeliveryIn(w.alert.Status.Deliveries, ref).FilteredHash != ""; below && w.held[ref] != "" && !isResolved(w.held[ref]) {
 				w.failf("in the end %s holds %q, which is below its minSeverity", ref.Name, w.held[ref]) // F-B2
 			}
-			lost := ref == pager && DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
+			lost := ref == pager && DeliveryIn(w.alert.Status.Deliveries, ref).State == v1beta1.DeliveryUnknown
 			if !filtered && !lost && !w.holds(ref, ContentHash(&w.alert.Spec)) {
 				w.failf("in the end %s holds %q", ref.Name, w.held[ref])
 			}

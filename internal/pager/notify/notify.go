@@ -76,7 +76,7 @@ type Sender interface {
 	Close()
 }
 
-// Editor is implemented by a Sender that changes its earlier message where it is shown, so that nobody is notified of a change.
+// Editor is implemented by a Sender that changes its earlier message where it is shown, so that a change notifies no recipient.
 type Editor interface {
 	// CanEdit reports whether it can change the message with an external id. Where a message turns out to be gone, Send returns
 	// KeptBack for a Quiet one.

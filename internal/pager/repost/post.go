@@ -31,8 +31,8 @@ func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer
 	if release == nil {
 		return answer{outcome: outcome{failed: batch}}
 	}
-	result := limiter.Result{Outcome: limiter.NotSent}
-	defer func() { release(l.Clock.Now(), result) }()
+	forLimiter := limiter.Result{Outcome: limiter.NotSent}
+	defer func() { release(l.Clock.Now(), forLimiter) }()
 	claimed, target := l.claim(ctx, key, batch)
 	defer l.yield(claimed)
 	if len(claimed) == 0 {
@@ -44,7 +44,7 @@ func (l *Loop) post(ctx context.Context, key endpoints.Key, batch []item) answer
 		// The limiter, the metrics and the health must not count that against the receiver, so that the slot is returned as NotSent.
 		return answer{split: sent, rest: rest}
 	}
-	result = endpoints.LimiterResult(failure)
+	forLimiter = endpoints.LimiterResult(failure)
 	l.Metrics.CountReposts(target.Spec, n, failure)
 	l.Health.ObserveRepost(key, version, failure, l.Clock.Now())
 	log.FromContext(ctx).V(1).Info("Receiver answered to reposts", "receiver", key.Ref, "alerts", n, "failure", failure)

@@ -33,7 +33,7 @@ type item struct {
 }
 
 func (i item) row() v1beta1.Delivery {
-	return alertrules.DeliveryIn(i.alert.Status.Deliveries, v1beta1.Delivery{Kind: i.ref.Kind, Name: i.ref.Name})
+	return alertrules.DeliveryIn(i.alert.Status.Deliveries, i.ref)
 }
 
 // answer is what became of a batch. Items that the receiver does not hold any more, or that could not be claimed, are in none of the lists.

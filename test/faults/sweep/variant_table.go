@@ -73,7 +73,7 @@ func variants() []variant {
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
 		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != alertrules.Release || s.certain {`, `	if true { // nor is anybody asked`}, {
 			alerts + "controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
 		{name: "twice-over", edits: []mistake{{alerts + "controller.go", ` || r.pending.isReleased(alert) {`, ` {`}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
