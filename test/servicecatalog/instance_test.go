@@ -121,7 +121,7 @@ func describeInstance(k kindSet) {
 			}
 			Expect(slices.Compact(plans)).To(Equal([]string{former.ID, next.ID}), "an operation is polled with the plan that the instance had before it")
 			Eventually(readEvents(ctx, si)).Should(ConsistOf(HavePrefix("Normal Provisioning: "), HavePrefix("Normal ProvisionedSuccessfully: "), HavePrefix("Normal UpdatingInstance: "),
-				HavePrefix("Normal InstanceUpdatedSuccessfully: "), HavePrefix("Normal Deprovisioning: "), HavePrefix("Normal DeletedAtBroker: "), HavePrefix("Normal DeprovisionedSuccessfully: ")))
+				HavePrefix("Normal InstanceUpdatedSuccessfully: "), HavePrefix("Normal DeletedAtBroker: ")))
 			Expect(s.Holds().Instances).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
 		})

@@ -76,8 +76,10 @@ func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {
 	about.DeletionTimestamp = times.Timestamp(rulestest.Noon)
 	message := "The broker is asked. " + rules.HowToRelease(about)
 	for want, set := range map[string]rules.ConditionSet{
-		"Normal Deprovisioning The broker is asked": {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisioning, Message: message},
-		"Warning DeprovisionCallFailed " + message:  {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: message},
+		"Normal DeprovisionBlockedByExistingCredentials The broker is asked": {
+			Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionBlockedByExistingCredentials, Message: message,
+		},
+		"Warning DeprovisionCallFailed " + message: {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: message},
 	} {
 		recorder := events.NewFakeRecorder(1)
 		emitEvents(ctx, recorder, about, nil, set.Conditions(nil, rulestest.Noon), false)
@@ -112,7 +114,11 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		"with updates": {[]string{provisioned, updated, "False UpdateInstanceRequestInFlight", updated, provisioned}, nil,
 			[]string{isReady + `"ProvisionedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"ProvisionedSuccessfully"`}},
 		"in the broker's own time": {[]string{"False Provisioning", provisioned, "False Deprovisioning", removed},
-			[]string{"Normal Provisioning", "Normal ProvisionedSuccessfully", "Normal Deprovisioning", "Normal DeprovisionedSuccessfully"}, nil},
+			[]string{"Normal Provisioning", "Normal ProvisionedSuccessfully"}, nil},
+		"of a binding, in the broker's own time": {[]string{"False Binding", bound, "False Unbinding", "UnboundSuccessfully"},
+			[]string{"Normal Binding", "Normal InjectedBindResult"}, nil},
+		"with a failure to remove, in the broker's own time": {[]string{provisioned, "Unknown DeprovisionCallFailed", "False Deprovisioning", removed},
+			[]string{"Warning DeprovisionCallFailed", "Normal DeprovisionedSuccessfully"}, []string{isReady + `"ProvisionedSuccessfully"`}},
 		"with a failure": {[]string{failed, provisioned, removed},
 			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, nil},
 		"with a failure, and asked again": {[]string{failed, waits, asked, provisioned, removed},

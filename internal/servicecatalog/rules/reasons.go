@@ -22,6 +22,8 @@ var reasonTraits = map[string]ReasonTraits{
 	v1beta1.ReasonProvisionRequestInFlight:      {Quiet: true},
 	v1beta1.ReasonUpdateInstanceRequestInFlight: {Quiet: true},
 	v1beta1.ReasonBindingRequestInFlight:        {Quiet: true},
+	v1beta1.ReasonDeprovisioning:                {Quiet: true}, // its end has the event DeletedAtBroker
+	v1beta1.ReasonUnbinding:                     {Quiet: true},
 
 	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},
 	v1beta1.ReasonErrorInstanceRefsUnresolved:   {Transient: true},
