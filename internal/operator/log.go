@@ -18,37 +18,42 @@ import (
 // client-go calls an error of the leader election where another replica was faster, or of an event whose Namespace is being deleted. With
 // --zap-log-level=debug it is there.
 func QuietStart() zap.Opts {
-	return zap.RawZapOpts(uberzap.WrapCore(func(core zapcore.Core) zapcore.Core { return quiet{core} }))
+	return zap.RawZapOpts(uberzap.WrapCore(func(core zapcore.Core) zapcore.Core { return quiet{Core: core} }))
 }
 
-// quiet is a core without routine messages.
-type quiet struct{ zapcore.Core }
+// quiet is a core without routine messages. It encodes the fields of a logger with each message: every reconcile has a logger, and few log
+// anything.
+type quiet struct {
+	zapcore.Core
+
+	fields []zapcore.Field
+}
 
 // With returns a quiet core with fields.
-func (q quiet) With(fields []zapcore.Field) zapcore.Core { return quiet{q.Core.With(fields)} }
+func (q quiet) With(fields []zapcore.Field) zapcore.Core {
+	return quiet{q.Core, slices.Concat(q.fields, fields)}
+}
 
 // Check adds the core to a message's cores, if it writes the message.
 func (q quiet) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	switch {
 	case e.Level == zapcore.InfoLevel && isRoutine(e) && !q.Enabled(zapcore.DebugLevel):
 		return checked
-	case e.Level == zapcore.ErrorLevel && (isOfElection(e) || isOfEvent(e)):
-		return checked.AddCore(e, q) // its error decides
+	case !q.Enabled(e.Level):
+		return checked
 	}
-	return q.Core.Check(e, checked)
+	return checked.AddCore(e, q)
 }
 
-// Write writes a message whose error decides on its level.
+// Write writes a message. The errors of some decide on their level.
 func (q quiet) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	for _, f := range fields {
-		if err, ok := f.Interface.(error); ok && isExpected(e, err) {
-			e.Level, e.Stack = zapcore.DebugLevel, ""
-		}
+	if e.Level == zapcore.ErrorLevel && (isOfElection(e) || isOfEvent(e)) && slices.ContainsFunc(fields, func(f zapcore.Field) bool { return isExpected(e, f.Interface) }) {
+		e.Level, e.Stack = zapcore.DebugLevel, ""
 	}
 	if !q.Enabled(e.Level) {
 		return nil
 	}
-	return q.Core.Write(e, fields)
+	return q.Core.Write(e, slices.Concat(q.fields, fields))
 }
 
 // isOfElection reports whether a message is about the leader election.
@@ -59,9 +64,13 @@ func isOfEvent(e zapcore.Entry) bool {
 	return strings.HasPrefix(e.Message, "Server rejected event")
 }
 
-// isExpected reports whether a message has no error that a person can remove: another replica was faster, or the events of objects that are
-// deleted with their Namespace come after its deletion has begun.
-func isExpected(e zapcore.Entry, err error) bool {
+// isExpected reports whether the value of a message is an error that no person can remove: another replica was faster, or the events of objects
+// that are deleted with their Namespace come after its deletion has begun.
+func isExpected(e zapcore.Entry, value any) bool {
+	err, ok := value.(error)
+	if !ok {
+		return false
+	}
 	if isOfElection(e) {
 		return apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err)
 	}
