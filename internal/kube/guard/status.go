@@ -16,7 +16,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/panics"
 )
 
-// Stall changes the condition Stalled of an object, and returns the object's status. The message is empty where no reconcile panicked.
+// Stall returns the status of an object with another condition Stalled, and whether it differs from the object's, which belongs to the cache.
+// The message is empty where no reconcile panicked.
 type Stall func(o metav1.Object, message string, now time.Time) (status any, changed bool)
 
 // InStatus shows panics in the condition Stalled of the objects of a kind. The other conditions and observedGeneration stay, since decisions
@@ -26,7 +27,7 @@ func InStatus(c client.Client, newObject func() client.Object, stall Stall) Show
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.RecordTimeout)
 		defer cancel()
 		o := newObject()
-		if err := c.Get(ctx, req.NamespacedName, o); err != nil {
+		if err := c.Get(ctx, req.NamespacedName, o, client.UnsafeDisableDeepCopy); err != nil { // after each reconcile
 			return client.IgnoreNotFound(err)
 		}
 		message := ""
@@ -37,6 +38,6 @@ func InStatus(c client.Client, newObject func() client.Object, stall Stall) Show
 		if !changed {
 			return nil
 		}
-		return patch.Status(ctx, c, o, status)
+		return patch.Status(ctx, c, o.DeepCopyObject().(client.Object), status)
 	}
 }

@@ -18,41 +18,46 @@ import (
 func ShowPanic(o metav1.Object, message string, now time.Time) (status any, changed bool) {
 	switch o := o.(type) {
 	case v1beta1.Broker:
-		s := o.CommonStatus()
-		changed = stall(o, &s.Conditions, message, now)
-		s.LastConditionState = LastConditionState(s.Conditions)
-		return s, changed
+		list, changed := stall(o, o.CommonStatus().Conditions, message, now)
+		if !changed {
+			return nil, false
+		}
+		s := o.CommonStatus().DeepCopy()
+		s.Conditions, s.LastConditionState = list, LastConditionState(list)
+		return s, true
 	case v1beta1.ServiceObject:
-		s := o.CommonStatus()
-		changed = stall(o, &s.Common().Conditions, message, now)
-		s.Common().LastConditionState = LastConditionState(s.Common().Conditions)
-		return s, changed
+		list, changed := stall(o, o.CommonStatus().Common().Conditions, message, now)
+		if !changed {
+			return nil, false
+		}
+		s := o.CommonStatus().DeepCopyStatus()
+		s.Common().Conditions, s.Common().LastConditionState = list, LastConditionState(list)
+		return s, true
 	}
 	panic(fmt.Sprintf("a %T has no condition Stalled", o))
 }
 
-// stall sets the condition Stalled of an object to what is said of a panic, or, where message is empty, to what it was before: many
-// reconciles leave conditions as they are. It reports whether it has changed anything. The other conditions stay: decisions follow from them.
+// stall returns the conditions of an object with Stalled as a panic makes it, or, where message is empty, as it was before the panic: many
+// reconciles leave conditions as they are. It reports whether they differ. The other conditions stay: decisions follow from them.
 // It changes nothing where the original service-catalog wrote the status, which has no Stalled, and nothing where an object has neither
 // conditions nor the finalizer: with conditions its finalizer would count as removed by a user.
-func stall(o metav1.Object, conditions *[]v1beta1.Condition, message string, now time.Time) (changed bool) {
-	stalled, panicked := FindCondition(*conditions, v1beta1.ConditionStalled), message != ""
+func stall(o metav1.Object, conditions []v1beta1.Condition, message string, now time.Time) (after []v1beta1.Condition, changed bool) {
+	stalled, panicked := FindCondition(conditions, v1beta1.ConditionStalled), message != ""
 	switch {
-	case panicked && len(*conditions) == 0 && slices.Contains(o.GetFinalizers(), v1beta1.Finalizer):
+	case panicked && len(conditions) == 0 && slices.Contains(o.GetFinalizers(), v1beta1.Finalizer):
 		set := ConditionSet{Ready: v1beta1.ConditionUnknown, Stalled: true, Reason: v1beta1.ReasonInternalError, Message: message}
-		*conditions = set.Conditions(nil, now)
-		return true
+		return set.Conditions(nil, now), true
 	case stalled == nil, panicked == (stalled.Reason == v1beta1.ReasonInternalError):
-		return false
+		return nil, false
 	}
 	next := condition(v1beta1.ConditionStalled, v1beta1.ConditionTrue, Cause{v1beta1.ReasonInternalError, message})
 	if !panicked {
-		ready := FindCondition(*conditions, v1beta1.ConditionReady)
+		ready := FindCondition(conditions, v1beta1.ConditionReady)
 		if ready == nil || ready.Reason == v1beta1.ReasonInternalError { // there was nothing before
-			return false
+			return nil, false
 		}
 		next.Status, next.Reason, next.Message = v1beta1.ConditionTrue, ready.Reason, ready.Message
-		if IsTrue(ready) || IsTrue(FindCondition(*conditions, v1beta1.ConditionReconciling)) { // exactly one of the three is True
+		if IsTrue(ready) || IsTrue(FindCondition(conditions, v1beta1.ConditionReconciling)) { // exactly one of the three is True
 			next.Status, next.Message = v1beta1.ConditionFalse, ""
 		}
 	}
@@ -60,7 +65,7 @@ func stall(o metav1.Object, conditions *[]v1beta1.Condition, message string, now
 	if next.Status != stalled.Status {
 		next.LastTransitionTime = *times.Timestamp(now)
 	}
-	*conditions = slices.Clone(*conditions)
-	*FindCondition(*conditions, v1beta1.ConditionStalled) = next
-	return true
+	after = slices.Clone(conditions)
+	*FindCondition(after, v1beta1.ConditionStalled) = next
+	return after, true
 }
