@@ -25,6 +25,9 @@ func (c *Clients) AddressOf(ctx context.Context, b v1beta1.Broker) (Address, err
 }
 
 func (c *Clients) addressOf(ctx context.Context, value string) (Address, error) {
+	if known, ok := c.addresses.Load(value); ok { // every decision depends on it
+		return known.(Address), nil
+	}
 	normal := catalog.NormalizeAddress(value)
 	if normal == "" || c.digests == nil {
 		return Address{}, nil
@@ -33,7 +36,9 @@ func (c *Clients) addressOf(ctx context.Context, value string) (Address, error) 
 	if err != nil {
 		return Address{}, err
 	}
-	return Address{Address: normal, Digest: catalog.Digest(key, json.RawMessage(strconv.Quote(normal)))}, nil
+	address := Address{Address: normal, Digest: catalog.Digest(key, json.RawMessage(strconv.Quote(normal)))}
+	c.addresses.Store(value, address)
+	return address, nil
 }
 
 // AddressInputs returns what decisions about the objects of a broker depend on of its addresses.

@@ -62,6 +62,8 @@ type Clients struct {
 	timeout time.Duration
 	observe func(Key, osb.Observation)
 	digests *DigestKey
+	// addresses has the Address of each value of spec.url that a broker has had in this process, which reads the key of digests once.
+	addresses sync.Map
 	// Strict: a name of a ServiceBroker becomes no Service's by the search list of the operator's Pod. It is set before the first request.
 	Strict bool
 
