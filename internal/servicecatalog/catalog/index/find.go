@@ -133,7 +133,10 @@ func (ix Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) 
 // withReference adds to a NotFoundError how the spec names the class or plan; the references of an instance have only its object's name.
 func withReference(err error, instance *v1beta1.ServiceInstance, text func(catalog.Reference) string) error {
 	missing, ok := errors.AsType[*NotFoundError](err)
-	if ref, wrong := catalog.ReferenceOf(instance.Spec.PlanReference); ok && len(wrong) == 0 {
+	if !ok {
+		return err
+	}
+	if ref, wrong := catalog.ReferenceOf(instance.Spec.PlanReference); len(wrong) == 0 {
 		missing.What += fmt.Sprintf(" (%s)", text(ref))
 	}
 	return err
