@@ -334,5 +334,10 @@ func (b *ServiceBinding) CommonStatus() ServiceObjectStatus { return &b.Status }
 // SetStatus implements ServiceObject.
 func (b *ServiceBinding) SetStatus(s ServiceObjectStatus) { b.Status = *s.(*ServiceBindingStatus) }
 
+// WithOwnStatus returns an object whose status is a copy, and which shares everything else with this one.
+func (b *ServiceBinding) WithOwnStatus() ServiceObject {
+	return &ServiceBinding{TypeMeta: b.TypeMeta, ObjectMeta: b.ObjectMeta, Spec: b.Spec, Status: *b.Status.DeepCopy()}
+}
+
 // DeepCopyStatus implements ServiceObjectStatus.
 func (s *ServiceBindingStatus) DeepCopyStatus() ServiceObjectStatus { return s.DeepCopy() }

@@ -296,5 +296,10 @@ func (si *ServiceInstance) CommonStatus() ServiceObjectStatus { return &si.Statu
 // SetStatus implements ServiceObject.
 func (si *ServiceInstance) SetStatus(s ServiceObjectStatus) { si.Status = *s.(*ServiceInstanceStatus) }
 
+// WithOwnStatus returns an object whose status is a copy, and which shares everything else with this one.
+func (si *ServiceInstance) WithOwnStatus() ServiceObject {
+	return &ServiceInstance{TypeMeta: si.TypeMeta, ObjectMeta: si.ObjectMeta, Spec: si.Spec, Status: *si.Status.DeepCopy()}
+}
+
 // DeepCopyStatus implements ServiceObjectStatus.
 func (s *ServiceInstanceStatus) DeepCopyStatus() ServiceObjectStatus { return s.DeepCopy() }

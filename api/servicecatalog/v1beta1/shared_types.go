@@ -160,6 +160,8 @@ type ServiceObject interface {
 	CommonStatus() ServiceObjectStatus
 	// SetStatus replaces the status by one of the same kind.
 	SetStatus(ServiceObjectStatus)
+	// WithOwnStatus returns an object whose status is a copy, and which shares everything else with this one.
+	WithOwnStatus() ServiceObject
 }
 
 // ServiceObjectStatus is the status of a ServiceObject.

@@ -91,7 +91,7 @@ type Kind struct {
 // Scope is an object during a reconcile.
 type Scope struct {
 	Before v1beta1.ServiceObject // as it is on record; it belongs to the cache
-	Object v1beta1.ServiceObject // the same, with a status that is not recorded yet
+	Object v1beta1.ServiceObject // the same, with a status that is not recorded yet; the rest is shared with Before
 	Memory *Memory
 	// Inputs are what every decision depends on, Broker is where requests about the id in force go (nil: it does not exist), and User changed the
 	// spec last. The kind sets them before Run.
@@ -190,7 +190,7 @@ func (r *Reconciler) reconcileIfFresh(ctx context.Context, before v1beta1.Servic
 	}
 	memory, lost := r.pending.of(before)
 	r.reportLost(ctx, lost)
-	s := &Scope{Before: before, Object: before.DeepCopyObject().(v1beta1.ServiceObject), Memory: memory}
+	s := &Scope{Before: before, Object: before.WithOwnStatus(), Memory: memory}
 	if s.Memory.released { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}

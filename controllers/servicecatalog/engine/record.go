@@ -63,7 +63,7 @@ func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.Servic
 	}
 	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
-	after := s.Before.DeepCopyObject().(v1beta1.ServiceObject)
+	after := s.Before.WithOwnStatus() // the answer of the API server replaces all of it
 	if err := patch.Status(ctx, r.Client, after, status); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func isProgressOnly(before, after v1beta1.ServiceObjectStatus) bool {
 func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, why rules.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
-	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
+	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.WithOwnStatus(), v1beta1.Finalizer); err != nil {
 		return err
 	}
 	s.Memory.PendingStatus, s.Memory.Unrecorded, s.Memory.released = nil, nil, true
