@@ -16,4 +16,5 @@ go -C test build -tags grpcnotrace -o ../bin/bench ./bench
 if [ "${FULL-}" = 1 ]; then
 	set -- -full "$@"
 fi
+export MEMORY_LIMIT=${MEMORY_LIMIT-1073741824} # of the Deployment in config/manager; the baseline does not read it
 exec bin/bench "$@"

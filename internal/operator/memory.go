@@ -26,14 +26,21 @@ const (
 // memoryLimitVariable is the environment variable with the container's memory limit in bytes.
 const memoryLimitVariable = "MEMORY_LIMIT"
 
+// gcPercent is by how much the heap grows between collections, as GOGC. Go's 100 costs a sixth of the CPU time of a process that has only some
+// megabytes in use.
+const gcPercent = 200
+
 // LimitMemory makes the garbage collector work harder before the container's memory limit is reached, at which the kernel kills the
-// process. GOMEMLIMIT goes before it. Of processors, Go reads the container's limit itself.
+// process, and less where there is room. GOMEMLIMIT and GOGC go before it. Of processors, Go reads the container's limit itself.
 func LimitMemory() error {
 	limit, err := containerLimit()
 	if err != nil || limit == 0 || os.Getenv("GOMEMLIMIT") != "" {
 		return err
 	}
 	debug.SetMemoryLimit(limit / 10 * 9) // the program itself, and what the kernel has for it, need the rest
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	return nil
 }
 

@@ -44,25 +44,32 @@ func TestWhatIsAllocatedIsCounted(t *testing.T) {
 var kept []byte // escapes
 
 func TestLimitMemory(t *testing.T) {
-	before := debug.SetMemoryLimit(-1)
-	defer debug.SetMemoryLimit(before)
+	limitBefore, percentBefore := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	defer func() {
+		debug.SetMemoryLimit(limitBefore)
+		debug.SetGCPercent(percentBefore)
+	}()
 	for _, test := range []struct {
-		limit, own string
-		want       int64 // 0: as before
-		fails      bool
+		limit, ownLimit, ownPercent string
+		want                        int64 // 0: as before
+		percent                     int
+		fails                       bool
 	}{
-		{"1000", "", 900, false},
-		{"1000", "500MiB", 0, false},
-		{"", "", 0, false},
-		{"1Gi", "", 0, true},
-		{"0", "", 0, true},
+		{"1000", "", "", 900, gcPercent, false},
+		{"1000", "", "50", 900, 100, false},
+		{"1000", "500MiB", "", 0, 100, false},
+		{"", "", "", 0, 100, false},
+		{"1Gi", "", "", 0, 100, true},
+		{"0", "", "", 0, 100, true},
 	} {
-		debug.SetMemoryLimit(before)
+		debug.SetMemoryLimit(limitBefore)
 		t.Setenv(memoryLimitVariable, test.limit)
-		t.Setenv("GOMEMLIMIT", test.own)
+		t.Setenv("GOMEMLIMIT", test.ownLimit)
+		t.Setenv("GOGC", test.ownPercent)
 		err := LimitMemory()
-		if got := debug.SetMemoryLimit(-1); got != cmp.Or(test.want, before) || (err != nil) != test.fails {
-			t.Errorf("%q, GOMEMLIMIT %q: limit %d, %v", test.limit, test.own, got, err)
+		limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+		if limit != cmp.Or(test.want, limitBefore) || percent != test.percent || (err != nil) != test.fails {
+			t.Errorf("%q, GOMEMLIMIT %q, GOGC %q: limit %d, percent %d, %v", test.limit, test.ownLimit, test.ownPercent, limit, percent, err)
 		}
 	}
 }
