@@ -69,10 +69,10 @@ func variants() []variant {
 			history: short(time.Hour, byName, action{verb: floods, length: 2 * time.Hour}),
 			failure: "not paged/"},
 		{name: "F_P46-the-first-post-proves-all", edits: []mistake{{sourceRules + "unreported.go", `	if i.LapseSeconds == 0 {
-		return in.heard()
+		return in.lastReceived()
 	}
 	return notAhead(in.Series.Until, in.Now)
-`, `	return in.heard()
+`, `	return in.lastReceived()
 `}, {sourceRules + "unreported.go", `		since, length = times.Latest(since, in.Series.Since), max(length, lapseAfter(i))
 `, `		length = lapseAfterStart
 `}},
@@ -88,7 +88,7 @@ func variants() []variant {
 		i.UnlistedTime = times.Timestamp(now)
 	}
 }`, `	_ = isMarked
-}`}, {sourceRules + "unreported.go", `	return i.ListedTime != nil && in.heard().After(silentFrom(i, in))
+}`}, {sourceRules + "unreported.go", `	return i.ListedTime != nil && in.lastReceived().After(silentFrom(i, in))
 `, `	return false
 `}},
 			history: short(time.Hour+goneAfter+2*step, byTeam, action{verb: fires, id: diskA}, action{verb: fires, id: netC}, action{at: time.Hour, verb: silences, id: netC, length: 9 * time.Hour}),

@@ -87,7 +87,7 @@ func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now,
 	}
 	in := sourcerules.Inputs{Source: s, Alerts: alerts, Now: now, ServedSince: servedSince, Series: sourcerules.SeriesOf(s)}
 	if at := s.Status.LastReceivedTime; at != nil {
-		in.Heard = at.Time
+		in.LastReceived = at.Time
 	}
 	return sourcerules.Review(in)
 }

@@ -218,9 +218,9 @@ type DeliveryPlan struct {
 	Row v1beta1.Delivery
 	// recordedState is the row's state before the plan.
 	recordedState v1beta1.DeliveryState
-	// Wanted is false where the spec no longer names the receiver.
-	Wanted bool
-	phase  phase
+	// Named is false where the spec no longer names the receiver.
+	Named bool
+	phase phase
 	// reason is that of the Alert's condition unless the phase is settled; waitsFor is added to its message.
 	reason, waitsFor string
 	// Send is the request to make now, if any.

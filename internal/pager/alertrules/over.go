@@ -82,7 +82,7 @@ func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, t Target, in I
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return d.holding(in) != HoldsNothing && t.isGone() || d.Wanted && d.eligibleForLastAttempt(a, there, in)
+	return d.holding(in) != HoldsNothing && t.isGone() || d.Named && d.eligibleForLastAttempt(a, there, in)
 }
 
 // IsBlockedByMissingDefault reports the same of a default receiver.

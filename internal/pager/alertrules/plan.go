@@ -71,7 +71,7 @@ func (pl Plan) Sends() bool {
 // Held returns the rows of the receivers that keep what they hold, unless they forget it.
 func (pl Plan) Held(a *v1beta1.Alert) (rows []v1beta1.Delivery) {
 	for _, d := range pl.Deliveries {
-		if d.Wanted && IsHeld(a, d.Row) {
+		if d.Named && IsHeld(a, d.Row) {
 			rows = append(rows, d.Row)
 		}
 	}
@@ -92,7 +92,7 @@ func (pl Plan) RowOf(ref v1beta1.ReceiverRef) v1beta1.Delivery {
 
 // hasReceivers reports whether the Alert resolves to a receiver.
 func (pl Plan) hasReceivers() bool {
-	return slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.Wanted })
+	return slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.Named })
 }
 
 func (pl Plan) sendNothing() {
@@ -117,7 +117,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 	if full && !IsConsidered(row) {
 		t.Problem = &tooManyReceivers
 	}
-	d := DeliveryPlan{Row: row, recordedState: row.State, Wanted: slices.Contains(in.Refs, ref)}
+	d := DeliveryPlan{Row: row, recordedState: row.State, Named: slices.Contains(in.Refs, ref)}
 	if receiver.InFlight != nil {
 		d.planInFlight(a, *receiver.InFlight, in.Now)
 		return d
@@ -131,7 +131,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 // it would say that nothing was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now time.Time) {
 	d.Row = RowInFlight(d.Row, f)
-	if d.Wanted && !IsOver(a) && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {
+	if d.Named && !IsOver(a) && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {
 		d.Row.State = v1beta1.DeliveryPending // it was edited since
 	}
 	d.phase, d.reason = phaseInProgress, v1beta1.ReasonSending

@@ -33,7 +33,7 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 		// A status that the schema refuses could never be written.
 		d.Row.Message = redact.Shorten(d.Row.Message, MaxMessage)
 		status.Deliveries = append(status.Deliveries, d.Row)
-		if !d.Wanted || d.Row.State == v1beta1.DeliveryFiltered && d.Row.SentTime == nil {
+		if !d.Named || d.Row.State == v1beta1.DeliveryFiltered && d.Row.SentTime == nil {
 			continue
 		}
 		wanted++
@@ -112,10 +112,10 @@ func condition(kind string, is bool, open []DeliveryPlan, a *v1beta1.Alert, in I
 // outcomeOf is how an Alert ended of which nothing is open.
 func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
 	isExpired := slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool {
-		return d.Wanted && d.Row.State == v1beta1.DeliveryExpired && !isReached(a, d.Row)
+		return d.Named && d.Row.State == v1beta1.DeliveryExpired && !isReached(a, d.Row)
 	})
 	isBelow := !slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool {
-		return d.Wanted && d.Row.State != v1beta1.DeliveryFiltered && d.Row.Reason != v1beta1.ReasonBelowMinSeverity
+		return d.Named && d.Row.State != v1beta1.DeliveryFiltered && d.Row.Reason != v1beta1.ReasonBelowMinSeverity
 	})
 	switch {
 	case a.Spec.State == v1beta1.AlertResolved:
@@ -125,7 +125,7 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 	case !plan.hasReceivers():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
-	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool { return d.Wanted && d.Row.State == v1beta1.DeliveryExpired }):
+	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool { return d.Named && d.Row.State == v1beta1.DeliveryExpired }):
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, times.Format(expiry(a, in)))
 	case status.Sent && !isBelow:
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)

@@ -34,7 +34,7 @@ func (d *DeliveryPlan) wants(a *v1beta1.Alert, content string, t Target, in Inpu
 		return wantsRelease
 	case a.Spec.State == v1beta1.AlertResolved:
 		return wantsOver
-	case !d.Wanted:
+	case !d.Named:
 		return wantsNoChange
 	case confirmed(d.Row, content), isOutcomeUnknown(d.Row, content, t):
 		return wantsContent
@@ -78,7 +78,7 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 		}
 	case wantsOver:
 		switch {
-		case holding != HoldsNothing, d.Wanted && hasInitialStatus(a) && isEdited(a): // the first message is sent without a record
+		case holding != HoldsNothing, d.Named && hasInitialStatus(a) && isEdited(a): // the first message is sent without a record
 			d.planResolveInTime(t, in)
 		default:
 			d.settle(v1beta1.DeliveryResolved, "")
@@ -86,7 +86,7 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 	case wantsRelease: // what was certainly not accepted is cancelled, so that a storm can be purged
 		limit := in.deletionLimit(a, d.Row, t)
 		inTime := limit.IsZero() || !in.hasPassed(limit)
-		mayTry := d.Wanted && inTime && !in.Receivers[RefOf(d.Row)].Blocked
+		mayTry := d.Named && inTime && !in.Receivers[RefOf(d.Row)].Blocked
 		switch {
 		case isOutcomeUnknown(d.Row, ResolvedHash(), t):
 			d.settle(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)

@@ -90,8 +90,8 @@ var (
 func newHandler(sources sourceReader, access *Access, store *Store, m *metrics) *Handler {
 	h := &Handler{sources: sources, access: access, store: store, metrics: m, mux: http.NewServeMux()}
 	source := endpoint.Path("{namespace}", "{name}")
-	h.mux.Handle("POST "+source+endpoint.Alerts, h.serve(apiDecoder))
-	h.mux.Handle("POST "+source+endpoint.Webhook, h.serve(webhookDecoder))
+	h.mux.Handle("POST "+source+endpoint.Alerts, h.servePosts(apiDecoder))
+	h.mux.Handle("POST "+source+endpoint.Webhook, h.servePosts(webhookDecoder))
 	h.mux.Handle("GET "+source+endpoint.Status, h.serveStatus())
 	return h
 }
@@ -99,8 +99,8 @@ func newHandler(sources sourceReader, access *Access, store *Store, m *metrics) 
 // ServeHTTP serves a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
-// serve serves posts.
-func (h *Handler) serve(d decoder) http.Handler {
+// servePosts serves posts in the format of a decoder.
+func (h *Handler) servePosts(d decoder) http.Handler {
 	return h.respond(d.name, h.store.recordRefusal, func(ctx context.Context, w http.ResponseWriter, r *http.Request, source *v1beta1.AlertSource) error {
 		post, err := h.read(ctx, d, w, r)
 		if err != nil {
@@ -172,9 +172,9 @@ func (h *Handler) serveStatus() http.Handler {
 	})
 }
 
-// respond calls serve for a request that may be served, and writes what it returns. refused is called before a refusal is written; nil: the
+// respond calls handle for a request that may be served, and writes what it returns. refused is called before a refusal is written; nil: the
 // request is no post.
-func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.AlertSource) error, serve func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
+func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.AlertSource) error, handle func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := h.store.Times.Clock.Now()
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
@@ -184,9 +184,9 @@ func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.Al
 		source, err := h.admit(ctx, r)
 		switch {
 		case err == nil:
-			err = h.serveWithinLimits(source, func() (err error) {
+			err = h.callWithinLimits(source, func() (err error) {
 				defer panics.Recover(ctx, panics.Cluster, "serving a request to an AlertSource", &err)
-				return serve(ctx, w, r, source)
+				return handle(ctx, w, r, source)
 			})
 			if refused != nil && err != nil && !isStored(err) {
 				err = h.refuse(ctx, w, source, err, refused)
@@ -253,8 +253,8 @@ func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, source *v1b
 	return busy("the AlertSource cannot be written")
 }
 
-// serveWithinLimits calls serve if there is room.
-func (h *Handler) serveWithinLimits(source *v1beta1.AlertSource, serve func() error) error {
+// callWithinLimits calls a function if fewer requests to the AlertSource and its namespace are served than may be at once.
+func (h *Handler) callWithinLimits(source *v1beta1.AlertSource, call func() error) error {
 	name := client.ObjectKeyFromObject(source)
 	leaveNamespace := h.byNamespace.TryAcquire(name.Namespace, 1, maxRequestsOfNamespace)
 	if leaveNamespace == nil {
@@ -266,7 +266,7 @@ func (h *Handler) serveWithinLimits(source *v1beta1.AlertSource, serve func() er
 		return busy("%d requests to the AlertSource are served, which is the limit", maxRequestsOfSource)
 	}
 	defer leaveSource()
-	return serve()
+	return call()
 }
 
 // readBody reads a body, unless its length is known to be too large.

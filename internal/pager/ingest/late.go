@@ -34,9 +34,9 @@ const reasonSenderClockBehind = "SenderClockBehind"
 const learning = 5 * time.Minute
 
 // correctEnds has the alerts of a post to the API fire that do so by the clock of their sender.
-func (s *Store) correctEnds(to *v1beta1.AlertSource, post *alertmanager.Post) {
+func (s *Store) correctEnds(source *v1beta1.AlertSource, post *alertmanager.Post) {
 	now, servedSince := s.Times.Now()
-	key := client.ObjectKeyFromObject(to)
+	key := client.ObjectKeyFromObject(source)
 	corrected, behind := s.late.correct(key, post.Alerts, now, now.Sub(servedSince) < learning)
 	post.Alerts = corrected
 	if behind == 0 {
@@ -49,7 +49,7 @@ func (s *Store) correctEnds(to *v1beta1.AlertSource, post *alertmanager.Post) {
 		}
 	})
 	if isDue {
-		s.Recorder.Eventf(to, nil, corev1.EventTypeWarning, reasonSenderClockBehind, "Receive",
+		s.Recorder.Eventf(source, nil, corev1.EventTypeWarning, reasonSenderClockBehind, "Receive",
 			"Alerts that are posted again and again had ended %s before, by their endsAt and the clock of the API server: they fire, and the clock of their sender is behind", behind)
 	}
 }

@@ -30,9 +30,9 @@ const (
 
 // recorded is what this process has recorded about an AlertSource last.
 type recorded struct {
-	// heard, truncated, cut and broken are the times of posts, of those that their sender had cut, of those that were cut here, and of those that
+	// received, truncated, cut and broken are the times of posts, of those that their sender had cut, of those that were cut here, and of those that
 	// were refused.
-	heard, truncated, cut, broken time.Time
+	received, truncated, cut, broken time.Time
 	// isRefused: a post was refused, and no status says so yet.
 	isRefused bool
 	// reported is when an event last said that the clock of a sender is behind.
@@ -83,14 +83,14 @@ func lastOf(own time.Time, written *metav1.Time, now time.Time) time.Time {
 	return times.Latest(own, written.Time)
 }
 
-// heardAt returns when a source was last heard from, as far as this process knows.
-func (s *Store) heardAt(to *v1beta1.AlertSource, now time.Time) time.Time {
-	return lastOf(s.memory.of(client.ObjectKeyFromObject(to)).heard, to.Status.LastReceivedTime, now)
+// lastReceived returns when a source last received a post, as far as this process knows.
+func (s *Store) lastReceived(source *v1beta1.AlertSource, now time.Time) time.Time {
+	return lastOf(s.memory.of(client.ObjectKeyFromObject(source)).received, source.Status.LastReceivedTime, now)
 }
 
 // seriesOf returns the series of posts to a source, as far as this process knows. A refusal has ended it, also one that is not written yet.
-func (s *Store) seriesOf(to *v1beta1.AlertSource) sourcerules.Series {
-	written, own := sourcerules.SeriesOf(to), s.memory.of(client.ObjectKeyFromObject(to))
+func (s *Store) seriesOf(source *v1beta1.AlertSource) sourcerules.Series {
+	written, own := sourcerules.SeriesOf(source), s.memory.of(client.ObjectKeyFromObject(source))
 	if own.isRefused {
 		return sourcerules.Series{}
 	}
@@ -98,22 +98,22 @@ func (s *Store) seriesOf(to *v1beta1.AlertSource) sourcerules.Series {
 }
 
 // record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
-func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
+func (s *Store) record(ctx context.Context, source *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
 	if s.Times.areUnknown() {
-		_ = s.recordRefusal(ctx, to) // nothing ends at an unknown time, whatever is recorded
+		_ = s.recordRefusal(ctx, source) // nothing ends at an unknown time, whatever is recorded
 		isOfSeries = false
 	}
-	s.recordStored(ctx, to, plan, isOfSeries)
+	s.recordStored(ctx, source, plan, isOfSeries)
 }
 
 // recordStored records a post that was stored in the status of its source: its time, that its sender has cut it, how many of its alerts were cut
 // here, and, if it is part of the series of the source, that. Each is written at most once a minute, but a new series, and a refusal that could not
 // be written, at once. That it cannot be written does not matter: the next post writes it, and until then nothing lapses.
-func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
+func (s *Store) recordStored(ctx context.Context, source *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
 	now, _ := s.Times.Now()
-	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
+	key, written, status := client.ObjectKeyFromObject(source), &metav1.Time{Time: now}, source.Status
 	own := s.memory.of(key)
-	if now.Sub(s.heardAt(to, now)) >= recordEvery {
+	if now.Sub(s.lastReceived(source, now)) >= recordEvery {
 		status.LastReceivedTime = written
 	}
 	if plan.IsTruncated && now.Sub(lastOf(own.truncated, status.LastTruncatedTime, now)) >= recordEvery {
@@ -126,35 +126,35 @@ func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan 
 		status.ReceivingBrokenTime = written
 	}
 	if isOfSeries {
-		before := s.seriesOf(to)
+		before := s.seriesOf(source)
 		series := before.With(now, plan.Gap)
 		s.memory.update(key, func(r *recorded) { r.series = series })
 		if until := status.ReceivingUntil; !series.Since.Equal(before.Since) || until == nil || now.Sub(until.Time) >= recordEvery {
 			status.ReceivingSince, status.ReceivingUntil = &metav1.Time{Time: series.Since}, written
 		}
 	}
-	_ = s.patch(ctx, to, status)
+	_ = s.patch(ctx, source, status)
 }
 
 // recordRefusal records that a post was refused, at most once a minute. Its source is not silent, and what the post had may fire, though nothing
 // says so. What cannot be written is kept for the next post that is stored: a sender may not repeat this one.
-func (s *Store) recordRefusal(ctx context.Context, to *v1beta1.AlertSource) error {
-	if isWritten := s.keepRefusal(to); isWritten {
+func (s *Store) recordRefusal(ctx context.Context, source *v1beta1.AlertSource) error {
+	if isWritten := s.keepRefusal(source); isWritten {
 		return nil
 	}
 	now, _ := s.Times.Now()
 	if now.IsZero() {
 		return busy("the time of the API server is not known yet")
 	}
-	written, status := &metav1.Time{Time: now}, to.Status
+	written, status := &metav1.Time{Time: now}, source.Status
 	status.LastReceivedTime, status.ReceivingBrokenTime = written, written
-	return s.patch(ctx, to, status)
+	return s.patch(ctx, source, status)
 }
 
 // keepRefusal keeps that a post was refused until a status says so, and reports whether one has done so within a minute.
-func (s *Store) keepRefusal(to *v1beta1.AlertSource) (isWritten bool) {
+func (s *Store) keepRefusal(source *v1beta1.AlertSource) (isWritten bool) {
 	now, _ := s.Times.Now()
-	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
+	s.memory.update(client.ObjectKeyFromObject(source), func(r *recorded) {
 		isWritten = !now.IsZero() && now.Sub(r.broken) < recordEvery && !times.IsAhead(r.broken, now)
 		r.isRefused = r.isRefused || !isWritten
 	})
@@ -162,19 +162,19 @@ func (s *Store) keepRefusal(to *v1beta1.AlertSource) (isWritten bool) {
 }
 
 // patch writes a status, if it differs, and keeps its times. It is a copy of the present one in which pointers were replaced.
-func (s *Store) patch(ctx context.Context, to *v1beta1.AlertSource, status v1beta1.AlertSourceStatus) error {
-	if equality.Semantic.DeepEqual(to.Status, status) {
+func (s *Store) patch(ctx context.Context, source *v1beta1.AlertSource, status v1beta1.AlertSourceStatus) error {
+	if equality.Semantic.DeepEqual(source.Status, status) {
 		return nil
 	}
-	after := to.DeepCopy()
+	after := source.DeepCopy()
 	after.Status = *status.DeepCopy()
-	if err := s.Client.Status().Patch(ctx, after, client.MergeFrom(to)); err != nil {
-		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", to.Namespace, "alertSource", to.Name, "why", err.Error())
+	if err := s.Client.Status().Patch(ctx, after, client.MergeFrom(source)); err != nil {
+		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", source.Namespace, "alertSource", source.Name, "why", err.Error())
 		return err
 	}
-	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
+	s.memory.update(client.ObjectKeyFromObject(source), func(r *recorded) {
 		if at := status.LastReceivedTime; at != nil {
-			r.heard = at.Time
+			r.received = at.Time
 		}
 		if at := status.LastTruncatedTime; at != nil {
 			r.truncated = at.Time
@@ -182,7 +182,7 @@ func (s *Store) patch(ctx context.Context, to *v1beta1.AlertSource, status v1bet
 		if at := status.LastCutTime; at != nil {
 			r.cut = at.Time
 		}
-		if at := status.ReceivingBrokenTime; at != to.Status.ReceivingBrokenTime { // what others have written says nothing about this process
+		if at := status.ReceivingBrokenTime; at != source.Status.ReceivingBrokenTime { // what others have written says nothing about this process
 			r.broken, r.isRefused = at.Time, false
 		}
 	})

@@ -52,15 +52,15 @@ type Store struct {
 type stored struct{ written, cut int }
 
 // Put stores a post. Each error is an *answer.
-func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post) (result stored, err error) {
+func (s *Store) Put(ctx context.Context, source *v1beta1.AlertSource, post alertmanager.Post) (result stored, err error) {
 	// Posts to the API are repeated within a minute, so that the cache is recent enough to decide from. A webhook may not be repeated for hours:
 	// the Alerts are read from the API server.
 	isLive := post.Group != nil
 	if post.Group == nil {
-		s.correctEnds(to, &post)
+		s.correctEnds(source, &post)
 	}
 	for range maxAttempts {
-		plan, written, err := s.attempt(ctx, to, post, isLive)
+		plan, written, err := s.attempt(ctx, source, post, isLive)
 		result.written += written
 		_, isAnswer := errors.AsType[*answer](err)
 		switch {
@@ -70,12 +70,12 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 			isLive = true
 			continue
 		case err != nil:
-			return result, s.refusal(ctx, to, err)
+			return result, s.refusal(ctx, source, err)
 		case len(plan.Blocked) > 0:
 			return result, busy("each name of the Alert of group %s is taken: delete Alerts that are not of this AlertSource, and let deletions end", plan.Blocked[0])
 		}
 		result.cut = plan.Cut
-		s.record(ctx, to, plan, post.Group == nil && len(post.Alerts) > 0)
+		s.record(ctx, source, plan, post.Group == nil && len(post.Alerts) > 0)
 		return result, nil
 	}
 	return result, busy("others write the same Alerts")
@@ -83,19 +83,19 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 
 // attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads what the others have
 // created, at other replicas too: there are at most maxAlerts, however many groups are posted at once, and one Alert of a group.
-func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan sourcerules.Plan, written int, err error) {
+func (s *Store) attempt(ctx context.Context, source *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan sourcerules.Plan, written int, err error) {
 	reader := s.Cache
 	if isLive {
 		reader = s.Live
 	}
-	plan, err = s.plan(ctx, to, post, reader)
+	plan, err = s.plan(ctx, source, post, reader)
 	if err == nil && slices.ContainsFunc(plan.Writes, creates) {
 		var end func()
-		if end, err = s.beginToCreate(ctx, to); err != nil {
+		if end, err = s.beginToCreate(ctx, source); err != nil {
 			return plan, 0, err
 		}
 		defer end()
-		plan, err = s.plan(ctx, to, post, s.Live)
+		plan, err = s.plan(ctx, source, post, s.Live)
 	}
 	if err != nil {
 		return plan, 0, err
@@ -107,8 +107,8 @@ func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alert
 func creates(w sourcerules.Write) bool { return w.Present == nil }
 
 // beginToCreate waits until no other post of a source creates Alerts, and returns a function that has the next one do so.
-func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end func(), err error) {
-	if end, err = s.creating.Acquire(ctx, client.ObjectKeyFromObject(to), 1, 1); err != nil {
+func (s *Store) beginToCreate(ctx context.Context, source *v1beta1.AlertSource) (end func(), err error) {
+	if end, err = s.creating.Acquire(ctx, client.ObjectKeyFromObject(source), 1, 1); err != nil {
 		return nil, busy("other posts to the AlertSource are stored")
 	}
 	return end, nil
@@ -116,14 +116,14 @@ func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end
 
 // plan reads the Alerts of a source, and decides. Those of the cache are not copied, since a source has up to 1,000 and most posts change none:
 // Receive leaves them as they are, and what is written is a copy.
-func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (sourcerules.Plan, error) {
-	in := sourcerules.Inputs{Source: to, Series: s.seriesOf(to)}
+func (s *Store) plan(ctx context.Context, source *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (sourcerules.Plan, error) {
+	in := sourcerules.Inputs{Source: source, Series: s.seriesOf(source)}
 	if in.Now, in.ServedSince = s.Times.Now(); in.Now.IsZero() {
 		return sourcerules.Plan{}, busy("the time of the API server is not known yet")
 	}
-	in.Heard = s.heardAt(to, in.Now)
+	in.LastReceived = s.lastReceived(source, in.Now)
 	var alerts v1beta1.AlertList
-	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := reader.List(ctx, &alerts, client.InNamespace(source.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: source.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return sourcerules.Plan{}, unreadable()
 	}
 	in.Alerts = alerts.Items
@@ -220,8 +220,8 @@ func writeOne(ctx context.Context, c client.Client, w sourcerules.Write) (err er
 
 // refusal is the answer to a post that the API server refused in part. Each is one that may pass: an administrator raises a quota, and the
 // sender must not drop what it has.
-func (s *Store) refusal(ctx context.Context, to *v1beta1.AlertSource, err error) error {
-	log.FromContext(ctx).Info("The API server does not store the Alerts of a post", "namespace", to.Namespace, "alertSource", to.Name, "reason", fmt.Sprint(apierrors.ReasonForError(err)))
+func (s *Store) refusal(ctx context.Context, source *v1beta1.AlertSource, err error) error {
+	log.FromContext(ctx).Info("The API server does not store the Alerts of a post", "namespace", source.Namespace, "alertSource", source.Name, "reason", fmt.Sprint(apierrors.ReasonForError(err)))
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		return busy("the Alerts were not stored within %s", requestTimeout)
 	}

@@ -51,7 +51,7 @@ func newCluster(t *testing.T) *cluster {
 
 func (c *cluster) inputs() Inputs {
 	return Inputs{
-		Source: c.source, Alerts: slices.Collect(maps.Values(c.alerts)), Now: c.now, ServedSince: c.servedSince, Heard: c.heard, Series: c.series,
+		Source: c.source, Alerts: slices.Collect(maps.Values(c.alerts)), Now: c.now, ServedSince: c.servedSince, LastReceived: c.heard, Series: c.series,
 	}
 }
 

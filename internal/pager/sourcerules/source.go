@@ -74,8 +74,8 @@ type Inputs struct {
 	Now time.Time
 	// ServedSince is since when the listener has served without a break, as far as this process knows: since its own start.
 	ServedSince time.Time
-	// Heard is when a post of the source was last accepted before, by any replica; zero: never.
-	Heard time.Time
+	// LastReceived is when a post of the source was last accepted before, by any replica; zero: never.
+	LastReceived time.Time
 	// Series are the posts of alerts to the API since the last gap.
 	Series Series
 }
@@ -260,8 +260,8 @@ func isOf(a *v1beta1.Alert, source *v1beta1.AlertSource) bool {
 	return a.Labels[v1beta1.AlertSourceLabel] == source.Name
 }
 
-// heard is when the source was last heard from; zero: never, or by a clock that was wrong.
-func (in Inputs) heard() time.Time { return notAhead(in.Heard, in.Now) }
+// lastReceived is when the source last received a post; zero: never, or by a clock that was wrong.
+func (in Inputs) lastReceived() time.Time { return notAhead(in.LastReceived, in.Now) }
 
 // notAhead returns a time that is recorded, not after now. One that another clock has recorded in the future is not known: zero.
 func notAhead(t, now time.Time) time.Time {

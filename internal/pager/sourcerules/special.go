@@ -92,7 +92,7 @@ func (p *planner) endSilence() {
 // that was never heard from is not set up yet.
 func (p *planner) reviewSilence() {
 	in := p.in
-	if in.Heard.IsZero() {
+	if in.LastReceived.IsZero() {
 		return
 	}
 	after := time.Duration(in.Source.Spec.SilentAfterSeconds) * time.Second
@@ -100,13 +100,13 @@ func (p *planner) reviewSilence() {
 		p.endSilence()
 		return
 	}
-	due := times.Latest(in.heard(), in.ServedSince).Add(after)
+	due := times.Latest(in.lastReceived(), in.ServedSince).Add(after)
 	if !in.Now.Before(due) {
 		p.update(p.silence())
 		return
 	}
 	p.plan.Wake = times.Earliest(p.plan.Wake, due)
-	if in.heard().After(in.ServedSince) { // a restart proves nothing
+	if in.lastReceived().After(in.ServedSince) { // a restart proves nothing
 		p.endSilence()
 	}
 }
@@ -115,9 +115,9 @@ func (p *planner) silence() group {
 	source := p.in.Source
 	labels := map[string]string{alertmanager.AlertName: "AlertSourceSilent"}
 	text := fmt.Sprintf("AlertSource %s/%s has received nothing since %s. Its sender does not run, or cannot post: what it would say is missing. Alerts that fire stay as they are.",
-		source.Namespace, source.Name, times.Format(p.in.Heard))
+		source.Namespace, source.Name, times.Format(p.in.LastReceived))
 	a := alertmanager.Alert{
-		Labels: labels, State: alertmanager.Firing, StartsAt: p.in.Heard,
+		Labels: labels, State: alertmanager.Firing, StartsAt: p.in.LastReceived,
 		Annotations: map[string]string{"summary": fmt.Sprintf("AlertSource %s is silent", source.Name), "description": text},
 	}
 	return group{

@@ -96,9 +96,9 @@ func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstanc
 			end(i, in.Now)
 			i.UnlistedTime = since // an end that the sender says has none
 		case isSilent(*i, in) && i.UnlistedTime == nil:
-			i.UnlistedTime, i.Poster = times.Timestamp(in.heard()), ""
-		case isOfFormerRelease(*i) && in.heard().After(in.ServedSince):
-			i.ListedTime = times.Timestamp(in.heard())
+			i.UnlistedTime, i.Poster = times.Timestamp(in.lastReceived()), ""
+		case isOfFormerRelease(*i) && in.lastReceived().After(in.ServedSince):
+			i.ListedTime = times.Timestamp(in.lastReceived())
 		}
 	}
 	return instances
@@ -119,7 +119,7 @@ func hasLapsed(i v1beta1.AlertInstance, in Inputs) bool {
 // either, so that any post of the source does.
 func lastPost(i v1beta1.AlertInstance, in Inputs) time.Time {
 	if i.LapseSeconds == 0 {
-		return in.heard()
+		return in.lastReceived()
 	}
 	return notAhead(in.Series.Until, in.Now)
 }
@@ -140,7 +140,7 @@ func hasGone(i v1beta1.AlertInstance, in Inputs) bool {
 	case i.UnlistedTime == nil:
 		return false
 	case isMarkedAsSilent(i):
-		return !in.heard().Before(in.unlistedSince(i).Add(max(silentGrace, missedGrace(in))))
+		return !in.lastReceived().Before(in.unlistedSince(i).Add(max(silentGrace, missedGrace(in))))
 	}
 	return !in.Now.Before(missedDue(i, in))
 }
@@ -167,7 +167,7 @@ func (in Inputs) unlistedSince(i v1beta1.AlertInstance) time.Time {
 // isSilent reports whether no webhook lists an instance any more: Alertmanager does not post a group that is muted as a whole, and a change of
 // its configuration gives a group another key.
 func isSilent(i v1beta1.AlertInstance, in Inputs) bool {
-	return i.ListedTime != nil && in.heard().After(silentFrom(i, in))
+	return i.ListedTime != nil && in.lastReceived().After(silentFrom(i, in))
 }
 
 // silentFrom is from when on an instance should have been listed again. A webhook that Alertmanager has cut may have it, in a group of any key.

@@ -61,9 +61,9 @@ func variants() []variant {
 `, `		params.InstanceID = call.NextID
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 `}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
-		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.WithOwnStatus(), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer)`}},
+	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, s.Before.WithOwnStatus(), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
