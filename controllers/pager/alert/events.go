@@ -34,9 +34,14 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.metrics.CountDelivery(in.Receivers[alertrules.RefOf(row)].Spec, row.State)
 		}
 	}
-	stalled := meta.FindStatusCondition(after.Conditions, conditions.Stalled)
+	r.emitStalled(before, after.Conditions)
+}
+
+// emitStalled emits an event if an Alert became Stalled, or for another reason than before. Those of a delivery have an event of their own.
+func (r *Reconciler) emitStalled(before *v1beta1.Alert, after []metav1.Condition) {
+	stalled := meta.FindStatusCondition(after, conditions.Stalled)
 	if stalled == nil || stalled.Status != metav1.ConditionTrue || stalled.Reason == v1beta1.ReasonFailed || stalled.Reason == v1beta1.ReasonExpired {
-		return // the last two have an event of their own
+		return
 	}
 	if was := meta.FindStatusCondition(before.Status.Conditions, conditions.Stalled); was == nil || was.Reason != stalled.Reason {
 		r.event(before, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)

@@ -64,12 +64,18 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 	if isOfObject && (of.key() == req.key() || !isRecorded(s.alert)) {
 		return s, nil
 	}
-	isOfFormerController := isOfObject && s.object != nil && pagedUID(s.alert) == s.object.GetUID() // a Job that its CronJob controls no more
+	r.warnOfOtherAlert(s, isOfObject)
+	return nil, nil
+}
+
+// warnOfOtherAlert warns that the Alert of the name is not about an object that fails. isOfObject: it is about another object with the label. A Job
+// that its CronJob controls no more leaves the Alert to the CronJob.
+func (r *Reconciler) warnOfOtherAlert(s *situation, isOfObject bool) {
+	isOfFormerController := isOfObject && s.object != nil && pagedUID(s.alert) == s.object.GetUID()
 	isFailing := s.in.Asks && s.in.Result.State == healthrules.Failing
 	if isFailing && !isOfFormerController {
 		r.warn(s, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
 	}
-	return nil, nil
 }
 
 // forget forgets what the process remembers of an object that does not exist, and has no Alert.
