@@ -26,10 +26,6 @@ var kind = operation.Kind{
 	Renew:         renew,
 }
 
-// creation is the creation of a binding, which is the only change that brokers know.
-var creation = operation.Change{Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed, Creates: true,
-	Running: rules.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}}
-
 // renew drops what was wrong with another spec. The removals, and what requests may have left, still count.
 func renew(a *v1beta1.Attempts) {
 	a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
@@ -43,20 +39,22 @@ type application struct {
 	status v1beta1.ServiceBindingStatus
 	phase  bindingphase.Phase
 	call   Request
+	record func(operation.Effect) // of an answer about Change
 }
 
 func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) *application {
 	ap := &application{b: b, status: *status.DeepCopy(), phase: bindingphase.Of(&status), call: call}
 	s := &ap.status
 	ap.Application = operation.Application{
-		Kind: &kind, Change: &creation, Object: b, Common: s.Common(), Call: &ap.call.Request, Answer: a, Now: now,
+		Kind: &kind, Object: b, Common: s.Common(), Call: &ap.call.Request, Answer: a, Now: now,
 		Attempted:      &v1beta1.AttemptedSpec{Generation: call.Generation, ParametersVersion: call.parametersVersion, ParametersDigest: call.parametersDigest},
 		ConflictHeld:   ap.phase.IsConflictHeld(s.Attempts),
 		KeepsLastError: ap.phase.IsMitigating() || s.Attempts != nil && s.Attempts.Stopped,
 		Exists:         bindingphase.IsBound(s),
 	}
+	ap.Change, ap.record = &creation, ap.recordBind
 	if call.IsRemoval() {
-		ap.Change = &kind.Removal
+		ap.Change, ap.record = &kind.Removal, ap.recordRemoval
 	}
 	if ap.phase.IsMitigating() && !ap.IsDeleting() && !isPredecessor(s, call.ID) {
 		ap.Mitigated = &v1beta1.LeftBehind{Target: call.Target}
@@ -94,13 +92,11 @@ func IsSentAgain(call *Request, a Answer) bool {
 
 // recordEffect records what an answer leads to.
 func (ap *application) recordEffect(effect operation.Effect) {
-	switch {
-	case effect.Result == operation.Running, effect.Result == operation.Unanswered:
+	switch effect.Result {
+	case operation.Running, operation.Unanswered:
 		ap.setConditions(ap.withRemovalText(effect.Conditions))
-	case ap.call.IsRemoval():
-		ap.recordRemoval(effect)
 	default:
-		ap.recordBind(effect)
+		ap.record(effect)
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
+// creation is the creation of a binding, which is the only change that brokers know.
+var creation = operation.Change{Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed, Creates: true,
+	Running: rules.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}}
+
 // recordBind records what the answer to a bind request leads to.
 func (ap *application) recordBind(effect operation.Effect) {
 	switch effect.Result {

@@ -26,13 +26,6 @@ var kind = operation.Kind{
 	Renew:         renew,
 }
 
-var (
-	provision = operation.Change{Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed, Creates: true,
-		Running: rules.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"}}
-	update = operation.Change{Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
-		Running: rules.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"}}
-)
-
 // renew keeps of attempts at another spec what their requests may have left at the broker.
 func renew(a *v1beta1.Attempts) {
 	*a = v1beta1.Attempts{
@@ -50,17 +43,20 @@ type application struct {
 	status v1beta1.ServiceInstanceStatus
 	phase  Phase
 	call   Request
+	record func(operation.Effect) // of an answer about Change
 }
 
 func newApplication(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) *application {
 	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
 	s := &ap.status
-	ap.Application = operation.Application{Kind: &kind, Change: &provision, Object: si, Common: s.Common(), Call: &ap.call.Request, Answer: a, Now: now, ConflictHeld: isConflictHeld(s)}
+	ap.Application = operation.Application{Kind: &kind, Object: si, Common: s.Common(), Call: &ap.call.Request, Answer: a, Now: now, ConflictHeld: isConflictHeld(s)}
 	switch {
 	case call.IsRemoval():
-		ap.Change = &kind.Removal
+		ap.Change, ap.record = &kind.Removal, ap.recordRemoval
 	case call.Operation == rules.Update, ap.phase == UpdateAccepted:
-		ap.Change = &update
+		ap.Change, ap.record = &update, ap.recordUpdate
+	default:
+		ap.Change, ap.record = &provision, ap.recordProvision
 	}
 	if call.Operation == rules.Poll || ap.isMitigation() {
 		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
@@ -108,17 +104,13 @@ func (ap *application) isMitigation() bool { return ap.call.IsRemoval() && !ap.I
 
 // recordEffect records what an answer leads to.
 func (ap *application) recordEffect(effect operation.Effect) {
-	switch {
-	case effect.Result == operation.Running:
+	switch effect.Result {
+	case operation.Running:
 		ap.setConditions(ap.withRemovalText(effect.Conditions))
-	case effect.Result == operation.Unanswered:
+	case operation.Unanswered:
 		ap.recordUnanswered(effect)
-	case ap.call.IsRemoval():
-		ap.recordRemoval(effect)
-	case ap.Change == &update:
-		ap.recordUpdate(effect)
 	default:
-		ap.recordProvision(effect)
+		ap.record(effect)
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
+var provision = operation.Change{Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed, Creates: true,
+	Running: rules.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"}}
+
 // recordProvision records what the answer to a provisioning leads to.
 func (ap *application) recordProvision(effect operation.Effect) {
 	switch effect.Result {

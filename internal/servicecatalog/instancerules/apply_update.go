@@ -12,6 +12,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
+var update = operation.Change{Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
+	Running: rules.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"}}
+
 // recordUpdate records what the answer to an update leads to.
 func (ap *application) recordUpdate(effect operation.Effect) {
 	switch effect.Result {
