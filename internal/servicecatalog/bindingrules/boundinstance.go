@@ -54,7 +54,7 @@ func (in BoundInstance) Blocker(b *v1beta1.ServiceBinding) *rules.Blocker {
 		return in.wait(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyReason(status)))
 	case status.Unusable:
 		return rules.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
-	case instancerules.PhaseOf(status).IsAccepted():
+	case instancerules.PhaseOf(status).Accepted:
 		return in.wait(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
 	}
 	return nil

@@ -53,7 +53,7 @@ func newApplication(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceS
 	switch {
 	case call.IsRemoval():
 		ap.Change, ap.record = &kind.Removal, ap.recordRemoval
-	case call.Operation == rules.Update, ap.phase == UpdateAccepted:
+	case call.Operation == rules.Update, ap.phase == Updating.accepted():
 		ap.Change, ap.record = &update, ap.recordUpdate
 	default:
 		ap.Change, ap.record = &provision, ap.recordProvision
@@ -137,10 +137,10 @@ func (ap *application) recordDashboard() {
 
 // recordAccepted records an asynchronous operation that the broker has begun.
 func (ap *application) recordAccepted(set rules.ConditionSet) {
-	if !ap.phase.IsAccepted() { // the deadline counts from the acceptance
+	if !ap.phase.Accepted { // the deadline counts from the acceptance
 		ap.status.OperationStartTime = times.Timestamp(ap.Now)
 	}
-	ap.phase = ap.phase.accepted()
+	ap.phase.Accepted = true
 	ap.RecordAccepted()
 	ap.recordDashboard()
 	set.Ready = v1beta1.ConditionFalse

@@ -40,7 +40,7 @@ func (ap *application) recordRemovalAccepted() {
 
 // markForRepetition records that the broker does not work on the removal any more, which is requested once more.
 func (ap *application) markForRepetition() {
-	ap.phase = ap.phase.unaccepted()
+	ap.phase.Accepted = false
 	ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
 	if ap.IsDeleting() {
 		ap.beginRemoval()
@@ -121,7 +121,7 @@ func (ap *application) recordUnanswered(effect operation.Effect) {
 		ap.Attempts().Refusals++
 	}
 	if ap.IsDeleting() && !ap.call.PollsRemoval && rules.IsRemovedWithObject(ap.si) { // the removal is tried instead
-		ap.phase = ap.phase.unaccepted()
+		ap.phase.Accepted = false
 	}
 	ap.setConditions(ap.withRemovalText(effect.Conditions))
 }

@@ -14,7 +14,7 @@ import (
 // observe sets what the status says of the spec.
 func (d *decision) observe() {
 	isCleanup := d.phase.isMitigating() && d.si.DeletionTimestamp.IsZero()
-	if !d.phase.IsAccepted() && !isCleanup { // these stay with the generation that they began with
+	if !d.phase.Accepted && !isCleanup { // these stay with the generation that they began with
 		d.Status.ObservedGeneration = d.si.Generation
 	}
 	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // admission has refused a wrong one

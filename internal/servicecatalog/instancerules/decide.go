@@ -115,7 +115,7 @@ func (d *decision) decide() {
 		d.decideUnprotected()
 	case d.phase.isMitigating():
 		d.mitigate()
-	case d.phase.IsAccepted():
+	case d.phase.Accepted:
 		d.poll()
 	case d.in.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
 		d.resolve()
@@ -169,7 +169,7 @@ func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && c
 // schedule returns when requests about the instance are due.
 func (d *decision) schedule() rules.Schedule {
 	s := d.in.Schedule(d.si, d.Status.Common())
-	s.Removing = d.phase == DeprovisionAccepted // otherwise an edit makes the removal due
+	s.Removing = d.phase == Deprovisioning.accepted() // otherwise an edit makes the removal due
 	return s
 }
 

@@ -4,72 +4,60 @@
 package instancerules
 
 import (
-	"cmp"
-
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // Phase is what the broker has of an instance, and which operation is in progress. The status has it in several fields, which are those
 // of the original service-catalog: asyncOpInProgress, orphanMitigationInProgress, currentOperation, provisionStatus, deprovisionStatus.
-type Phase string
+type Phase struct {
+	name string
+	// Accepted: the broker works on the operation, and is polled.
+	Accepted bool
+}
 
-const (
+var (
 	// New: no request is on record.
-	New Phase = "New"
+	New = Phase{name: "New"}
 	// NotCreated: the broker has nothing, as no request was sent or had an effect.
-	NotCreated Phase = "NotCreated"
+	NotCreated = Phase{name: "NotCreated"}
 	// Removed: the broker has confirmed the removal.
-	Removed Phase = "Removed"
+	Removed = Phase{name: "Removed"}
 	// Provisioned: the broker has the instance, and no operation is in progress.
-	Provisioned Phase = "Provisioned"
+	Provisioned = Phase{name: "Provisioned"}
 
-	// Provisioning, Updating, Mitigating and Deprovisioning: a request is on record, and repeated until its outcome is known. An orphan
-	// mitigation removes what a provisioning may have left; deprovisionings are those of objects that are being deleted.
-	Provisioning   Phase = "Provisioning"
-	Updating       Phase = "Updating"
-	Mitigating     Phase = "Mitigating"
-	Deprovisioning Phase = "Deprovisioning"
-
-	// ProvisionAccepted, UpdateAccepted, MitigationAccepted and DeprovisionAccepted: the broker works on the operation, and is polled.
-	ProvisionAccepted   Phase = "ProvisionAccepted"
-	UpdateAccepted      Phase = "UpdateAccepted"
-	MitigationAccepted  Phase = "MitigationAccepted"
-	DeprovisionAccepted Phase = "DeprovisionAccepted"
+	// Provisioning, Updating, Mitigating and Deprovisioning: a request is on record, and repeated until it is accepted or its outcome is known.
+	// An orphan mitigation removes what a provisioning may have left; deprovisionings are those of objects that are being deleted.
+	Provisioning   = Phase{name: "Provisioning"}
+	Updating       = Phase{name: "Updating"}
+	Mitigating     = Phase{name: "Mitigating"}
+	Deprovisioning = Phase{name: "Deprovisioning"}
 
 	// ProvisionRefused: the original service-catalog sends a provisioning again that had no effect.
-	ProvisionRefused Phase = "ProvisionRefused"
+	ProvisionRefused = Phase{name: "ProvisionRefused"}
 	// RemovalFailed: the original service-catalog has ended a removal without success, so that the broker may have something.
-	RemovalFailed Phase = "RemovalFailed"
+	RemovalFailed = Phase{name: "RemovalFailed"}
 )
 
 // fields are the fields of a status that a phase determines. Where provision or deprovision is empty, the status keeps its own. Beside
 // these, lastOperation exists only while the broker is polled, and operationStartTime and inProgressProperties only during an operation.
 type fields struct {
-	operation            v1beta1.ServiceInstanceOperation
-	mitigation, accepted bool
-	provision            v1beta1.ProvisionStatus
-	deprovision          v1beta1.DeprovisionStatus
+	operation   v1beta1.ServiceInstanceOperation
+	mitigation  bool
+	provision   v1beta1.ProvisionStatus
+	deprovision v1beta1.DeprovisionStatus
 }
 
 // fieldsOf has no entry for New and RemovalFailed: no operation is in progress, and the status keeps the rest.
 var fieldsOf = map[Phase]fields{
-	NotCreated:          {deprovision: v1beta1.DeprovisionNotRequired},
-	Removed:             {provision: v1beta1.NotProvisioned, deprovision: v1beta1.DeprovisionSucceeded},
-	Provisioned:         {provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
-	Provisioning:        {operation: v1beta1.OperationProvision, deprovision: v1beta1.DeprovisionRequired},
-	ProvisionAccepted:   {operation: v1beta1.OperationProvision, accepted: true, deprovision: v1beta1.DeprovisionRequired},
-	ProvisionRefused:    {operation: v1beta1.OperationProvision, deprovision: v1beta1.DeprovisionNotRequired},
-	Updating:            {operation: v1beta1.OperationUpdate, provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
-	UpdateAccepted:      {operation: v1beta1.OperationUpdate, accepted: true, provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
-	Mitigating:          {operation: v1beta1.OperationProvision, mitigation: true},
-	MitigationAccepted:  {operation: v1beta1.OperationProvision, mitigation: true, accepted: true},
-	Deprovisioning:      {operation: v1beta1.OperationDeprovision, deprovision: v1beta1.DeprovisionRequired},
-	DeprovisionAccepted: {operation: v1beta1.OperationDeprovision, accepted: true, deprovision: v1beta1.DeprovisionRequired},
-}
-
-var acceptedOf = map[Phase]Phase{
-	Provisioning: ProvisionAccepted, Updating: UpdateAccepted, Mitigating: MitigationAccepted, Deprovisioning: DeprovisionAccepted,
+	NotCreated:       {deprovision: v1beta1.DeprovisionNotRequired},
+	Removed:          {provision: v1beta1.NotProvisioned, deprovision: v1beta1.DeprovisionSucceeded},
+	Provisioned:      {provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
+	Provisioning:     {operation: v1beta1.OperationProvision, deprovision: v1beta1.DeprovisionRequired},
+	ProvisionRefused: {operation: v1beta1.OperationProvision, deprovision: v1beta1.DeprovisionNotRequired},
+	Updating:         {operation: v1beta1.OperationUpdate, provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
+	Mitigating:       {operation: v1beta1.OperationProvision, mitigation: true},
+	Deprovisioning:   {operation: v1beta1.OperationDeprovision, deprovision: v1beta1.DeprovisionRequired},
 }
 
 // PhaseOf decodes the phase of a status. Every status has one, also where its fields contradict each other.
@@ -94,9 +82,7 @@ func PhaseOf(s *v1beta1.ServiceInstanceStatus) Phase {
 	default:
 		return Provisioning
 	}
-	if s.AsyncOpInProgress {
-		return phase.accepted()
-	}
+	phase.Accepted = s.AsyncOpInProgress
 	return phase
 }
 
@@ -120,15 +106,15 @@ func phaseAtRest(s *v1beta1.ServiceInstanceStatus) Phase {
 
 // encode writes the fields that the phase determines.
 func (p Phase) encode(s *v1beta1.ServiceInstanceStatus) {
-	f := fieldsOf[p]
-	s.CurrentOperation, s.OrphanMitigationInProgress, s.AsyncOpInProgress = f.operation, f.mitigation, f.accepted
+	f := p.fields()
+	s.CurrentOperation, s.OrphanMitigationInProgress, s.AsyncOpInProgress = f.operation, f.mitigation, p.Accepted
 	if f.provision != "" {
 		s.ProvisionStatus = f.provision
 	}
 	if f.deprovision != "" {
 		s.DeprovisionStatus = f.deprovision
 	}
-	if !f.accepted {
+	if !p.Accepted {
 		s.LastOperation = nil
 	}
 	if f.operation == "" {
@@ -136,30 +122,19 @@ func (p Phase) encode(s *v1beta1.ServiceInstanceStatus) {
 	}
 }
 
-// HasOperation reports whether an operation is on record that has not ended.
-func (p Phase) HasOperation() bool { return fieldsOf[p].operation != "" }
-
-// IsAccepted reports whether the broker works on an operation, and is polled.
-func (p Phase) IsAccepted() bool { return fieldsOf[p].accepted }
+func (p Phase) fields() fields { return fieldsOf[Phase{name: p.name}] }
 
 // accepted returns the phase after the broker has begun the operation.
-func (p Phase) accepted() Phase { return cmp.Or(acceptedOf[p], p) }
+func (p Phase) accepted() Phase { return Phase{p.name, true} }
 
-// unaccepted returns the phase in which the operation is requested once more.
-func (p Phase) unaccepted() Phase {
-	for requested, accepted := range acceptedOf {
-		if p == accepted {
-			return requested
-		}
-	}
-	return p
-}
+// HasOperation reports whether an operation is on record that has not ended.
+func (p Phase) HasOperation() bool { return p.fields().operation != "" }
 
 // isMitigating reports whether an orphan mitigation is in progress.
-func (p Phase) isMitigating() bool { return fieldsOf[p].mitigation }
+func (p Phase) isMitigating() bool { return p.fields().mitigation }
 
 // isDeprovisioning reports whether the removal of a deleted object is on record.
-func (p Phase) isDeprovisioning() bool { return p == Deprovisioning || p == DeprovisionAccepted }
+func (p Phase) isDeprovisioning() bool { return p.fields().operation == v1beta1.OperationDeprovision }
 
 // MayExist reports whether a request is on record after which the broker may have the instance.
 func (p Phase) MayExist() bool { return p.HasOperation() || p == Provisioned || p == RemovalFailed }

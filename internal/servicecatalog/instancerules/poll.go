@@ -36,7 +36,7 @@ func (d *decision) poll() {
 // hasSentParameters reports whether the operation is for the parameters of the present spec: an update leaves out those that stay the same.
 func (d *decision) hasSentParameters() bool {
 	before, sent := rules.NonNil(d.Status.ExternalProperties), rules.NonNil(d.Status.InProgressProperties)
-	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == ProvisionAccepted || !rules.SameParametersSent(before, sent))
+	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == Provisioning.accepted() || !rules.SameParametersSent(before, sent))
 }
 
 // pollWhenDue polls the operation when the next poll is due.

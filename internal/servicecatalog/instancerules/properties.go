@@ -31,9 +31,9 @@ func RecordedPlans(s *v1beta1.ServiceInstanceStatus) []string {
 // OperationProperties returns the properties that the operation in progress leads to, or removes; nil: there is no operation.
 func OperationProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
 	switch phase := PhaseOf(s); {
-	case !phase.IsAccepted():
+	case !phase.Accepted:
 		return nil
-	case phase == UpdateAccepted:
+	case phase == Updating.accepted():
 		return s.InProgressProperties
 	default:
 		return heldProperties(s)

@@ -27,7 +27,7 @@ func (d *decision) remove() {
 		d.Release = rules.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, rules.InstanceID(d.si), d.belongsToAnother())
 	case len(d.in.Bindings) > 0:
 		d.waitForBindings()
-	case d.phase == ProvisionAccepted && !rules.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
+	case d.phase == Provisioning.accepted() && !rules.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
 	case !rules.IsRemovedWithObject(d.si) && (d.Status.OwnershipUnknown || d.phase == Provisioning) && d.in.Claimants.BlocksRemoval() == nil:
 		d.blockRemoval(rules.OwnershipUnknown("serviceinstance", d.si, rules.InstanceID(d.si)))
@@ -99,7 +99,7 @@ func (d *decision) renewMitigation() {
 // deprovision sends the deprovision request, or polls it.
 func (d *decision) deprovision() {
 	d.renewMitigation()
-	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
+	removing := d.phase.Accepted && (d.phase.isDeprovisioning() || d.phase.isMitigating())
 	ids, missing := d.newRecordedRequest()
 	switch gone := d.in.GoneBlocker(d.Status.Common(), rules.InstanceID(d.si)); {
 	case missing != nil:
@@ -121,7 +121,7 @@ func (d *decision) deprovision() {
 	default:
 		ids.Operation, ids.ConfirmsGone = rules.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 		if removing || d.isRemovalRefused() { // past its deadline
-			d.phase = d.phase.unaccepted()
+			d.phase.Accepted = false
 		}
 		if d.Status.Broker == nil { // of the original service-catalog
 			d.Status.Broker = rules.ReferenceTo(d.in.Offering)
@@ -144,5 +144,5 @@ func (d *decision) describeInFlight() {
 // isRemovalRefused reports whether the broker has refused the removal because of an operation in progress.
 func (d *decision) isRemovalRefused() bool {
 	a := d.Status.Attempts
-	return d.phase.IsAccepted() && heldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+	return d.phase.Accepted && heldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }

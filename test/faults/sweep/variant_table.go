@@ -179,7 +179,7 @@ var lostHere bool
 			scenario: "instance-anew", fault: "merge@serviceinstances/db#5", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "former-operation", edits: []mistake{{operationRules + "apply.go", `	if ap.Common.LastOperation = nil; ap.Answer.Operation != "" {`, `	if ap.Answer.Operation != "" && ap.Common.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !f.accepted {
+		{name: "former-operation", edits: []mistake{{operationRules + "apply.go", `	if ap.Common.LastOperation = nil; ap.Answer.Operation != "" {`, `	if ap.Answer.Operation != "" && ap.Common.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !p.Accepted {
 		s.LastOperation = nil
 	}
 `, ``}},
