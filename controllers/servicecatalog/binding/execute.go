@@ -39,7 +39,7 @@ func (s *scope) Apply(a operation.Answer) (more bool) {
 		s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
 	}
 	s.binding.Status = bindingrules.Apply(s.binding, s.next.Status, *call, a, s.r.Clock.Now())
-	return bindingrules.IsSentAgain(call, a) || call.Operation == rules.Poll && a.State == osbresult.Succeeded && !call.PollsRemoval
+	return bindingrules.IsSentAgain(call, a) || call.Operation == rules.Poll && a.State == osbresult.Succeeded && !call.IsRemoval()
 }
 
 func params(call *bindingrules.Request) osb.Params {
@@ -74,7 +74,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 		return a, nil
 	case rules.Poll:
 		var last osbresult.LastOperation
-		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.PollsRemoval, Operation: call.LastOperation})
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.IsRemoval(), Operation: call.LastOperation})
 		a.State, a.OperationDescription = last.State, rules.DescriptionOf(last, a.Outcome)
 		return a, nil
 	case rules.Unbind:
@@ -156,7 +156,7 @@ func (s *scope) givenOut() (ids []string) {
 	if isReturned {
 		ids = append(ids, id)
 	}
-	if call != nil && (call.Operation == rules.Fetch || call.Operation == rules.Unbind || call.PollsRemoval) {
+	if call != nil && (call.Operation == rules.Fetch || call.IsRemoval()) {
 		ids = append(ids, call.ID)
 	}
 	return rules.Distinct(ids...)

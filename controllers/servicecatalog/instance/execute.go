@@ -65,7 +65,7 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope, call *instancerule
 // sendRequest sends a request. After an error none was sent.
 func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
 	identity := engine.OriginatingIdentity(s.instance.Spec.UserInfo)
-	if call.Operation == rules.Deprovision || call.PollsRemoval {
+	if call.IsRemoval() {
 		identity = nil // who deletes an object is not known, and an orphan mitigation is on behalf of no user
 	}
 	params := osb.Params{InstanceID: call.ID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
@@ -126,7 +126,7 @@ func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.C
 
 // pollInstance polls an operation, and fetches the instance for the URL of its dashboard where the request says so.
 func pollInstance(ctx context.Context, broker *osb.Client, params osb.Params, call *instancerules.Request) instancerules.Answer {
-	last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.PollsRemoval, Operation: call.LastOperation})
+	last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.IsRemoval(), Operation: call.LastOperation})
 	a := instancerules.Answer{Outcome: out, State: last.State, OperationDescription: rules.DescriptionOf(last, out)}
 	if !call.FetchDashboard || out.Class != osbresult.Done || last.State != osbresult.Succeeded {
 		return a

@@ -124,7 +124,7 @@ func (m *RequestMemory) DropCredentials() {
 
 // ObserveAnswer returns what a process remembers of a binding after an answer.
 func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a Answer) RequestMemory {
-	if !call.PollsRemoval && call.Operation != rules.Unbind {
+	if !call.IsRemoval() {
 		m.recovery = m.recovery.of(call.ID)
 	}
 	switch call.Operation {
@@ -138,7 +138,7 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		}
 	case rules.Poll:
 		switch {
-		case call.PollsRemoval || a.Class != osbresult.Done:
+		case call.IsRemoval() || a.Class != osbresult.Done:
 		case a.State == osbresult.Succeeded:
 			m.recovery.created = true
 			m.recovery.failed &^= fetch

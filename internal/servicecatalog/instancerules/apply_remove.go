@@ -120,7 +120,7 @@ func (ap *application) recordUnanswered(effect operation.Effect) {
 	if ap.Answer.Unfit() && ap.call.HasOtherPlans {
 		ap.Attempts().Refusals++
 	}
-	if ap.IsDeleting() && !ap.call.PollsRemoval && rules.IsRemovedWithObject(ap.si) { // the removal is tried instead
+	if ap.IsDeleting() && !ap.call.IsRemoval() && rules.IsRemovedWithObject(ap.si) { // the removal is tried instead
 		ap.phase.Accepted = false
 	}
 	ap.setConditions(ap.withRemovalText(effect.Conditions))

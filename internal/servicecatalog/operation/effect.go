@@ -101,7 +101,7 @@ func (ap *Application) repeat(result Result) Effect {
 
 // recordPoll records the answer to a poll.
 func (ap *Application) recordPoll() Effect {
-	a, isRemoval := ap.Answer, ap.Call.PollsRemoval
+	a, isRemoval := ap.Answer, ap.Call.IsRemoval()
 	if a.Class == osbresult.Done {
 		rules.RecordAnswer(ap.Common.Attempts)
 	}

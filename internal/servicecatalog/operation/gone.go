@@ -141,7 +141,7 @@ func (r *Request) IsDeletedBy(a Answer) bool {
 	case a.Class == osbresult.Gone:
 		return r.ConfirmsGone
 	case a.Class == osbresult.Done:
-		return !r.PollsRemoval || a.State == osbresult.Succeeded
+		return r.Operation != rules.Poll || a.State == osbresult.Succeeded
 	}
 	return false
 }
