@@ -32,7 +32,7 @@ const (
 // the catalog is read as a whole again.
 func (c *Client) Catalog(ctx context.Context, etag string) (*osbresult.Catalog, osbresult.Outcome) {
 	start, tried := c.now(), c.Version()
-	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}}
+	e := &exchange{operation: GetCatalog}
 	if isETag(etag) {
 		e.etag = etag
 	}

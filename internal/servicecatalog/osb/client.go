@@ -6,6 +6,7 @@ package osb
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -42,6 +43,40 @@ const (
 	Unbind                   Operation = "Unbind"
 	PollBindingLastOperation Operation = "PollBindingLastOperation"
 )
+
+// kind is what an operation does. The meaning of an answer depends on it.
+type kind int
+
+const (
+	lists kind = iota
+	creates
+	updates
+	removes
+	fetches
+	polls
+)
+
+const (
+	instancePath = "service_instances/{instance_id}"
+	bindingPath  = instancePath + "/service_bindings/{binding_id}"
+)
+
+// operations has the requests of the operations. A path is without "/v2/"; {instance_id} and {binding_id} stand for the ids.
+var operations = map[Operation]struct {
+	kind         kind
+	method, path string
+}{
+	GetCatalog:               {lists, http.MethodGet, "catalog"},
+	ProvisionInstance:        {creates, http.MethodPut, instancePath},
+	GetInstance:              {fetches, http.MethodGet, instancePath},
+	UpdateInstance:           {updates, http.MethodPatch, instancePath},
+	DeprovisionInstance:      {removes, http.MethodDelete, instancePath},
+	PollLastOperation:        {polls, http.MethodGet, instancePath + "/last_operation"},
+	Bind:                     {creates, http.MethodPut, bindingPath},
+	GetBinding:               {fetches, http.MethodGet, bindingPath},
+	Unbind:                   {removes, http.MethodDelete, bindingPath},
+	PollBindingLastOperation: {polls, http.MethodGet, bindingPath + "/last_operation"},
+}
 
 // Observation is a call that has ended.
 type Observation struct {

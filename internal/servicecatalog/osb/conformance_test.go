@@ -27,7 +27,7 @@ var conformance = []struct {
 	{"T01", func(t *testing.T) {
 		s := newScript(t, status(200, good))
 		c := newClient(t, s.URL)
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			call(t.Context(), c)
 			want(t, string(operation), s.one(t).Header.Get("X-Broker-API-Version"), "2.17")
 		}
@@ -35,7 +35,7 @@ var conformance = []struct {
 	{"T02", func(t *testing.T) {
 		s := newScript(t, status(200, good))
 		c := newClient(t, s.URL, func(o *Options) { o.Auth = Auth{Username: "us3r", Password: "p4ss: wörd\n"} })
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			call(t.Context(), c)
 			want(t, string(operation), s.one(t).Header.Get("Authorization"), "Basic "+base64.StdEncoding.EncodeToString([]byte("us3r:p4ss: wörd")))
 		}
@@ -44,10 +44,10 @@ var conformance = []struct {
 	{"T04", func(t *testing.T) {
 		s := newScript(t, status(200, good))
 		c := newClient(t, s.URL)
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			call(t.Context(), c)
 			r, mime := s.one(t), ""
-			if r.Method == http.MethodPut || r.Method == http.MethodPatch {
+			if r.Method != http.MethodGet && r.Method != http.MethodDelete {
 				mime = "application/json"
 			}
 			want(t, string(operation)+" says of its body", r.Header.Get("Content-Type"), mime)
@@ -63,7 +63,7 @@ var conformance = []struct {
 				}
 				_, _ = w.Write([]byte(good))
 			})
-			for operation, call := range tenCalls(nil, true) {
+			for operation, call := range calls(nil, true) {
 				want(t, string(operation)+" answered as "+mime, call(t.Context(), newClient(t, s.URL)).Class, osbresult.Done)
 			}
 		}
@@ -75,7 +75,7 @@ var conformance = []struct {
 			`"credentials":{"k":"v"},"metadata":{` + more + `"expires_at":"2030-01-01T00:00:00Z"},"endpoints":[{` + more + `"host":"h","ports":["1"]}],"maintenance_info":{` + more + `"version":"1.0.0"}}`
 		s := newScript(t, status(200, body))
 		c := newClient(t, s.URL)
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			out := call(t.Context(), c)
 			want(t, string(operation)+" is read: "+out.Description, out.Class, osbresult.Done)
 		}
@@ -172,7 +172,7 @@ var conformance = []struct {
 		s := newScript(t, status(200, good))
 		c := newClient(t, s.URL)
 		seen := map[string]bool{}
-		for _, call := range tenCalls(nil, true) {
+		for _, call := range calls(nil, true) {
 			call(t.Context(), c)
 			id := s.one(t).Header.Get("X-Broker-API-Request-Identity")
 			if id == "" || seen[id] {
@@ -194,7 +194,7 @@ var conformance = []struct {
 	{"T14", func(t *testing.T) {
 		s := newScript(t, status(412, `{"description":"use 1.0"}`))
 		c := newClient(t, s.URL)
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			out, class := call(t.Context(), c), osbresult.NeedsCatalog // with which the version is settled anew
 			if operation == GetCatalog {
 				class = osbresult.Misconfigured
@@ -228,7 +228,7 @@ var conformance = []struct {
 	{"I01", func(t *testing.T) {
 		s := newScript(t, status(200, good))
 		c := newClient(t, s.URL)
-		for operation, call := range tenCalls(&Identity{Username: "ada"}, true) {
+		for operation, call := range calls(&Identity{Username: "ada"}, true) {
 			call(t.Context(), c)
 			if has := s.one(t).Header.Get("X-Broker-API-Originating-Identity") != ""; has != (operation != GetCatalog) {
 				t.Errorf("%s names who caused it: %t", operation, has)
@@ -238,7 +238,7 @@ var conformance = []struct {
 	{"I02", func(t *testing.T) {
 		s := newScript(t, status(200, good))
 		c := newClient(t, s.URL)
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			call(t.Context(), c)
 			want(t, string(operation), len(s.one(t).Header.Values("X-Broker-API-Originating-Identity")), 0)
 		}
@@ -621,7 +621,7 @@ var conformance = []struct {
 	}},
 	{"O11", func(t *testing.T) {
 		s := newScript(t, status(422, `{"error":"ConcurrencyError","description":"wait"}`))
-		for operation, call := range tenCalls(nil, true) {
+		for operation, call := range calls(nil, true) {
 			if operation != GetCatalog {
 				want(t, string(operation), call(t.Context(), newClient(t, s.URL)).Class, osbresult.Concurrency)
 			}
@@ -736,7 +736,7 @@ func goneIsSuccess(t *testing.T, binding string) {
 func onlyNotFoundIsGone(t *testing.T, operation Operation) {
 	s := newScript(t, nil)
 	c := newClient(t, s.URL)
-	fetch := tenCalls(nil, false)[operation]
+	fetch := calls(nil, false)[operation]
 	for code := 200; code < 600; code++ {
 		s.answers(status(code, `{}`, "Location", "/elsewhere"))
 		out := fetch(t.Context(), c)
@@ -774,7 +774,7 @@ func leavesNothing(t *testing.T, operation Operation, answers ...http.HandlerFun
 	c := newClient(t, s.URL)
 	for i, answer := range answers {
 		s.answers(answer)
-		switch out := tenCalls(nil, true)[operation](t.Context(), c); out.Class {
+		switch out := calls(nil, true)[operation](t.Context(), c); out.Class {
 		case osbresult.Rejected, osbresult.Retry, osbresult.Misconfigured, osbresult.Conflict, osbresult.NeedsAsync, osbresult.NeedsApp, osbresult.NeedsCatalog, osbresult.Concurrency, osbresult.Malformed:
 		default:
 			t.Errorf("answer %d: got %+v", i, out)
@@ -785,7 +785,7 @@ func leavesNothing(t *testing.T, operation Operation, answers ...http.HandlerFun
 func otherAuthentication(t *testing.T) {
 	s := newScript(t, status(200, good))
 	c := newClient(t, s.URL, func(o *Options) { o.Auth.BearerToken = "t0ken\n" })
-	for operation, call := range tenCalls(nil, true) {
+	for operation, call := range calls(nil, true) {
 		call(t.Context(), c)
 		want(t, string(operation), s.one(t).Header.Get("Authorization"), "Bearer t0ken")
 	}
@@ -794,7 +794,7 @@ func otherAuthentication(t *testing.T) {
 	c = newClient(t, s.URL, func(o *Options) {
 		o.Auth.OAuth2 = &OAuth2{TokenURL: tokens.URL + "/token", ClientID: "id", ClientSecret: "secret", Scopes: []string{"a", "b"}}
 	})
-	for operation, call := range tenCalls(nil, true) {
+	for operation, call := range calls(nil, true) {
 		call(t.Context(), c)
 		want(t, string(operation), s.one(t).Header.Get("Authorization"), "Bearer issued")
 	}

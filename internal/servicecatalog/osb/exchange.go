@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -20,19 +21,18 @@ import (
 // exchange is a call: the request, and how the answer is read.
 type exchange struct {
 	operation Operation
-	method    string
-	path      []string // its segments after /v2, not escaped
-	query     []pair
-	body      any // nil: none
 	about     Params
-	// required are values that must not be empty.
+	bindingID string
+	query     []pair // beside the ids and accepts_incomplete
+	body      any    // in place of the ids in the query; nil: none
+	// required are values that must not be empty, beside the ids in the path.
 	required []pair
 	// version and etag are for a catalog; an empty version is the client's.
 	version, etag string
 	// id of the request that was sent last.
 	id string
-	// asyncSent, appSent and ofRemoval affect the meaning of the answer. ofRemoval is for polls.
-	asyncSent, appSent, ofRemoval bool
+	// appSent and ofRemoval affect the meaning of the answer. ofRemoval is for polls.
+	appSent, ofRemoval bool
 	// read reads the body of a success. Its error names the field, without a value. Texts for people are redacted first.
 	read func(a answer) error
 	// tooLong returns the error of a body that was not read to its end; nil: it names no limit.
@@ -49,12 +49,17 @@ type answer struct {
 	words  *cleaner
 }
 
-// do makes the call, and returns its outcome.
-func (c *Client) do(ctx context.Context, e *exchange) osbresult.Outcome {
+// do makes the call, and returns what read finds in an answer with content, otherwise the zero value.
+func do[T any](ctx context.Context, c *Client, e *exchange, read func(answer) (T, error)) (T, osbresult.Outcome) {
+	var found, none T
+	e.read = func(a answer) (err error) { found, err = read(a); return err }
 	start := c.now()
 	out := c.ask(ctx, e)
 	c.observe(ctx, Observation{e.operation, out, start, c.now().Sub(start), e.id})
-	return out
+	if out.Class != osbresult.Done && out.Class != osbresult.Accepted {
+		return none, out
+	}
+	return found, out
 }
 
 // ask sends the request; once more if its OAuth2 token was refused and can be renewed, or without the groups of the user if its headers were
@@ -93,18 +98,25 @@ func (e *exchange) mayRepeat() bool { return e.about.MayRepeat == nil || e.about
 
 // problem returns why the request must not be sent; "": it may.
 func (e *exchange) problem() string {
-	for _, field := range e.required {
+	ids := e.pathIDs()
+	for _, field := range slices.Concat(e.required, ids) {
 		if field.value == "" {
 			return field.name + " must not be empty"
 		}
 	}
-	for _, segment := range e.path {
+	for _, id := range ids {
 		// A proxy may take them for the path of another resource.
-		if segment == "." || segment == ".." {
+		if id.value == "." || id.value == ".." {
 			return "an id must be neither . nor .."
 		}
 	}
 	return ""
+}
+
+// pathIDs are the ids in the path.
+func (e *exchange) pathIDs() []pair {
+	ids := []pair{{"instance_id", e.about.InstanceID}, {"binding_id", e.bindingID}}
+	return slices.DeleteFunc(ids, func(id pair) bool { return !strings.Contains(operations[e.operation].path, "{"+id.name+"}") })
 }
 
 // send sends one request. Without an answer, the outcome is complete.
@@ -114,7 +126,7 @@ func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbo
 		return nil, osbresult.Outcome{Class: osbresult.Rejected, Description: "not sent: " + err.Error()}
 	}
 	client := c.client
-	if e.operation == GetCatalog {
+	if e.is(lists) {
 		client = c.catalog
 	}
 	resp, err := client.Do(ctx, req)
@@ -134,7 +146,7 @@ func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*ht
 		}
 	}
 	e.id = newGUID()
-	req, err := http.NewRequestWithContext(ctx, e.method, c.target(e), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, operations[e.operation].method, c.target(e), bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("url: is not valid")
 	}
@@ -159,19 +171,25 @@ func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*ht
 
 // target returns the URL of the call.
 func (c *Client) target(e *exchange) string {
-	var target strings.Builder
-	target.WriteString(c.base + "/v2")
-	for _, segment := range e.path {
-		target.WriteString("/" + escape(segment))
+	path := operations[e.operation].path
+	for _, id := range e.pathIDs() {
+		path = strings.Replace(path, "{"+id.name+"}", escape(id.value), 1)
 	}
-	separator := "?"
-	for _, parameter := range e.query {
+	var query []pair
+	if e.body == nil {
+		query = e.about.ids()
+	}
+	if e.about.AcceptsIncomplete && !e.reads() {
+		query = append(query, pair{"accepts_incomplete", "true"})
+	}
+	target, separator := c.base+"/v2/"+path, "?"
+	for _, parameter := range append(query, e.query...) {
 		if parameter.value != "" {
-			target.WriteString(separator + parameter.name + "=" + escape(parameter.value))
+			target += separator + parameter.name + "=" + escape(parameter.value)
 			separator = "&"
 		}
 	}
-	return target.String()
+	return target
 }
 
 // escape escapes all but unreserved characters. A blank is %20: programs differ about "+".

@@ -213,10 +213,8 @@ func FuzzError(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, code int) {
-		for _, e := range []*exchange{
-			{operation: ProvisionInstance, method: http.MethodPut, version: "2.17"}, {operation: UpdateInstance, method: http.MethodPatch, version: "2.17"},
-			{operation: Unbind, method: http.MethodDelete, version: "2.17"}, {operation: PollLastOperation, method: http.MethodGet, version: "2.17"},
-		} {
+		for operation := range operations {
+			e := &exchange{operation: operation, version: "2.17"}
 			out := e.failed(&outbound.Response{StatusCode: code, Body: body}, osbresult.Outcome{Status: code, Sent: true}, &cleaner{credentials: []string{"canary-secret"}})
 			switch out.Class {
 			case osbresult.Rejected, osbresult.Retry, osbresult.Misconfigured, osbresult.Unknown, osbresult.Gone, osbresult.Conflict, osbresult.NeedsAsync, osbresult.NeedsApp, osbresult.NeedsCatalog, osbresult.Concurrency, osbresult.Malformed:

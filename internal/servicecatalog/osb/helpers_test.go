@@ -155,53 +155,33 @@ func pollRequest(binding string) PollRequest {
 	return PollRequest{Params: params(), BindingID: binding, Operation: "op"}
 }
 
-// a call is one of the ten, with everything that it can say.
+// a call is one of an operation, with everything that it can say.
 type call func(context.Context, *Client) osbresult.Outcome
 
-// tenCalls are all of them, made by the user if there is one, and permitted to take their
-// time or not.
-func tenCalls(user *Identity, incomplete bool) map[Operation]call {
-	p := params()
+func callOf[R, T any](send func(*Client, context.Context, R) (T, osbresult.Outcome), r R) call {
+	return func(ctx context.Context, c *Client) osbresult.Outcome { _, out := send(c, ctx, r); return out }
+}
+
+// calls are those of all operations, made by the user if there is one, and permitted to take
+// their time or not.
+func calls(user *Identity, incomplete bool) map[Operation]call {
+	p, provision, bind := params(), provisionRequest(), bindRequest()
 	p.Identity, p.AcceptsIncomplete = user, incomplete
+	provision.Params, bind.Params = p, p
 	return map[Operation]call{
-		GetCatalog: func(ctx context.Context, c *Client) osbresult.Outcome { _, out := c.Catalog(ctx, ""); return out },
-		ProvisionInstance: func(ctx context.Context, c *Client) osbresult.Outcome {
-			r := provisionRequest()
-			r.Params = p
-			_, out := c.Provision(ctx, r)
-			return out
-		},
-		GetInstance: func(ctx context.Context, c *Client) osbresult.Outcome { _, out := c.FetchInstance(ctx, p); return out },
-		UpdateInstance: func(ctx context.Context, c *Client) osbresult.Outcome {
-			_, out := c.Update(ctx, UpdateRequest{Params: p, Context: within(), PreviousPlanID: "former"})
-			return out
-		},
-		DeprovisionInstance: func(ctx context.Context, c *Client) osbresult.Outcome {
-			_, out := c.Deprovision(ctx, RemovalRequest{Params: p})
-			return out
-		},
-		PollLastOperation: func(ctx context.Context, c *Client) osbresult.Outcome {
-			_, out := c.Poll(ctx, PollRequest{Params: p, Operation: "op"})
-			return out
-		},
-		Bind: func(ctx context.Context, c *Client) osbresult.Outcome {
-			r := bindRequest()
-			r.Params = p
-			_, out := c.Bind(ctx, r)
-			return out
-		},
+		GetCatalog:          callOf((*Client).Catalog, ""),
+		ProvisionInstance:   callOf((*Client).Provision, provision),
+		GetInstance:         callOf((*Client).FetchInstance, p),
+		UpdateInstance:      callOf((*Client).Update, UpdateRequest{Params: p, Context: within(), PreviousPlanID: "former"}),
+		DeprovisionInstance: callOf((*Client).Deprovision, RemovalRequest{Params: p}),
+		PollLastOperation:   callOf((*Client).Poll, PollRequest{Params: p, Operation: "op"}),
+		Bind:                callOf((*Client).Bind, bind),
 		GetBinding: func(ctx context.Context, c *Client) osbresult.Outcome {
 			_, out := c.FetchBinding(ctx, p, bindingID)
 			return out
 		},
-		Unbind: func(ctx context.Context, c *Client) osbresult.Outcome {
-			_, out := c.Unbind(ctx, RemovalRequest{Params: p, BindingID: bindingID})
-			return out
-		},
-		PollBindingLastOperation: func(ctx context.Context, c *Client) osbresult.Outcome {
-			_, out := c.Poll(ctx, PollRequest{Params: p, BindingID: bindingID, Operation: "op"})
-			return out
-		},
+		Unbind:                   callOf((*Client).Unbind, RemovalRequest{Params: p, BindingID: bindingID}),
+		PollBindingLastOperation: callOf((*Client).Poll, PollRequest{Params: p, BindingID: bindingID, Operation: "op"}),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
+	"slices"
 
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 )
@@ -64,23 +64,13 @@ func (p Params) ids() []pair {
 	return []pair{{"service_id", p.ServiceID}, {"plan_id", p.PlanID}}
 }
 
-func accepts(incomplete bool) pair {
-	if incomplete {
-		return pair{"accepts_incomplete", "true"}
-	}
-	return pair{}
-}
-
-func instancePath(id string) []string { return []string{"service_instances", id} }
-
 // Provision provisions an instance. The request can be repeated: a broker that has the instance answers 200.
-func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out osbresult.Outcome) {
-	e := &exchange{
-		operation: ProvisionInstance, method: http.MethodPut, path: instancePath(r.InstanceID),
-		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
-		required: append(append(r.ids(), r.Context.required()...), pair{"instance_id", r.InstanceID},
-			pair{"context.instance_name", r.Context.InstanceName},
-			pair{"organization_guid", r.OrganizationGUID}, pair{"space_guid", r.SpaceGUID}),
+func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (ProvisionResponse, osbresult.Outcome) {
+	return do(ctx, c, &exchange{
+		operation: ProvisionInstance, about: r.Params,
+		required: slices.Concat(r.ids(), r.Context.required(), []pair{
+			{"context.instance_name", r.Context.InstanceName}, {"organization_guid", r.OrganizationGUID}, {"space_guid", r.SpaceGUID},
+		}),
 		body: struct {
 			ServiceID        string           `json:"service_id"`
 			PlanID           string           `json:"plan_id"`
@@ -90,16 +80,11 @@ func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response Pr
 			Parameters       parameters       `json:"parameters,omitempty"`
 			MaintenanceInfo  *maintenanceBody `json:"maintenance_info,omitempty"`
 		}{r.ServiceID, r.PlanID, r.Context.body(), r.OrganizationGUID, r.SpaceGUID, given(r.Parameters), maintenance(r.MaintenanceVersion)},
-		read: func(a answer) (err error) { response, err = readProvision(a); return err },
-	}
-	if out = c.do(ctx, e); !isAnswered(out) {
-		response = ProvisionResponse{}
-	}
-	return response, out
+	}, readProvision)
 }
 
 // Update updates an instance. An Unknown update leaves nothing that a removal would have to undo: the same request is repeated.
-func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out osbresult.Outcome) {
+func (c *Client) Update(ctx context.Context, r UpdateRequest) (UpdateResponse, osbresult.Outcome) {
 	type previousBody struct {
 		PlanID          string           `json:"plan_id,omitempty"`
 		MaintenanceInfo *maintenanceBody `json:"maintenance_info,omitempty"`
@@ -112,7 +97,7 @@ func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateRe
 		MaintenanceInfo *maintenanceBody `json:"maintenance_info,omitempty"`
 		PreviousValues  *previousBody    `json:"previous_values,omitempty"`
 	}{ServiceID: r.ServiceID, PlanID: r.PlanID, Parameters: given(r.Parameters), MaintenanceInfo: maintenance(r.MaintenanceVersion)}
-	required := []pair{{"instance_id", r.InstanceID}, {"service_id", r.ServiceID}}
+	required := []pair{{"service_id", r.ServiceID}}
 	if r.Context != (Context{}) {
 		body.Context = r.Context.body()
 		required = append(append(required, r.Context.required()...), pair{"context.instance_name", r.Context.InstanceName})
@@ -120,69 +105,32 @@ func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateRe
 	if r.PreviousPlanID != "" || r.PreviousMaintenanceVersion != "" {
 		body.PreviousValues = &previousBody{r.PreviousPlanID, maintenance(r.PreviousMaintenanceVersion)}
 	}
-	e := &exchange{
-		operation: UpdateInstance, method: http.MethodPatch, path: instancePath(r.InstanceID),
-		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
-		required: required, body: body,
-		read: func(a answer) (err error) { response, err = readUpdate(a); return err },
-	}
-	if out = c.do(ctx, e); !isAnswered(out) {
-		response = UpdateResponse{}
-	}
-	return response, out
+	return do(ctx, c, &exchange{operation: UpdateInstance, about: r.Params, required: required, body: body}, readUpdate)
 }
 
 // Deprovision removes an instance. After anything but Done, Accepted and Gone the request has to be repeated.
 func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, osbresult.Outcome) {
-	return c.remove(ctx, DeprovisionInstance, instancePath(r.InstanceID), r, pair{"instance_id", r.InstanceID})
-}
-
-func (c *Client) remove(ctx context.Context, operation Operation, path []string, r RemovalRequest, required ...pair) (response RemovalResponse, out osbresult.Outcome) {
-	e := &exchange{
-		operation: operation, method: http.MethodDelete, path: path,
-		query: append(r.ids(), accepts(r.AcceptsIncomplete)), about: r.Params, asyncSent: r.AcceptsIncomplete,
-		required: append(r.ids(), required...),
-		read:     func(a answer) (err error) { response, err = readRemoval(a); return err },
-	}
-	if out = c.do(ctx, e); !isAnswered(out) {
-		response = RemovalResponse{}
-	}
-	return response, out
+	return do(ctx, c, &exchange{operation: DeprovisionInstance, about: r.Params, required: r.ids()}, readRemoval)
 }
 
 // FetchInstance fetches an instance. Gone is also the answer for one that is being provisioned. ServiceID and PlanID are sent if
 // they are known.
-func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *osbresult.Instance, out osbresult.Outcome) {
-	e := &exchange{
-		operation: GetInstance, method: http.MethodGet, path: instancePath(p.InstanceID),
-		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}},
-		read: func(a answer) (err error) { instance, err = readInstance(a); return err },
-	}
-	if out = c.do(ctx, e); !isAnswered(out) {
-		instance = nil
-	}
-	return instance, out
+func (c *Client) FetchInstance(ctx context.Context, p Params) (*osbresult.Instance, osbresult.Outcome) {
+	return do(ctx, c, &exchange{operation: GetInstance, about: p}, readInstance)
 }
 
 // Poll polls an operation. Done: LastOperation has its state; Gone: a removal has succeeded. After anything else the poll is
 // repeated until the deadline of the operation. During a change of plan, PlanID is the old one.
 // InstanceUnusable and UpdateNotRepeatable can come with Failed; they have no meaning for a provisioning.
 func (c *Client) Poll(ctx context.Context, r PollRequest) (osbresult.LastOperation, osbresult.Outcome) {
-	var last lastOperation
-	e := &exchange{
-		operation: PollLastOperation, method: http.MethodGet, path: instancePath(r.InstanceID),
-		query: append(r.ids(), pair{"operation", r.Operation}), about: r.Params, ofRemoval: r.Removal,
-		required: append(r.ids(), pair{"instance_id", r.InstanceID}),
-		read:     func(a answer) (err error) { last, err = readLastOperation(a); return err },
-	}
+	operation := PollLastOperation
 	if r.BindingID != "" {
-		e.operation, e.path = PollBindingLastOperation, bindingPath(r.InstanceID, r.BindingID)
+		operation = PollBindingLastOperation
 	}
-	e.path = append(e.path, "last_operation")
-	out := c.do(ctx, e)
-	if !isAnswered(out) {
-		return osbresult.LastOperation{}, out
-	}
+	last, out := do(ctx, c, &exchange{
+		operation: operation, about: r.Params, bindingID: r.BindingID, ofRemoval: r.Removal,
+		query: []pair{{"operation", r.Operation}}, required: r.ids(),
+	}, readLastOperation)
 	if last.State == osbresult.Failed && r.BindingID == "" {
 		out.InstanceUnusable, out.UpdateNotRepeatable = last.unusable, last.notRepeatable && !r.Removal
 	}

@@ -22,7 +22,7 @@ var mutations = []struct {
 	{"I05", "what is empty is left out", "identity.go", "`json:\"groups\"`", "`json:\"groups,omitempty\"`"},
 	{"C09", "what does not say that it is free is not", "catalog.go", `Free: free == nil || *free`, `Free: free != nil && *free`},
 	{"L02", "an operation that was not named is sent", "exchange.go", `if parameter.value != "" {`, `if parameter.name != "" {`},
-	{"D05", "what is not found is gone", "outcome.go", "case e.fetches():\n\t\t\treturn osbresult.Gone", "case e.fetches(), e.removes():\n\t\t\treturn osbresult.Gone"},
+	{"D05", "what is not found is gone", "outcome.go", "case e.is(fetches):\n\t\t\treturn osbresult.Gone", "case e.is(fetches), e.is(removes):\n\t\t\treturn osbresult.Gone"},
 	{"B05", "an app_guid that is empty is sent", "bindings.go", "`json:\"app_guid,omitempty\"`", "`json:\"app_guid\"`"},
 	{"B08", "credentials of a 202 are taken", "decode.go", `if a.status == http.StatusAccepted { // credentials`, `if a.status == 0 { // credentials`},
 	{"O03", "a 201 that cannot be read leaves nothing behind", "outcome.go", `case err != nil && resp.StatusCode == http.StatusOK:`, `case err != nil && resp.StatusCode <= http.StatusCreated:`},

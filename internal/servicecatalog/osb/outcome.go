@@ -38,9 +38,9 @@ func (e *exchange) judge(resp *outbound.Response, out osbresult.Outcome, words *
 		out.Class = e.lost()
 		out.Description = line + ", but " + resp.BodyErr.Error()
 		return out
-	case resp.StatusCode == http.StatusAccepted && !e.asyncSent:
+	case resp.StatusCode == http.StatusAccepted && !e.about.AcceptsIncomplete:
 		out.Class = osbresult.Unknown
-		if e.removes() { // it can be repeated, and only then polled
+		if e.is(removes) { // it can be repeated, and only then polled
 			out.Class = osbresult.NeedsAsync
 		}
 		out.Description = line + ", though the request did not say accepts_incomplete"
@@ -77,7 +77,7 @@ func (e *exchange) isSuccess(status int) bool {
 	case http.StatusOK:
 		return true
 	case http.StatusCreated:
-		return e.creates()
+		return e.is(creates)
 	case http.StatusAccepted:
 		return !e.reads()
 	case http.StatusNotModified:
@@ -86,15 +86,8 @@ func (e *exchange) isSuccess(status int) bool {
 	return false
 }
 
-// The operations differ in the meaning of answers only by these.
-
-func (e *exchange) creates() bool { return e.operation == ProvisionInstance || e.operation == Bind }
-func (e *exchange) removes() bool { return e.operation == DeprovisionInstance || e.operation == Unbind }
-func (e *exchange) reads() bool   { return e.method == http.MethodGet }
-func (e *exchange) polls() bool {
-	return e.operation == PollLastOperation || e.operation == PollBindingLastOperation
-}
-func (e *exchange) fetches() bool { return e.operation == GetInstance || e.operation == GetBinding }
+func (e *exchange) is(k kind) bool { return operations[e.operation].kind == k }
+func (e *exchange) reads() bool    { return operations[e.operation].method == http.MethodGet }
 
 // lost returns the class where the broker may have received the request, and there is no answer. An Unknown change or removal can
 // be sent again unchanged.
@@ -141,9 +134,8 @@ func (e *exchange) failed(resp *outbound.Response, out osbresult.Outcome, words 
 	if strings.TrimSpace(out.Description) == "" {
 		out.Description = statusLine(resp.StatusCode)
 	}
-	updates := e.operation == UpdateInstance
-	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
-	out.UpdateNotRepeatable = said.NotRepeatable && updates
+	out.InstanceUnusable = said.Unusable && (e.is(updates) || e.operation == DeprovisionInstance)
+	out.UpdateNotRepeatable = said.NotRepeatable && e.is(updates)
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
 	case out.Class == osbresult.Rejected && resp.BodyErr != nil:
 		out.Class = osbresult.Retry // the code of a 422, and the program that refuses, are lost with the body
@@ -163,25 +155,25 @@ func (e *exchange) meaning(status int, code string) osbresult.Class {
 	case http.StatusUnprocessableEntity:
 		return e.unprocessable(code)
 	case http.StatusPreconditionFailed:
-		if e.operation != GetCatalog { // by which the version is settled
+		if !e.is(lists) { // by which the version is settled
 			return osbresult.NeedsCatalog
 		}
 	case http.StatusConflict:
-		if e.creates() {
+		if e.is(creates) {
 			return osbresult.Conflict
 		}
 	case http.StatusNotFound:
 		switch {
-		case e.fetches():
+		case e.is(fetches):
 			return osbresult.Gone
-		case e.polls(): // replicas that lag behind say so, too
+		case e.is(polls): // replicas that lag behind say so, too
 			return osbresult.Malformed
 		}
 	case http.StatusGone:
 		switch {
-		case e.removes(), e.polls() && e.ofRemoval:
+		case e.is(removes), e.is(polls) && e.ofRemoval:
 			return osbresult.Gone
-		case e.polls():
+		case e.is(polls):
 			return osbresult.Malformed
 		}
 	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
@@ -197,7 +189,7 @@ func (e *exchange) meaning(status int, code string) osbresult.Class {
 	case status/100 == 3, status/100 == 4: // a redirect is not followed
 		return osbresult.Misconfigured
 	}
-	if e.operation == UpdateInstance { // of which a failure leaves all as it was
+	if e.is(updates) { // of which a failure leaves all as it was
 		return osbresult.Retry
 	}
 	return e.lost()
@@ -216,13 +208,13 @@ func isTemporary(status int) bool {
 // refusal: otherwise the caller would repeat the request for ever.
 func (e *exchange) unprocessable(code string) osbresult.Class {
 	switch {
-	case code == codeConcurrency && e.operation != GetCatalog:
+	case code == codeConcurrency && !e.is(lists):
 		return osbresult.Concurrency
-	case code == codeAsync && !e.reads() && !e.asyncSent:
+	case code == codeAsync && !e.reads() && !e.about.AcceptsIncomplete:
 		return osbresult.NeedsAsync
 	case code == codeApp && e.operation == Bind && !e.appSent:
 		return osbresult.NeedsApp
-	case code == codeMaintenance && (e.creates() || e.operation == UpdateInstance):
+	case code == codeMaintenance && (e.is(creates) || e.is(updates)):
 		return osbresult.NeedsCatalog
 	}
 	return osbresult.Rejected
@@ -298,9 +290,4 @@ func (c *cleaner) load() {
 		c.withheld = !all
 	}
 	c.redactor = redact.NewRedactor(slices.Concat(c.names, c.credentials, c.known)...)
-}
-
-// isAnswered reports whether the answer has content to read.
-func isAnswered(o osbresult.Outcome) bool {
-	return o.Class == osbresult.Done || o.Class == osbresult.Accepted
 }

@@ -63,7 +63,7 @@ func newTLSServer(t *testing.T, config *tls.Config) *httptest.Server {
 
 func verification(t *testing.T) {
 	s := newTLSServer(t, &tls.Config{MinVersion: tls.VersionTLS12})
-	for operation, call := range tenCalls(nil, true) {
+	for operation, call := range calls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL))
 		if out.Class != osbresult.Misconfigured || out.Sent || !strings.Contains(out.Description, "unknown authority") {
 			t.Errorf("%s, with an authority that is not known: got %+v", operation, out)
@@ -81,7 +81,7 @@ func clientCertificate(t *testing.T) {
 	known.AppendCertsFromPEM(certificate)
 	s := newTLSServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: known, MinVersion: tls.VersionTLS12})
 	trusting := func(o *Options) { o.Outbound = outboundOptions(authority(s)) }
-	for operation, call := range tenCalls(nil, true) {
+	for operation, call := range calls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL, trusting))
 		if out.Class == osbresult.Done {
 			t.Errorf("%s works without a certificate: %+v", operation, out)
