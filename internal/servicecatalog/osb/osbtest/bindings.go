@@ -41,7 +41,7 @@ func (b *binding) shown() Binding {
 	return shown
 }
 
-func (b *Broker) bind(r *request, f Fault) reply {
+func (b *Broker) bind(r *request) reply {
 	key := bindingKey{r.InstanceID, r.BindingID}
 	app := appGUID(r)
 	wanted := same(r.body.ServiceID, r.body.PlanID, app, r.body.Context, r.body.Parameters, r.body.PredecessorID)
@@ -74,7 +74,7 @@ func (b *Broker) bind(r *request, f Fault) reply {
 	held.remove = func() { delete(b.bindings, key) }
 	b.bindings[key] = held
 	delete(b.removed, held.key)
-	return b.begin(r, held.entry, f, &operation{behave: behave, planID: of.PlanID, named: r.body.PlanID}, behave.AsyncBindings, func() reply {
+	return b.begin(r, held.entry, &operation{behave: behave, planID: of.PlanID, named: r.body.PlanID}, behave.AsyncBindings, func() reply {
 		return say(http.StatusCreated, b.reveal(held))
 	})
 }
@@ -177,7 +177,7 @@ func (b *Broker) getBinding(r *request) reply {
 	return say(http.StatusOK, said)
 }
 
-func (b *Broker) unbind(r *request, f Fault) reply {
+func (b *Broker) unbind(r *request) reply {
 	held, ok := b.bindings[bindingKey{r.InstanceID, r.BindingID}]
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
@@ -190,7 +190,7 @@ func (b *Broker) unbind(r *request, f Fault) reply {
 	}
 	held.planID = r.Query.Get("plan_id")
 	behave := b.behavior(held.ServiceID, held.PlanID)
-	return b.removal(r, held.entry, f, behave, behave.AsyncBindings)
+	return b.removal(r, held.entry, behave, behave.AsyncBindings)
 }
 
 // reveal is what the broker says of a binding.

@@ -59,7 +59,7 @@ type Broker struct {
 	options    Options
 	instances  map[string]*instance
 	bindings   map[bindingKey]*binding
-	removed    map[string]*removedResource // of what was removed, by key
+	removed    map[string]*operation // which removed something, by its key
 	history    map[string]*History
 	faults     []*Fault
 	calls      []*Call
@@ -81,7 +81,7 @@ func New(o Options) *Broker {
 	}
 	return &Broker{
 		options: o, instances: map[string]*instance{}, bindings: map[bindingKey]*binding{},
-		removed: map[string]*removedResource{}, history: map[string]*History{},
+		removed: map[string]*operation{}, history: map[string]*History{},
 		counts: map[osb.Operation]int{},
 	}
 }

@@ -46,22 +46,8 @@ func (r *request) checkRequestIdentity() string {
 	return ""
 }
 
-// parameters that a request may have in its query; true: that it must have.
-var inQuery = map[osb.Operation]map[string]bool{
-	osb.GetCatalog:               {},
-	osb.ProvisionInstance:        {"accepts_incomplete": false},
-	osb.UpdateInstance:           {"accepts_incomplete": false},
-	osb.Bind:                     {"accepts_incomplete": false},
-	osb.DeprovisionInstance:      {"accepts_incomplete": false, "service_id": true, "plan_id": true},
-	osb.Unbind:                   {"accepts_incomplete": false, "service_id": true, "plan_id": true},
-	osb.GetInstance:              {"service_id": false, "plan_id": false},
-	osb.GetBinding:               {"service_id": false, "plan_id": false},
-	osb.PollLastOperation:        {"service_id": true, "plan_id": true, "operation": false},
-	osb.PollBindingLastOperation: {"service_id": true, "plan_id": true, "operation": false},
-}
-
 func (r *request) checkQuery() string {
-	known := inQuery[r.Operation]
+	known := r.endpoint.query
 	for name, values := range r.Query {
 		_, ok := known[name]
 		switch {

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
 )
 
 // Instance is one that a broker holds.
@@ -63,7 +61,7 @@ func dashboard(id string) map[string]any {
 	return map[string]any{"dashboard_url": "https://dashboard.example.com/" + id}
 }
 
-func (b *Broker) provision(r *request, f Fault) reply {
+func (b *Broker) provision(r *request) reply {
 	wanted := same(r.body.ServiceID, r.body.PlanID, r.body.OrganizationGUID, r.body.SpaceGUID, r.body.Context, r.body.Parameters)
 	if held, ok := b.instances[r.InstanceID]; ok {
 		return b.provisionAgain(r, held, wanted)
@@ -86,7 +84,7 @@ func (b *Broker) provision(r *request, f Fault) reply {
 	i.remove = func() { delete(b.instances, i.ID) }
 	b.instances[i.ID] = i
 	delete(b.removed, i.key)
-	answer := b.begin(r, i.entry, f, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
+	answer := b.begin(r, i.entry, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
 		return say(http.StatusCreated, dashboard(i.ID))
 	})
 	if answer.status == http.StatusAccepted && !behave.LateDashboard {
@@ -147,14 +145,14 @@ func (b *Broker) getInstance(r *request) reply {
 	return say(http.StatusOK, said)
 }
 
-func (b *Broker) update(r *request, f Fault) reply {
+func (b *Broker) update(r *request) reply {
 	held, ok := b.instances[r.InstanceID]
 	if !ok {
 		return refuse(http.StatusNotFound, "", "there is no such instance")
 	}
 	next := same(r.body.PlanID, r.body.Parameters, r.body.Context, r.version())
 	if op := held.running; op != nil {
-		if op.on == osb.UpdateInstance && string(op.wanted) == string(next) {
+		if op.change == update && string(op.wanted) == string(next) {
 			return b.runs(op)
 		}
 		return *b.blocked(held.entry)
@@ -172,8 +170,8 @@ func (b *Broker) update(r *request, f Fault) reply {
 	if b.options.Patient {
 		held.nextPlan = plan.ID
 	}
-	return b.begin(r, held.entry, f, op, behave.Async, func() reply {
-		if f.Answer == nil {
+	return b.begin(r, held.entry, op, behave.Async, func() reply {
+		if r.fault.Answer == nil {
 			b.dropFormerPlans(held)
 		}
 		return say(http.StatusOK, map[string]any{})
@@ -259,7 +257,7 @@ func (i *instance) change(r *request, planID string, forgotten bool) {
 	i.wanted = same(i.ServiceID, i.PlanID, i.OrganizationGUID, i.SpaceGUID, i.Context, i.Parameters)
 }
 
-func (b *Broker) deprovision(r *request, f Fault) reply {
+func (b *Broker) deprovision(r *request) reply {
 	held, ok := b.instances[r.InstanceID]
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
@@ -274,7 +272,7 @@ func (b *Broker) deprovision(r *request, f Fault) reply {
 		return *refused
 	}
 	behave := b.behavior(held.ServiceID, held.PlanID)
-	return b.removal(r, held.entry, f, behave, behave.Async)
+	return b.removal(r, held.entry, behave, behave.Async)
 }
 
 // inUse refuses to remove an instance that has bindings.
@@ -294,8 +292,8 @@ func (b *Broker) inUse(r *request) *reply {
 
 // removal removes an entry. It ends whatever else runs, unless the broker is one that
 // blocks.
-func (b *Broker) removal(r *request, e *entry, f Fault, behave Behavior, async bool) reply {
-	again := e.runs(osb.DeprovisionInstance, osb.Unbind)
+func (b *Broker) removal(r *request, e *entry, behave Behavior, async bool) reply {
+	again := e.state() == Removing
 	switch refused := needsTime(r, async || again); {
 	case refused != nil:
 		return *refused
@@ -304,7 +302,7 @@ func (b *Broker) removal(r *request, e *entry, f Fault, behave Behavior, async b
 	case b.options.Blocking && e.running != nil:
 		return *b.blocked(e)
 	}
-	return b.begin(r, e, f, &operation{behave: behave, planID: e.planID}, async, func() reply {
+	return b.begin(r, e, &operation{behave: behave, planID: e.planID}, async, func() reply {
 		return say(http.StatusOK, map[string]any{})
 	})
 }

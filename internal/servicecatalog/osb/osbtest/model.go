@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
@@ -42,27 +41,45 @@ type entry struct {
 
 func (e *entry) state() string {
 	switch {
-	case e.creating():
-		return Creating
-	case e.runs(osb.UpdateInstance):
-		return Updating
 	case e.running != nil:
-		return Removing
+		return e.running.change.state
 	case e.complete:
 		return Ready
 	}
 	return Remains
 }
 
-func (e *entry) runs(on ...osb.Operation) bool {
-	return e.running != nil && slices.Contains(on, e.running.on)
+func (e *entry) creating() bool { return e.state() == Creating }
+
+// change is what operations do to an entry.
+type change struct {
+	state string         // of the entry while it runs
+	count func(*History) // counts a request
+	done  func(*Broker, *entry)
 }
 
-func (e *entry) creating() bool { return e.runs(osb.ProvisionInstance, osb.Bind) }
+var (
+	creation = &change{Creating, func(h *History) { h.Puts++ }, func(b *Broker, e *entry) {
+		past := b.past(e.id)
+		past.Creations++
+		past.Ready = true
+		e.complete = true
+	}}
+	update = &change{Updating, func(h *History) { h.Patches++ }, func(b *Broker, e *entry) {
+		b.past(e.id).Updates++
+		e.unusable = false
+	}}
+	removal = &change{Removing, func(h *History) { h.Deletes++ }, func(b *Broker, e *entry) {
+		b.past(e.id).Removals++
+		e.removed = true
+		e.remove()
+		b.removed[e.key] = e.last
+	}}
+)
 
 // operation is what a broker does in its own time.
 type operation struct {
-	on      osb.Operation
+	change  *change
 	name    string // as the platform was told; empty: it has none
 	planID  string // that polls must name
 	named   string // by the Bind that began it, of a patient broker; polls may name that, too
@@ -78,11 +95,8 @@ type operation struct {
 // isPlan tells whether a poll may name the plan.
 func (op *operation) isPlan(id string) bool { return id == op.planID || id != "" && id == op.named }
 
-// removedResource is what is known of something that was removed.
-type removedResource struct{ last *operation }
-
 // act does what is asked.
-func (b *Broker) act(r *request, f Fault) reply {
+func (b *Broker) act(r *request) reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if held := b.instances[r.InstanceID]; held != nil {
@@ -91,40 +105,20 @@ func (b *Broker) act(r *request, f Fault) reply {
 	if bound := b.bindings[bindingKey{r.InstanceID, r.BindingID}]; bound != nil {
 		b.settle(bound.entry)
 	}
-	switch r.Operation {
-	case osb.GetCatalog:
-		return b.catalog(r)
-	case osb.ProvisionInstance:
-		return b.provision(r, f)
-	case osb.GetInstance:
-		return b.getInstance(r)
-	case osb.UpdateInstance:
-		return b.update(r, f)
-	case osb.DeprovisionInstance:
-		return b.deprovision(r, f)
-	case osb.Bind:
-		return b.bind(r, f)
-	case osb.GetBinding:
-		return b.getBinding(r)
-	case osb.Unbind:
-		return b.unbind(r, f)
-	case osb.PollLastOperation, osb.PollBindingLastOperation:
-		return b.poll(r)
-	}
-	return refuse(http.StatusNotFound, "", "there is no such endpoint")
+	return r.endpoint.handle(b, r)
 }
 
 // acceptsIncomplete tells whether the platform lets us take our time.
 func (r *request) acceptsIncomplete() bool { return r.Query.Get("accepts_incomplete") == "true" }
 
 // begin starts what changes an entry, and answers: at once with done, or that it runs.
-func (b *Broker) begin(r *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
-	op.on, op.started, op.failure, op.state = r.Operation, b.options.Now(), f.Failure, osbresult.InProgress
+func (b *Broker) begin(r *request, e *entry, op *operation, async bool, done func() reply) reply {
+	op.change, op.started, op.failure, op.state = r.endpoint.change, b.options.Now(), r.fault.Failure, osbresult.InProgress
 	e.running = op
 	if async {
 		if !op.behave.Nameless {
 			b.made++
-			op.name = fmt.Sprintf("%s %d+/%%", op.on, b.made)
+			op.name = fmt.Sprintf("%s %d+/%%", r.Operation, b.made)
 		}
 		return b.runs(op)
 	}
@@ -179,28 +173,13 @@ func (b *Broker) settle(e *entry) {
 func (b *Broker) end(e *entry) {
 	op := e.running
 	e.running, e.last = nil, op
-	past := b.past(e.id)
 	if op.failure != nil {
 		op.state = osbresult.Failed
 		e.unusable = e.complete && op.failure.Unusable
 		return
 	}
 	op.state = osbresult.Succeeded
-	switch op.on {
-	case osb.ProvisionInstance, osb.Bind:
-		past.Creations++
-		past.Ready = true
-		e.complete = true
-	case osb.UpdateInstance:
-		past.Updates++
-		e.unusable = false
-	case osb.DeprovisionInstance, osb.Unbind:
-		past.Removals++
-		e.removed = true
-		e.remove()
-		b.removed[e.key] = &removedResource{op}
-	default:
-	}
+	op.change.done(b, e)
 	if op.apply != nil {
 		op.apply()
 	}
@@ -241,7 +220,7 @@ func (b *Broker) poll(r *request) reply {
 	answer := say(http.StatusOK, op.said())
 	if op.state == osbresult.InProgress {
 		answer.header = op.header()
-	} else if i := b.instances[r.InstanceID]; op.on == osb.UpdateInstance {
+	} else if i := b.instances[r.InstanceID]; op.change == update {
 		b.dropFormerPlans(i)
 	}
 	return answer
@@ -267,10 +246,10 @@ func (b *Broker) pollGrave(key string) reply {
 	switch {
 	case !ok:
 		return refuse(http.StatusNotFound, "", "there is no such thing")
-	case gone.last.behave.Forgetful:
+	case gone.behave.Forgetful:
 		return refuse(http.StatusGone, "", "it is gone")
 	}
-	return say(http.StatusOK, gone.last.said())
+	return say(http.StatusOK, gone.said())
 }
 
 func (b *Broker) checkPoll(r *request, e *entry, op *operation) *reply {

@@ -47,8 +47,10 @@ func (c Call) ID() string {
 // request is a call while it is being answered.
 type request struct {
 	Call
-	http *http.Request
-	body body
+	http     *http.Request
+	endpoint *endpoint
+	body     body
+	fault    Fault // the zero value: none
 }
 
 // body is what any of the requests can have in its body.
@@ -118,7 +120,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &request{http: r, Call: Call{URI: r.RequestURI, Query: r.URL.Query(), Header: r.Header, Body: text}}
-	refused, f := b.take(c)
+	refused := b.take(c)
 	record := b.record(c)
 	status := &statusWriter{ResponseWriter: w}
 	defer func() { record(status.status) }() // also where the answer is a dropped connection
@@ -126,14 +128,15 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.write(status)
 		return
 	}
-	b.answer(status, c, f)
+	b.answer(status, c)
 }
 
 // answer does what is asked, or what the fault says.
-func (b *Broker) answer(w http.ResponseWriter, r *request, f Fault) {
+func (b *Broker) answer(w http.ResponseWriter, r *request) {
 	var own reply
+	f := r.fault
 	if f.Acts {
-		own = b.act(r, f)
+		own = b.act(r)
 	}
 	if f.Hold != nil {
 		select {
@@ -147,7 +150,7 @@ func (b *Broker) answer(w http.ResponseWriter, r *request, f Fault) {
 		return
 	}
 	if !f.Acts {
-		own = b.act(r, f)
+		own = b.act(r)
 	}
 	own.write(w)
 }
@@ -166,34 +169,24 @@ func (w *statusWriter) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// take reads the request and checks its form. It returns how it is refused, or what fault
-// is to happen to it.
-func (b *Broker) take(r *request) (*reply, Fault) {
+// take reads the request and checks its form. It returns how it is refused; nil: it is not.
+func (b *Broker) take(r *request) *reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r.At = b.options.Now()
 	b.route(r)
 	if refused := b.admit(r); refused != nil {
-		return refused, Fault{}
+		return refused
 	}
 	if problem := r.read(); problem != "" {
 		refused := b.violation(r, http.StatusBadRequest, "%s", problem)
-		return &refused, Fault{}
+		return &refused
 	}
-	b.count(r)
-	return nil, b.fault(r.Call)
-}
-
-func (b *Broker) count(r *request) {
-	switch h := b.past; r.Operation {
-	case osb.ProvisionInstance, osb.Bind:
-		h(r.ID()).Puts++
-	case osb.UpdateInstance:
-		h(r.ID()).Patches++
-	case osb.DeprovisionInstance, osb.Unbind:
-		h(r.ID()).Deletes++
-	default:
+	if c := r.endpoint.change; c != nil {
+		c.count(b.past(r.ID()))
 	}
+	r.fault = b.fault(r.Call)
+	return nil
 }
 
 // record keeps the call; what it returns adds the status.
@@ -224,44 +217,54 @@ func (b *Broker) violation(r *request, status int, format string, args ...any) r
 	return refuse(status, "", "%s", problem)
 }
 
+// endpoint is how the broker offers an operation.
+type endpoint struct {
+	request   string                // method and path; * is an id
+	query     map[string]bool       // parameters that a request may have in its query; true: that it must have
+	checkBody func(*request) string // nil: it must have none
+	handle    func(*Broker, *request) reply
+	change    *change // that it begins; nil: none
+}
+
+const (
+	onInstance = " /v2/service_instances/*"
+	onBinding  = onInstance + "/service_bindings/*"
+)
+
+var (
+	changing = map[string]bool{"accepts_incomplete": false}
+	removing = map[string]bool{"accepts_incomplete": false, "service_id": true, "plan_id": true}
+	fetching = map[string]bool{"service_id": false, "plan_id": false}
+	polling  = map[string]bool{"service_id": true, "plan_id": true, "operation": false}
+)
+
+var endpoints = map[osb.Operation]*endpoint{
+	osb.GetCatalog:               {"GET /v2/catalog", nil, nil, (*Broker).catalog, nil},
+	osb.ProvisionInstance:        {"PUT" + onInstance, changing, (*request).checkProvision, (*Broker).provision, creation},
+	osb.GetInstance:              {"GET" + onInstance, fetching, nil, (*Broker).getInstance, nil},
+	osb.UpdateInstance:           {"PATCH" + onInstance, changing, (*request).checkUpdate, (*Broker).update, update},
+	osb.DeprovisionInstance:      {"DELETE" + onInstance, removing, nil, (*Broker).deprovision, removal},
+	osb.PollLastOperation:        {"GET" + onInstance + "/last_operation", polling, nil, (*Broker).poll, nil},
+	osb.Bind:                     {"PUT" + onBinding, changing, (*request).checkBind, (*Broker).bind, creation},
+	osb.GetBinding:               {"GET" + onBinding, fetching, nil, (*Broker).getBinding, nil},
+	osb.Unbind:                   {"DELETE" + onBinding, removing, nil, (*Broker).unbind, removal},
+	osb.PollBindingLastOperation: {"GET" + onBinding + "/last_operation", polling, nil, (*Broker).poll, nil},
+}
+
 // route finds out what is asked.
 func (b *Broker) route(r *request) {
-	segments := strings.Split(strings.TrimPrefix(r.http.URL.EscapedPath(), "/"), "/")
-	for i, segment := range segments {
-		plain, err := url.PathUnescape(segment)
-		if err != nil {
-			return
+	segments := strings.Split(r.http.URL.EscapedPath(), "/") // "", "v2", …
+	for i, id := range map[int]*string{3: &r.InstanceID, 5: &r.BindingID} {
+		if i < len(segments) {
+			*id, _ = url.PathUnescape(segments[i]) // the server has refused what cannot be
+			segments[i] = "*"
 		}
-		segments[i] = plain
 	}
-	names := func(indices ...int) string {
-		var named []string
-		for _, i := range indices {
-			named = append(named, segments[i])
+	asked := r.http.Method + " " + strings.Join(segments, "/")
+	for operation, e := range endpoints {
+		if e.request == asked {
+			r.Operation, r.endpoint = operation, e
 		}
-		return r.http.Method + " " + strings.Join(named, "/")
-	}
-	switch len(segments) {
-	case 2:
-		r.Operation = map[string]osb.Operation{"GET v2/catalog": osb.GetCatalog}[names(0, 1)]
-	case 3:
-		r.InstanceID = segments[2]
-		r.Operation = map[string]osb.Operation{
-			"PUT v2/service_instances": osb.ProvisionInstance, "GET v2/service_instances": osb.GetInstance,
-			"PATCH v2/service_instances": osb.UpdateInstance, "DELETE v2/service_instances": osb.DeprovisionInstance,
-		}[names(0, 1)]
-	case 4:
-		r.InstanceID = segments[2]
-		r.Operation = map[string]osb.Operation{"GET v2/service_instances/last_operation": osb.PollLastOperation}[names(0, 1, 3)]
-	case 5:
-		r.InstanceID, r.BindingID = segments[2], segments[4]
-		r.Operation = map[string]osb.Operation{
-			"PUT v2/service_instances/service_bindings": osb.Bind, "GET v2/service_instances/service_bindings": osb.GetBinding,
-			"DELETE v2/service_instances/service_bindings": osb.Unbind,
-		}[names(0, 1, 3)]
-	case 6:
-		r.InstanceID, r.BindingID = segments[2], segments[4]
-		r.Operation = map[string]osb.Operation{"GET v2/service_instances/service_bindings/last_operation": osb.PollBindingLastOperation}[names(0, 1, 3, 5)]
 	}
 }
 
@@ -296,17 +299,7 @@ func (b *Broker) isAuthentic(authorization string) bool {
 
 // read takes in what the request says, and returns what is wrong with its form.
 func (r *request) read() string {
-	checks := []func() string{r.readIdentity, r.checkRequestIdentity, r.checkQuery, r.readBody}
-	switch r.Operation {
-	case osb.ProvisionInstance:
-		checks = append(checks, r.checkProvision)
-	case osb.UpdateInstance:
-		checks = append(checks, r.checkUpdate)
-	case osb.Bind:
-		checks = append(checks, r.checkBind)
-	default:
-	}
-	for _, check := range checks {
+	for _, check := range []func() string{r.readIdentity, r.checkRequestIdentity, r.checkQuery, r.readBody} {
 		if problem := check(); problem != "" {
 			return problem
 		}
@@ -315,7 +308,7 @@ func (r *request) read() string {
 }
 
 func (r *request) readBody() string {
-	if r.http.Method != http.MethodPut && r.http.Method != http.MethodPatch {
+	if r.endpoint.checkBody == nil {
 		if len(r.Body) > 0 {
 			return "it has a body"
 		}
@@ -331,5 +324,5 @@ func (r *request) readBody() string {
 	if p := bytes.TrimSpace(r.body.Parameters); len(p) > 0 && p[0] != '{' {
 		return "parameters must be an object"
 	}
-	return ""
+	return r.endpoint.checkBody(r)
 }
