@@ -39,7 +39,7 @@ func Admit(ctx context.Context, user string) {
 	}
 }
 
-// ClientOf returns what is known about the client of a request.
+// ClientOf returns the client of a request; the zero value if no server of this package serves the request.
 func ClientOf(ctx context.Context) limits.Client {
 	if c, ok := ctx.Value(connectionKey{}).(*limits.Connection); ok { // else the bounds are not these
 		return c.Client()
@@ -77,7 +77,7 @@ func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.WriteHeader(http.StatusOK)
 }
 
-// body counts what arrives of a request. What the handler answers to one that is not complete is replaced.
+// body counts the bytes of a request that have arrived. If the body is not complete, the response replaces the handler's answer by a refusal.
 type body struct {
 	io.ReadCloser
 	request    *http.Request
@@ -119,7 +119,7 @@ type response struct {
 	http.ResponseWriter
 	handler    *bounded
 	connection *limits.Connection
-	// refusal is why the request is refused, whatever the handler answers.
+	// refusal is the reason for which the request is refused; it replaces any answer of the handler.
 	refusal limits.Reason
 	code    int
 }
@@ -159,7 +159,8 @@ func (w *response) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// refusals are the answers to requests that are refused. What may pass is 503, so that a sender posts again, and the API server repeats a review.
+// refusals are the answers to requests that are refused. The code for a temporary reason is 503, so that a sender posts again, and the API server
+// repeats a review.
 var refusals = map[limits.Reason]struct {
 	code int
 	text string

@@ -35,18 +35,18 @@ const (
 	maxHeader = 16 << 10
 	// bytesPerLimit is which part of the memory limit the bytes of all requests may have: 64 MiB of 1 GiB. Decoded, they take several times as much.
 	bytesPerLimit = 16
-	// leastBytes is what they may have at least: a conversion of the largest size finds room, whoever sends it.
+	// leastBytes is the minimum for any memory limit: a conversion of the largest size finds room, from an API server or another client.
 	leastBytes = 40 * mebibyte
-	// defaultBytes is what they may have where there is no limit.
+	// defaultBytes is how many bytes they may have if there is no memory limit.
 	defaultBytes = 64 * mebibyte
 )
 
-// Servers has what the servers of the process share.
+// Servers has the bounds and settings that the servers of the process share.
 type Servers struct {
 	bytes        int64 // of the bodies of all requests in flight
 	apiServers   atomic.Pointer[[]netip.Addr]
 	controlPlane []netip.Prefix
-	handshakes   chan struct{} // one for each handshake that computes; those of API servers do not wait
+	handshakes   chan struct{} // one for each handshake that computes; handshakes of API servers do not wait
 	listen       ListenFunc
 	metrics      *metrics
 
@@ -57,13 +57,13 @@ type Servers struct {
 // ListenFunc returns the listener of an address.
 type ListenFunc func(ctx context.Context, network, address string) (net.Listener, error)
 
-// Options are those of all servers.
+// Options are the options of all servers.
 type Options struct {
 	// Network is where the servers listen; nil: the network of this machine.
 	Network ListenFunc
-	// MemoryLimit is that of the process in bytes; 0: there is none.
+	// MemoryLimit is the memory limit of the process in bytes; 0: no limit.
 	MemoryLimit int64
-	// ControlPlane has the addresses of API servers, beside those of SetAPIServers.
+	// ControlPlane has the networks of API servers, in addition to the addresses of SetAPIServers.
 	ControlPlane []netip.Prefix
 	Metrics      prometheus.Registerer
 }
@@ -97,7 +97,7 @@ func (s *Servers) bytesInUse() (bytes int64) {
 // SetAPIServers sets the addresses that connections of API servers come from.
 func (s *Servers) SetAPIServers(addresses []netip.Addr) { s.apiServers.Store(&addresses) }
 
-// isAPIServer reports whether an address is that of an API server.
+// isAPIServer reports whether an address belongs to an API server.
 func (s *Servers) isAPIServer(address netip.Addr) bool {
 	return slices.Contains(*s.apiServers.Load(), address) ||
 		slices.ContainsFunc(s.controlPlane, func(p netip.Prefix) bool { return p.Contains(address) })

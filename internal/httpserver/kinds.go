@@ -10,9 +10,9 @@ import (
 
 const (
 	mebibyte = 1 << 20
-	// maxReview is what controller-runtime reads of an AdmissionReview: two objects and what is said about them.
+	// maxReview is the size up to which controller-runtime reads an AdmissionReview: two objects, and the metadata of the request.
 	maxReview = 7 * mebibyte
-	// maxConversion leaves room for one object, which is what the API server has converted at a time.
+	// maxConversion leaves room for one object: the API server has objects converted one at a time.
 	maxConversion = 8 * mebibyte
 	// MaxPost is the size of a post to an AlertSource.
 	MaxPost  = 4 * mebibyte
@@ -28,12 +28,12 @@ const conversionPath = "/convert"
 type Kind struct {
 	// Name is the value of the metrics' label.
 	Name string
-	// Connections and Requests bound what there may be at the same time.
+	// Connections and Requests bound how many connections and requests there may be at the same time.
 	Connections, Requests int64
 	// HasAPIServers says that API servers call it, for which half of connections and requests is reserved.
 	HasAPIServers bool
-	// apiServerBytes and bytes are the parts, of partsOfBytes, that bodies of its requests may have of the bytes of the process: those of API
-	// servers, and those of other clients. largest is the size of the largest body.
+	// apiServerBytes and bytes are how many of partsOfBytes parts of the bytes of the process the bodies of its requests may have: from API servers,
+	// and from other clients. largest is the size of the largest body.
 	apiServerBytes, bytes, largest int64
 	// stallsAfter is how long a connection may keep the server waiting, or be idle, while another client needs the room.
 	stallsAfter time.Duration

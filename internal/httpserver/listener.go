@@ -24,13 +24,13 @@ type listener struct {
 	clientAt func(netip.Addr) limits.Client
 	bounds   *limits.Server
 	accepted chan accepted
-	// handshakes bounds the TLS handshakes that compute at the same time; nil: there are none.
+	// handshakes bounds the TLS handshakes that compute at the same time; nil: the listener has no TLS.
 	handshakes chan struct{}
 	ctx        context.Context //nolint:containedctx // ends with Close
 	end        context.CancelFunc
 }
 
-// accepted is what Accept returns.
+// accepted is the result of Accept.
 type accepted struct {
 	connection *connection
 	err        error
@@ -146,8 +146,8 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline sets when the client has to have sent what is read. An API server keeps a connection that it has not used yet, and does not repeat
-// a review that meets its end: until its first request, the connection counts as idle.
+// SetReadDeadline sets the time until which the client has to send the bytes that are being read. An API server keeps a connection that it has not
+// used yet, and does not repeat a review that meets its end: until its first request, the connection counts as idle.
 func (c *connection) SetReadDeadline(t time.Time) error {
 	if !t.IsZero() && !c.isUsed.Load() && c.limits.Client().IsAPIServer {
 		t = t.Add(idleTimeout - headerTimeout)

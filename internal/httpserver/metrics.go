@@ -19,7 +19,7 @@ import (
 // logInterval is at most how often the log says that a server refuses clients for a reason.
 const logInterval = time.Minute
 
-// metrics of the servers. None has a label of what a client chooses.
+// metrics of the servers. No label has a value that a client chooses.
 type metrics struct {
 	requests, refused, closed *prometheus.CounterVec
 }
@@ -47,7 +47,7 @@ func newMetrics(registry prometheus.Registerer, bytesInUse func() int64) (*metri
 	return m, nil
 }
 
-// observer counts and logs what happens at one server.
+// observer counts and logs the events of one server.
 type observer struct {
 	name    string
 	metrics *metrics
@@ -89,7 +89,7 @@ func (o *observer) refused(client limits.Client, reason limits.Reason) {
 	})
 }
 
-// Write logs what net/http reports: failed handshakes, of which a client can cause any number, and panics of a handler.
+// Write logs the messages of net/http: failed handshakes, of which a client can cause any number, and panics of a handler.
 func (o *observer) Write(message []byte) (int, error) {
 	text := strings.TrimSpace(string(message))
 	ofHandshake := strings.Contains(text, "TLS handshake error")

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// share is the part of what clients share that one address may have, and of a server's connections that are kept for one user: an eighth.
+// share is the divisor for the part that one address may have of a bound, and one user of the connections that a server keeps: an eighth.
 const share = 8
 
-// Client is what is known about the other end of a connection.
+// Client is the other end of a connection.
 type Client struct {
 	// Address is its address, without a port.
 	Address netip.Addr
@@ -26,12 +26,12 @@ type Client struct {
 type bound struct {
 	mu                 sync.Mutex
 	apiServers, others half
-	address            int64              // what one address of the other clients may have
+	address            int64              // for one address of the other clients, at most
 	tenants            map[Client]*tenant // that hold some, or wait
 	visited            int                // connections and waiters that were looked at; tests compare it
 }
 
-// half is what API servers share, or the other clients.
+// half is the part of a bound that all API servers share, or all other clients.
 type half struct {
 	size, held int64
 	turns      list.List // of each *tenant that waits and is not full; the next one first
@@ -52,7 +52,7 @@ type tenant struct {
 // request, or before the first one; and between requests.
 type candidates struct{ inRequest, idle list.List }
 
-// state is what the server does for a connection.
+// state says which side of a connection waits for the other.
 type state int
 
 const (
@@ -64,7 +64,7 @@ const (
 	idle
 )
 
-// hold is what a connection holds of a bound.
+// hold is the amount of a bound that a connection holds.
 type hold struct {
 	bound      *bound
 	connection *Connection
@@ -88,7 +88,7 @@ type waiter struct {
 	element *list.Element // nil: it does not wait any more
 }
 
-// newBound returns a bound of what API servers may have, and other clients: one address an eighth of that, or least.
+// newBound returns a bound with an amount for API servers and one for other clients. One address may have an eighth of the latter, at least least.
 func newBound(apiServers, others, least int64) *bound {
 	b := &bound{tenants: map[Client]*tenant{}, address: max(others/share, least)}
 	b.apiServers.size, b.others.size = apiServers, others
@@ -141,7 +141,7 @@ func (h *hold) takeOf(t *tenant, amount int64) bool {
 	return true
 }
 
-// take takes an amount for a client, or returns what waits for it.
+// take takes an amount for a client; without room for it, take returns a waiter.
 func (h *hold) take(c Client, amount int64) *waiter {
 	h.bound.mu.Lock()
 	defer h.bound.mu.Unlock()
@@ -194,7 +194,7 @@ func (w *waiter) end() {
 	w.element = nil
 }
 
-// leave ends the wait without room. It reports whether there was none.
+// leave ends the wait. It returns false if the waiter has been granted its room.
 func (w *waiter) leave() bool {
 	b := w.hold.bound
 	b.mu.Lock()
@@ -210,10 +210,10 @@ func (w *waiter) leave() bool {
 	return true
 }
 
-// release gives back what a connection holds.
+// release gives back all that a connection holds.
 func (h *hold) release() { h.keep(0) }
 
-// keep gives back what a connection holds beyond an amount.
+// keep gives back all but an amount.
 func (h *hold) keep(amount int64) {
 	b := h.bound
 	b.mu.Lock()
@@ -233,7 +233,7 @@ func (h *hold) keep(amount int64) {
 	b.forget(t)
 }
 
-// set says what the server does for the connection.
+// set sets the state of the connection.
 func (h *hold) set(s state) {
 	h.bound.mu.Lock()
 	defer h.bound.mu.Unlock()
@@ -292,7 +292,7 @@ func (w *waiter) stalled() *Connection {
 	return nil
 }
 
-// inUse returns what all clients hold.
+// inUse returns the amount that all clients hold.
 func (b *bound) inUse() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

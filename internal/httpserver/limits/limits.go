@@ -1,15 +1,15 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limits bounds what the clients of a process's servers may hold at the same time: connections, requests, and bytes of requests. It
-// knows no network.
+// Package limits bounds the connections, requests, and bytes of requests that the clients of a process's servers may hold at the same time. It knows
+// no network.
 //
-// A request takes the room for its whole body at once, and gives back before what it had for the first part: requests that each held a part and
-// waited for the rest would wait for each other.
+// A request takes the room for its whole body at once, and gives back the room for the first part before: requests that each held a part and waited
+// for the rest would wait for each other.
 //
 // A client that finds no room waits. Meanwhile the connection whose client has kept a server waiting for longest is closed, so that clients that
-// send nothing, or half of a request, do not lock others out. Where none does, the connection that is idle for longest is closed: its client may be
-// sending a request that it will not repeat, but the one that waits would certainly be refused. API servers and other clients never close a
+// send nothing, or half of a request, do not lock others out. Where no client has, the connection that is idle for longest is closed: its client may
+// be sending a request that it will not repeat, but the one that waits would certainly be refused. API servers and other clients never close a
 // connection of each other.
 package limits
 
@@ -53,12 +53,12 @@ const (
 
 // Options are the bounds of one server.
 type Options struct {
-	// Connections and Requests bound what clients may have at the same time.
+	// Connections and Requests bound how many of them clients may have at the same time.
 	Connections, Requests int64
 	// HasAPIServers says that API servers are among its clients: half of these is theirs.
 	HasAPIServers bool
-	// APIServerBytes and Bytes bound the bodies of requests in flight: those of API servers, and those of other clients. One address may have
-	// an eighth of Bytes, or Largest, the size of the largest body, for which seven eighths have to suffice.
+	// APIServerBytes and Bytes bound the bodies of requests in flight: from API servers, and from other clients. One address may have an eighth of
+	// Bytes, or Largest, the size of the largest body, for which seven eighths have to suffice.
 	APIServerBytes, Bytes, Largest int64
 	// StallsAfter is how long a connection keeps the server waiting for a tenth of a body, or for anything else, or is idle, before it may be closed
 	// for room.
@@ -71,13 +71,13 @@ type Options struct {
 type Server struct {
 	connections, requests *bound
 	queue                 *bound // of connections that wait
-	// bytes is taken by each body. One that is not small takes large before, which is all but what is kept for small ones.
+	// bytes is taken by each body. One that is not small takes large before, which is smaller by the room that is kept for small bodies.
 	bytes, large  *bound
 	stallsAfter   time.Duration
 	keptByOneUser int64 // connections, at most
 	closed        func(Client, Reason)
 
-	mu         sync.Mutex // is taken before that of a bound
+	mu         sync.Mutex // is taken before the mutex of a bound
 	keptByUser map[string]int64
 }
 
@@ -184,7 +184,7 @@ func (c *Connection) Disconnect() {
 	c.open.release()
 }
 
-// set says what the server does for the connection. The lock of the server is held.
+// set sets the state of the connection, and returns the former one. The lock of the server is held.
 func (c *Connection) set(s state) (former state) {
 	former, c.state = c.state, s
 	for _, h := range []*hold{c.open, &c.request, &c.large, &c.bytes} {
@@ -233,7 +233,7 @@ func (c *Connection) IsAdmitted() bool {
 	return c.isAdmitted
 }
 
-// withdraw forgets what Admit said. An API server is always admitted.
+// withdraw undoes Admit. An API server is always admitted.
 func (c *Connection) withdraw() {
 	if kept := c.server.keptByUser; c.user != "" {
 		if kept[c.user]--; kept[c.user] == 0 {
@@ -266,7 +266,7 @@ func (c *Connection) Recognize(ctx context.Context) bool {
 	return true
 }
 
-// Client returns what is known about the client.
+// Client returns the client of the connection.
 func (c *Connection) Client() Client {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
