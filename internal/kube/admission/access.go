@@ -22,15 +22,15 @@ import (
 
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
-// Reviewer asks the API server what the requesting user is authorized to do.
+// Reviewer asks the API server whether the requesting user is authorized to get Secrets.
 type Reviewer struct {
 	client client.Client
 	// ofAPIServers and ofOthers have the reviews of all requests, by the client that sent them.
 	ofAPIServers, ofOthers *limiter.Pool
 }
 
-// NewReviewer returns a Reviewer whose requests share what may be in flight. Those of API servers have half, and those to objects of a namespace have
-// turns with those of others. Other clients choose the namespace of a request: each of their addresses has turns with the others.
+// NewReviewer returns a Reviewer whose access reviews share maxInFlight. Half are for requests of API servers, in which the namespaces of the objects
+// take turns. Other clients choose the namespace of a request: their addresses take turns.
 func NewReviewer(c client.Client) Reviewer {
 	pool := func() *limiter.Pool { return &limiter.Pool{Total: maxInFlight / 2, PerTenant: maxInFlightOfTenant} }
 	return Reviewer{client: c, ofAPIServers: pool(), ofOthers: pool()}
@@ -59,8 +59,8 @@ func CallerOf(ctx context.Context) Caller {
 const (
 	// MaxReviews is the number of access reviews that one request makes at most.
 	MaxReviews = 32
-	// maxInFlight and maxInFlightOfTenant bound the access reviews in flight: of all requests, and of those by API servers to objects of one namespace,
-	// or to cluster-scoped ones, and of those by one other address.
+	// maxInFlight and maxInFlightOfTenant bound the access reviews in flight: of all requests; and of requests of API servers about objects of one
+	// namespace, or cluster-scoped ones, or of requests of one other address.
 	maxInFlight, maxInFlightOfTenant = 16, 4
 	// fewSecrets is the number of Secrets of one namespace up to which each has a review of its own at once. For more, permission to get all
 	// Secrets of the namespace is asked for first: users who create many of these objects usually have it.
@@ -82,7 +82,7 @@ func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName,
 
 // MayGetSecrets returns an error at the field of the first Secret that the requesting user is not authorized to get: the object would have it
 // used, or sent to an address of the user's choice. It makes at most MaxReviews reviews: more Secrets need permission that covers all of
-// them. ctx is that of a webhook.
+// them. ctx is the context of a webhook's handler.
 func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Error {
 	left := distinct(uses)
 	if len(left) == 0 {
@@ -220,8 +220,8 @@ func namespacesOf(uses []SecretUse) string {
 	return fmt.Sprintf("namespace %q", uses[0].Secret.Namespace)
 }
 
-// Synced reports whether the cache has synced the kinds of objs. While it has not, webhooks accept what depends on them and leave
-// it to the controller.
+// Synced reports whether the cache has synced the kinds of objs. While it has not, webhooks accept references to such objects and leave their check
+// to the controller.
 func Synced(ctx context.Context, c cache.Cache, objs ...client.Object) bool {
 	for _, obj := range objs {
 		informer, err := c.GetInformer(ctx, obj, cache.BlockUntilSynced(false))

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package admission has what the webhooks of both groups share.
+// Package admission has the parts that the webhooks of both groups share.
 package admission
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
-// The text of an answer is bounded, since it repeats what the request has. Of warnings the API server passes on 4096 characters.
+// The text of an answer is bounded, since it repeats parts of the request. Of warnings the API server passes on 4096 characters.
 const (
 	maxErrors       = 32
 	maxText         = 1024 // bytes of a field's path, of its value and of a message, each

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// baseWeight and weightPerByte bound what the elements of arrays and the entries of maps of a request take once they are decoded: an
+	// baseWeight and weightPerByte bound the bytes that the elements of arrays and the entries of maps of a request take once they are decoded: an
 	// element of three bytes becomes a whole struct.
 	baseWeight, weightPerByte = 512 << 10, 8
 	// largeBody is the size of the largest body that is served beside others, in bytes.
@@ -39,7 +39,7 @@ type Bounds struct {
 	// this turn, so that no namespace has more turns than another.
 	large      keyed.Semaphores[bool]
 	namespaces keyed.Semaphores[tenant]
-	// bytes are those of the large requests of API servers that are served or wait, by namespace.
+	// bytes are the sizes of the large requests of API servers that are served or wait, by namespace.
 	bytes keyed.Semaphores[string]
 }
 

@@ -49,9 +49,9 @@ func Warn(ctx context.Context, text string) {
 	}
 }
 
-// Decodable refuses an object that does not decode with the fields that are wrong, as the schema does. What does not decode of the
-// object before an update, and of a stored status, is left out of the request: it must not prevent its correction. An old spec
-// that is left out counts as changed.
+// Decodable refuses an object that does not decode with the fields that are wrong, as the schema does. Fields of the object before an update, and of
+// a stored status, that do not decode are left out of the request: they must not prevent their correction. An old spec that is left out counts as
+// changed.
 func Decodable[T client.Object](scheme *runtime.Scheme, handler ctrladmission.Handler) ctrladmission.Handler {
 	d := decodability{ctrladmission.NewDecoder(scheme), reflect.TypeFor[T]().Elem()}
 	return ctrladmission.HandlerFunc(func(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
@@ -202,7 +202,7 @@ func eachField(raw []byte, do func(name string, raw []byte)) {
 	}
 }
 
-// fieldsOf returns the types of the fields of a struct by their names in JSON: its own, and those of embedded structs.
+// fieldsOf returns the types of the fields of a struct by their names in JSON: its own fields, and the fields of embedded structs.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	fields, depths := map[string]reflect.Type{}, map[string]int{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -214,7 +214,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// nameOf returns what JSON calls the values of a Go type.
+// nameOf returns JSON's word for the values of a Go type.
 func nameOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:

@@ -22,8 +22,8 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// Defaulting is the handler of a defaulter. Unlike controller-runtime's, it compares fields of metadata and spec as a whole: a
-// comparison of what is in them takes the square of their size.
+// Defaulting is the handler of a defaulter. Unlike controller-runtime's, it compares fields of metadata and spec as a whole: a comparison of their
+// elements takes time by the square of their size.
 func Defaulting[T client.Object](scheme *runtime.Scheme, defaulter ctrladmission.Defaulter[T]) ctrladmission.Handler {
 	decoder, objectType := ctrladmission.NewDecoder(scheme), reflect.TypeFor[T]().Elem()
 	return ctrladmission.HandlerFunc(func(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
@@ -51,8 +51,8 @@ func Defaulting[T client.Object](scheme *runtime.Scheme, defaulter ctrladmission
 	})
 }
 
-// patchesOf returns what changes an object as a defaulter did: a patch for each field of metadata and spec that it changed, and, beside
-// those, for each that is missing or written otherwise than the type encodes it. What the types do not know stays in the others.
+// patchesOf returns the patches that change an object as a defaulter did: one for each field of metadata and spec that it changed, and one for each
+// field that is missing or written otherwise than the type encodes it. Members that the types do not know stay in the other fields.
 func patchesOf(raw []byte, before, after any) (patches []jsonpatch.Operation, err error) {
 	var asked, was, is map[string]json.RawMessage
 	if err := errors.Join(fields(raw, &asked), fieldsOfObject(before, &was), fieldsOfObject(after, &is)); err != nil {

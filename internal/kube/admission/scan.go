@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxDepth is that of encoding/json.
+	// maxDepth is the limit of encoding/json.
 	maxDepth = 10_000
 	// maxPath is how many bytes of a path are shown.
 	maxPath = 200
@@ -20,8 +20,8 @@ const (
 	maxKnownName = maxPath + 1
 )
 
-// scan reads the text of a request. It decodes nothing, and leaves it to the decoder to refuse what is no JSON. Each byte is looked at once,
-// and each name once more, whatever follows it.
+// scan reads the text of a request. It decodes nothing: the decoder refuses text that is no JSON. Each byte is read once, and each name once more, by
+// any text after it.
 type scan struct {
 	weights
 
@@ -41,7 +41,7 @@ type level struct {
 	field                  fieldKind // that is read
 }
 
-// fieldKind says what the value of a field is.
+// fieldKind describes the value of a field.
 type fieldKind struct {
 	isMap, isFree bool
 	weight        int // of each element, if it is an array
@@ -52,7 +52,8 @@ func newScan(w weights, text []byte) *scan {
 	return &scan{weights: w, text: text, left: baseWeight + weightPerByte*len(text)}
 }
 
-// run returns what is wrong with a request; empty: nothing. What does not begin as an object would be decoded as YAML, for many times its size.
+// run returns the problem of a request as a sentence; empty: none. Text that does not begin as an object would be decoded as YAML, which takes many
+// times its size.
 func (s *scan) run() string {
 	if len(s.text) > 0 && s.text[0] != '{' {
 		return "the body of the request must be a JSON object"
@@ -86,7 +87,7 @@ func (s *scan) run() string {
 	return ""
 }
 
-// top returns the innermost level; nil: there is none.
+// top returns the innermost level; nil: the text has none yet.
 func (s *scan) top() *level {
 	if len(s.levels) == 0 {
 		return nil
@@ -134,7 +135,7 @@ func (s *scan) endValue() {
 	top.name = nil
 }
 
-// open begins an array or object, and returns what is wrong with it.
+// open begins an array or object, and returns its problem as a sentence; empty: none.
 func (s *scan) open(isArray bool) string {
 	next := level{isArray: isArray}
 	if top := s.top(); top != nil {

@@ -92,7 +92,7 @@ func weightOf(typ reflect.Type) int {
 	return int(typ.Size()) + pointed(typ)
 }
 
-// pointed returns the size of what a value of a type points to.
+// pointed returns the size of all values that a value of a type points to.
 func pointed(typ reflect.Type) (size int) {
 	if typ.Kind() == reflect.Pointer {
 		return weightOf(typ.Elem())

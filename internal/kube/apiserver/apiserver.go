@@ -71,7 +71,7 @@ func FollowAddresses(ctx context.Context, clients kubernetes.Interface, host str
 // serviceName is the name of the API server's Service, and of the EndpointSlice of its endpoints.
 const serviceName = "kubernetes"
 
-// addresses returns the API server's addresses: that of host, those of the Service "kubernetes", and its endpoints.
+// addresses returns the API server's addresses: of host, of the Service "kubernetes", and of its endpoints.
 func addresses(ctx context.Context, clients kubernetes.Interface, host string) ([]netip.Addr, error) {
 	u, err := url.Parse(host)
 	if err != nil {

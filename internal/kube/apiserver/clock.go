@@ -25,7 +25,7 @@ type Clock struct {
 	// known is the time that was known last, and since is when it was known first; zero: never.
 	known dated
 	since time.Time
-	// other is what responses say since a jump, and agreed is since when they agree; zero: they agree with the known time.
+	// other is the Date of the responses since a jump, and agreed is since when they agree with each other; zero: they agree with the known time.
 	other  dated
 	agreed time.Time
 	// earliest is the earliest time that a response has said since the time is unknown.
@@ -35,7 +35,7 @@ type Clock struct {
 // dated is a Date, and when it arrived, which has a monotonic reading.
 type dated struct{ date, at time.Time }
 
-// now returns the time that a Date shows later, zero if there is none.
+// now returns the time that a Date shows later; zero: there is no Date.
 func (d dated) now(local time.Time) time.Time {
 	if d.date.IsZero() {
 		return time.Time{}
@@ -57,8 +57,8 @@ func (c *Clock) now(local time.Time) time.Time {
 	return c.known.now(local)
 }
 
-// Last returns the time that was known last, which goes on; zero before the first response. While the time is unknown it is the earliest that a
-// response says, if that is earlier: by a clock that is ahead, what fires would have ended. Nothing may end by it.
+// Last returns the time that was known last, plus the time since then; zero before the first response. While the time is unknown, it is the earliest
+// time of a response, if that is earlier: by a clock that is ahead, alerts that fire would have ended. Callers must not end anything by it.
 func (c *Clock) Last() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,8 +20,8 @@ func Metadata(kind string) *metav1.PartialObjectMetadata {
 	return meta
 }
 
-// IsTerminating reports whether a cache shows that a namespace is being deleted, with all that is in it. The empty name, of what belongs to
-// the cluster, is none.
+// IsTerminating reports whether a cache shows that a namespace is being deleted, with all that is in it. It is false for the empty name, the
+// namespace of cluster-scoped objects.
 func IsTerminating(ctx context.Context, cache client.Reader, name string) bool {
 	namespace := Metadata("Namespace")
 	return name != "" && cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy) == nil && !namespace.DeletionTimestamp.IsZero()

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cachetransform reduces the memory of cached objects: it drops what is not read, and shares what is equal.
+// Package cachetransform reduces the memory of cached objects: it drops fields that are not read, and shares equal parts.
 package cachetransform
 
 import (

@@ -24,10 +24,9 @@ func Share(strip cache.TransformFunc) cache.TransformFunc {
 }
 
 const (
-	// slots is how many texts, and how many other parts, a sharer keeps. A slot keeps what was seen last, so that what many
-	// objects have in common stays.
+	// slots is how many texts, and how many other parts, a sharer keeps. A slot keeps the last one that was seen, so that parts of many objects stay.
 	slots = 1 << 12
-	// maxText and maxPart are how many bytes a text and another part have at most that is kept: at most 5 MiB in all.
+	// maxText and maxPart are the sizes up to which a text and another part are kept, in bytes: at most 5 MiB in all.
 	maxText, maxPart = 256, 1 << 10
 )
 
@@ -52,7 +51,7 @@ type digest struct {
 	size int
 }
 
-// add combines a digest with that of the next field or element.
+// add combines a digest with the digest of the next field or element.
 func (d digest) add(next digest) digest { return digest{d.sum*31 + next.sum, d.size + next.size} }
 
 func newSharer() *sharer { return &sharer{seed: maphash.MakeSeed()} }
@@ -64,15 +63,15 @@ func (s *sharer) share(obj any) {
 	s.visit(reflect.ValueOf(obj).Elem())
 }
 
-// visit replaces the parts of a settable value and returns its digest. The digest leaves out what is compared anyway before a
-// part is replaced, such as times.
+// visit replaces the parts of a settable value and returns its digest. The digest leaves out values of other kinds, such as times: equality is
+// checked before a part is replaced.
 func (s *sharer) visit(v reflect.Value) digest {
 	d := digest{size: int(v.Type().Size())}
 	switch v.Kind() {
 	case reflect.String:
 		return s.text(v)
 	case reflect.Struct:
-		d.size = 0                    // that of its fields
+		d.size = 0                    // the sum over its fields
 		for i := range v.NumField() { //nolint:modernize // Fields describes each of them anew, which takes longer than all else
 			if field := v.Field(i); field.CanSet() {
 				d = d.add(s.visit(field))
@@ -122,7 +121,7 @@ func (s *sharer) part(v reflect.Value) digest {
 	return d
 }
 
-// content returns the digest of what a pointer, slice or map has.
+// content returns the digest of the content of a pointer, slice or map.
 func (s *sharer) content(v reflect.Value) digest {
 	d := digest{uint64(v.Kind()), int(v.Type().Size())}
 	switch {

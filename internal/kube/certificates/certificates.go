@@ -5,9 +5,8 @@
 // Secret, together with the authority that signed it: made where it is missing or cannot be used, renewed in time, served by every
 // replica without a restart. The webhook configurations and CRDs by which the API server calls the webhooks trust the authority.
 //
-// Every replica does all of it: writes carry a resourceVersion, so that of two replicas one wins and the other takes over what
-// it wrote. The API server trusts an authority before a certificate of it is served, and the authority before it for a day
-// longer, so that a call succeeds whichever replica answers.
+// Every replica does all of it: writes carry a resourceVersion, so that of two replicas one wins and the other takes over its content. The API server
+// trusts an authority before a certificate of it is served, and the authority before it for a day longer, so that a call succeeds at any replica.
 package certificates
 
 import (
@@ -44,7 +43,7 @@ import (
 const (
 	// settle is how long an API server may take to load the trusted authorities.
 	settle = 10 * time.Second
-	// afterConflict is how soon what another replica has written is looked at, if its event does not come before.
+	// afterConflict is how soon a write of another replica is read, if its event does not come before.
 	afterConflict = 500 * time.Millisecond
 	// minRetry and maxRetry are how soon a failed request to the API server is repeated.
 	minRetry, maxRetry = 200 * time.Millisecond, 10 * time.Second
@@ -76,8 +75,8 @@ type Keeper struct {
 
 	// Of Reconcile, of which one runs at a time.
 	labels, annotations map[string]string   // of the Secret as it was seen last: by them Helm knows its own
-	inUse               []*x509.Certificate // authorities of what this replica serves, and of what another may serve already
-	coming              *x509.Certificate   // what is served next
+	inUse               []*x509.Certificate // authorities of the certificate that this replica serves, and of one that another may serve already
+	coming              *x509.Certificate   // is served next
 	switchAt            time.Time           // when
 }
 
@@ -141,7 +140,7 @@ func (k *Keeper) Run(ctx context.Context, cfg *rest.Config) error {
 	return mgr.Start(ctx)
 }
 
-// Reconcile makes what is missing, and serves it.
+// Reconcile makes the missing parts of the Secret, and serves its certificate.
 func (k *Keeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	c, err := k.keepSecret(ctx)
 	if err == nil {
@@ -156,7 +155,7 @@ func (k *Keeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, er
 	return ctrl.Result{RequeueAfter: k.serve(c)}, nil
 }
 
-// keepSecret returns what is in the Secret, after it has put in what is missing.
+// keepSecret returns the content of the Secret, after it has added the missing parts.
 func (k *Keeper) keepSecret(ctx context.Context) (content, error) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.options.Secret.Namespace, Name: k.options.Secret.Name}}
 	err := k.client.Get(ctx, k.options.Secret, secret)
@@ -198,7 +197,7 @@ func (k *Keeper) update(ctx context.Context, secret *corev1.Secret) error {
 	return k.client.Update(ctx, secret, fieldOwner)
 }
 
-// serve serves what is in the Secret, and returns when to look again. The present certificate is served until API servers
+// serve serves the certificate in the Secret, and returns after which time to reconcile again. The present certificate is served until API servers
 // have loaded the next authority, if they trust it until then.
 func (k *Keeper) serve(c content) time.Duration {
 	now, served := k.now(), k.serving.Load()

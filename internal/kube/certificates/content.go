@@ -29,7 +29,7 @@ const (
 	day  = 24 * time.Hour
 	year = 365 * day
 
-	// An authority has to outlast what it signs.
+	// An authority has to outlast the certificates that it signs.
 	authorityLifetime, authorityRenewal = 10 * year, 2 * year
 	servingLifetime, servingRenewal     = year, 90 * day
 
@@ -42,10 +42,10 @@ const (
 	maxAuthorities = 4
 )
 
-// content is what of the Secret can be used.
+// content is the part of the Secret that can be used.
 type content struct {
 	authorities []*x509.Certificate // whose time is not over
-	signer      crypto.Signer       // key of the first of them, nil if there is none or it is another's
+	signer      crypto.Signer       // key of the first of them, nil if there is no key or it is another certificate's
 	serving     *tls.Certificate    // nil if the authorities or a client would not accept it
 }
 
@@ -86,8 +86,8 @@ func (c content) accepts(cert *x509.Certificate, dnsNames []string, now time.Tim
 	})
 }
 
-// renew returns what has to be in the Secret, and the reason if that differs from what is in it. What this process serves was
-// signed by one of inUse.
+// renew returns the content that the Secret has to have, and the reason if it differs from the present one. One of inUse signed the certificate that
+// this process serves.
 func (c content) renew(inUse []*x509.Certificate, dnsNames []string, now time.Time) (next content, reason string, err error) {
 	next = c
 	switch {
@@ -98,7 +98,7 @@ func (c content) renew(inUse []*x509.Certificate, dnsNames []string, now time.Ti
 	}
 	if reason != "" {
 		if c.serving == nil {
-			next.authorities = nil // those of a stranger, perhaps
+			next.authorities = nil // perhaps a stranger's
 		}
 		if next, err = next.replaceAuthority(inUse, now); err != nil {
 			return content{}, "", err
@@ -189,7 +189,7 @@ func (c content) nextCheck() time.Time {
 	return next
 }
 
-// bundle returns the authorities as PEM: what the API server is to trust.
+// bundle returns the authorities, which the API server has to trust, as PEM.
 func (c content) bundle() []byte {
 	var out bytes.Buffer
 	for _, authority := range c.authorities {

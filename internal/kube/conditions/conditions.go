@@ -25,7 +25,7 @@ const (
 	Stalled     = "Stalled"
 )
 
-// Set is what the three conditions of an object say.
+// Set is the content of the three conditions of an object.
 type Set struct {
 	Ready           metav1.ConditionStatus
 	Reason, Message string

@@ -40,8 +40,7 @@ func Each[T client.Object](ctx context.Context, objects cache.Cache, kind T, lis
 }
 
 // ListMetadata calls show with the metadata of every object of a kind, page by page, read from live, which must not be a cache.
-// It stops at show's first error; an object is valid only until show returns. version is the list's resourceVersion. The options
-// are those of List.
+// It stops at show's first error; an object is valid only until show returns. version is the list's resourceVersion. options are passed to List.
 func ListMetadata(ctx context.Context, live client.Reader, gvk schema.GroupVersionKind, show func(*metav1.PartialObjectMetadata) error, options ...client.ListOption) (version string, err error) {
 	const page = 500
 	list := &metav1.PartialObjectMetadataList{}

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package consistency says whether a cache shows what was written: by the leader before this process, and by this process.
+// Package consistency says whether a cache shows the writes of the leader before this process, and of this process.
 package consistency
 
 import (
@@ -66,9 +66,8 @@ func (c *CacheBarrier) Of(gvk schema.GroupVersionKind, o client.Object) *ObjectF
 	return f
 }
 
-// Start lists every kind when this process begins to lead, and not with the first object that is reconciled: the cache would
-// show objects that are created meanwhile later than the list has them, and each would be read. It is a manager.Runnable. A
-// list that fails is made when it is needed.
+// Start lists every kind when this process begins to lead. A list with the first object that is reconciled would be too late: it would have objects
+// that the cache shows later, and each of them would be read. The barrier is a manager.Runnable. A list that fails is made when it is needed.
 func (c *CacheBarrier) Start(ctx context.Context) error {
 	for _, f := range c.kinds {
 		if _, _, err := f.floor(ctx, ""); err != nil {

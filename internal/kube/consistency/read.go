@@ -15,9 +15,9 @@ import (
 // firstProbe and lastProbe bound how long a read waits for the cache before it asks the API server.
 const firstProbe, lastProbe = 2 * time.Second, 30 * time.Second
 
-// ReadYourWrites returns a reader that waits up to firstProbe until the cache shows this process's own writes, and then returns
-// what the cache has. A list waits for the writes of all objects of its kind; after a relist the cache may never show the write
-// of an object that was deleted since, so that the wait has to end. Callers must tolerate an older state.
+// ReadYourWrites returns a reader that waits up to firstProbe until the cache shows this process's own writes, and then reads from the cache. A list
+// waits for the writes of all objects of its kind; after a relist the cache may never show the write of an object that was deleted since, so that the
+// wait has to end. Callers must tolerate an older state.
 func ReadYourWrites(c, cache client.Reader) client.Reader { return ourWrites{c, cache} }
 
 type ourWrites struct{ client, cache client.Reader }
@@ -41,7 +41,7 @@ func (o ourWrites) read(ctx context.Context, read func(context.Context, client.R
 
 // Read is a Get that waits until the cache shows this process's last write of the object. After a relist the cache may never show
 // the last write of an object that was deleted since; Read therefore asks the API server every few seconds, and returns NotFound
-// if the object does not exist. The options are those of Get.
+// if the object does not exist. options are passed to Get.
 func (f *ObjectFreshness) Read(ctx context.Context, c client.Reader, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
 	for interval := firstProbe; ; interval = min(2*interval, lastProbe) {
 		waiting, cancel := context.WithTimeout(ctx, interval)

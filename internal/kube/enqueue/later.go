@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Later is a handler that reconciles what of returns for a changed object, before and after the change, after a delay. So many changes are one
-// reconcile.
+// Later returns a handler that adds the requests that of returns for a changed object, before and after the change, after a delay: many changes cause
+// one reconcile.
 func Later(delay time.Duration, of func(client.Object) []reconcile.Request) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	later := func(q queue, objects ...client.Object) {

@@ -15,7 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/panics"
 )
 
-// Show shows in the status of an object that its reconcile panicked; a nil *panics.Error: it did not, and what was shown ends.
+// Show shows in the status of an object that its reconcile panicked; a nil *panics.Error: it did not, and the status shows no panic any more.
 type Show func(context.Context, reconcile.Request, *panics.Error) error
 
 // Reconciler returns a reconciler for which a panic of r is an error, so that the object is reconciled again with the queue's backoff. show may

@@ -20,8 +20,8 @@ import (
 // The message is empty where no reconcile panicked.
 type Stall func(o metav1.Object, message string, now time.Time) (status any, changed bool)
 
-// InStatus shows panics in the condition Stalled of the objects of a kind. The other conditions and observedGeneration stay, since decisions
-// follow from them, and what they say was confirmed before. c reads the cache, and shows this process's own writes.
+// InStatus shows panics in the condition Stalled of the objects of a kind. The other conditions and observedGeneration stay: an earlier reconcile has
+// confirmed them, and decisions follow from them. c reads the cache, and shows this process's own writes.
 func InStatus(c client.Client, newObject func() client.Object, stall Stall) Show {
 	return func(ctx context.Context, req reconcile.Request, failed *panics.Error) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.RecordTimeout)

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keyed bounds what happens at the same time for each key, such as a namespace or an object.
+// Package keyed bounds the concurrent work for each key, such as a namespace or an object.
 package keyed
 
 import (

@@ -66,7 +66,7 @@ func (f filtered) has(obj any) bool {
 	return err == nil && o.GetNamespace() == f.namespace
 }
 
-// confined sends what is about an object of a namespace by the client of that namespace, which waits for this process's own writes there.
+// confined sends a request about an object of a namespace by the client of that namespace, which waits for this process's own writes there.
 type confined struct {
 	client.Client // of everything else
 	of            map[string]client.Client

@@ -26,7 +26,7 @@ import (
 // Set is the set of namespaces; empty: all, and nothing is confined.
 type Set []string
 
-// Validate returns an error that names what is no namespace's name.
+// Validate returns an error that names the first element that is not the name of a namespace, or is there twice.
 func (s Set) Validate() error {
 	for _, name := range s {
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
@@ -52,7 +52,7 @@ func (s Set) Confine(o *ctrl.Options) {
 	o.NewClient = s.newClient
 }
 
-// isOff reports whether an object or a list is of one of Bellhop's kinds that have no namespace: there are none of it.
+// isOff reports whether an object or a list is of one of Bellhop's cluster-scoped kinds: a confined manager finds no objects of them.
 func isOff(o runtime.Object, scheme *runtime.Scheme) bool {
 	gvk, err := apiutil.GVKForObject(o, scheme)
 	isOwn := gvk.GroupVersion() == pagerv1beta1.GroupVersion || gvk.GroupVersion() == servicecatalogv1beta1.GroupVersion

@@ -38,7 +38,7 @@ type reader struct {
 	namespaces Set
 }
 
-// Get gets an object. Of Bellhop's kinds without a namespace there is none.
+// Get gets an object; NotFound for each of Bellhop's cluster-scoped kinds.
 func (r reader) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
 	if isOff(obj, r.scheme) {
 		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
@@ -73,7 +73,7 @@ func (r reader) List(ctx context.Context, list client.ObjectList, options ...cli
 // firstVersion is before each version of an object.
 const firstVersion = "1"
 
-// add lists the objects of a namespace as they were when that before it was listed: an object that a list lacks was created after the list's
+// add lists the objects of a namespace as they were when the namespace before it was listed: an object that a list lacks was created after the list's
 // version, or deleted before.
 func (r reader) add(ctx context.Context, all *metav1.PartialObjectMetadataList, namespace string) error {
 	const pageSize = 500
@@ -94,8 +94,8 @@ func (r reader) add(ctx context.Context, all *metav1.PartialObjectMetadataList, 
 	}
 }
 
-// listNamespaces gets the Namespaces: a list would need the right to all. Its version is before that of each of them, since another may be
-// changed while one is read.
+// listNamespaces gets the Namespaces: a list would need the right to all. The list's version is before the version of each Namespace, since another
+// may be changed while one is read.
 func (r reader) listNamespaces(ctx context.Context, all *metav1.PartialObjectMetadataList) error {
 	all.Items, all.ListMeta = nil, metav1.ListMeta{ResourceVersion: firstVersion}
 	for _, name := range r.namespaces {

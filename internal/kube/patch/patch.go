@@ -40,8 +40,7 @@ func guarded(obj client.Object, ops ...operation) (client.Patch, error) {
 	return client.RawPatch(types.JSONPatchType, data), nil
 }
 
-// Status replaces the status of obj, and sets obj to the API server's answer. Errors: ErrStale, NotFound, and those of the API
-// server.
+// Status replaces the status of obj, and sets obj to the API server's answer. Errors: ErrStale, NotFound, and others of the API server.
 func Status(ctx context.Context, c client.Client, obj client.Object, status any) error {
 	patch, err := guarded(obj, operation{"add", "/status", status})
 	if err != nil {
@@ -50,12 +49,12 @@ func Status(ctx context.Context, c client.Client, obj client.Object, status any)
 	return staleOr(c.Status().Patch(ctx, obj, patch))
 }
 
-// AddFinalizer adds the finalizer to obj. Errors: those of Status.
+// AddFinalizer adds the finalizer to obj. It returns the errors of Status.
 func AddFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
 	return setFinalizers(ctx, c, obj, append(slices.Clone(obj.GetFinalizers()), finalizer))
 }
 
-// RemoveFinalizer removes the finalizer from obj. Errors: those of Status.
+// RemoveFinalizer removes the finalizer from obj. It returns the errors of Status.
 func RemoveFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
 	rest := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool { return f == finalizer })
 	return setFinalizers(ctx, c, obj, rest)
@@ -70,8 +69,8 @@ func setFinalizers(ctx context.Context, c client.Client, obj client.Object, fina
 }
 
 // Delete deletes obj if it has not changed since it was read. Later reads do not wait until the cache shows the deletion: if the
-// name is created again and the cache relists, it shows an update instead of a deletion, and reads would wait for ever. Errors:
-// Conflict, NotFound, and those of the API server.
+// name is created again and the cache relists, it shows an update instead of a deletion, and reads would wait for ever. Errors: Conflict, NotFound,
+// and others of the API server.
 func Delete(ctx context.Context, c client.Client, obj client.Object) error {
 	uid, version := obj.GetUID(), obj.GetResourceVersion()
 	return c.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.DisableReadYourWritesConsistency)

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package reviews has the API server review the tokens of clients, and their rights. What a client without credentials can make it ask is bounded:
-// few reviews run at the same time, and each result counts for a while.
+// Package reviews has the API server review the tokens of clients, and their rights. The reviews that a client without credentials can cause are
+// bounded: few run at the same time, and each result counts for a while.
 package reviews
 
 import (

@@ -44,7 +44,7 @@ func isMetadata(obj client.Object) bool {
 	return ok && meta.GroupVersionKind() == kind
 }
 
-// Watched is the Metadata of a process that lists and watches Secrets: what it shows is up to date.
+// Watched is the Metadata of a process that lists and watches Secrets: its cache is up to date.
 type Watched struct{ cache.Cache }
 
 // Changes is the watch.

@@ -27,19 +27,18 @@ const (
 	maxWait = time.Second
 	// maxKnown bounds the Secrets of a namespace that are remembered, maxCallers the first reads of them that callers wait for.
 	maxKnown, maxCallers = 1000, 32
-	// interval is between two reviews of what is due. In that time maxRepeats Secrets of a namespace are read again after failures, and maxRoutine
-	// because time has passed.
+	// interval is the time between two reviews of the Secrets that are due. In that time maxRepeats Secrets of a namespace are read again after
+	// failures, and maxRoutine because time has passed.
 	interval, maxRepeats, maxRoutine = time.Second, 5, 3
 	// maxEvicted bounds the Secrets of a namespace that were forgotten for others, and whose dependents are not told yet.
 	maxEvicted = 10 * maxKnown
 )
 
-// Polled is the Metadata of a process that may get Secrets, and not list or watch them. It gets the metadata of a Secret that is asked about,
-// and remembers the version. It gets them again after a time, or when something has failed, and tells controllers when the version is
-// another one.
+// Polled is the Metadata of a process that may get Secrets, but not list or watch them. It gets the metadata of a Secret when a caller reads them,
+// and remembers the version. It gets them again after a time, or after a failure, and reconciles the dependents when the version is another one.
 //
-// What a namespace takes is bounded. Of more Secrets than can be remembered those are forgotten that were not asked about for the longest time. What
-// depends on them is told, a few in a second, and asks again.
+// The memory and requests for a namespace are bounded. If it has more Secrets than can be remembered, those are forgotten that no caller has read for
+// the longest time. Their dependents are reconciled, a few in a second, and read them again.
 type Polled struct {
 	client.Reader // the cache
 
@@ -56,7 +55,7 @@ func NewPolled(cache, live client.Reader) *Polled {
 	return &Polled{Reader: cache, live: live, reads: limiter.Pool{Total: maxReads, PerTenant: namespaceReads}, namespaces: map[string]*known{}}
 }
 
-// Get gets an object from the cache, or what is remembered of a Secret. A Secret that is not remembered is read.
+// Get gets an object from the cache, or the remembered metadata of a Secret. A Secret that is not remembered is read.
 func (p *Polled) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
 	if !isMetadata(obj) {
 		return p.Reader.Get(ctx, key, obj, options...)
@@ -91,7 +90,7 @@ func (p *Polled) versionOf(ctx context.Context, name types.NamespacedName) (vers
 	return s.version, s.err
 }
 
-// ask returns what is remembered of a Secret, and begins to read one that is not remembered.
+// ask returns the remembered state of a Secret, and begins to read one that is not remembered. An error is ErrBusy.
 func (p *Polled) ask(ctx context.Context, name types.NamespacedName) (*remembered, error) {
 	of := p.namespaces[name.Namespace]
 	if of == nil {
@@ -196,12 +195,12 @@ func (p *Polled) ReadNow(ctx context.Context, secret types.NamespacedName, faile
 	}
 	isRead = !s.began.Before(failed)
 	if !isRead {
-		return false, ErrBusy // it was read a moment ago, or those of other Secrets of the namespace are
+		return false, ErrBusy // the Secret was read a moment ago, or other Secrets of the namespace come first
 	}
 	return true, nil
 }
 
-// ReadInterval is between two reads of a Secret, whatever fails meanwhile.
+// ReadInterval is the minimum time between two reads of a Secret, also after failures.
 func (p *Polled) ReadInterval() time.Duration { return minInterval }
 
 // readSince begins to read a Secret that was last read before a time, now or when it may be read again. nil: it is not remembered.
@@ -228,8 +227,8 @@ func (p *Polled) readSince(ctx context.Context, name types.NamespacedName, faile
 	return s
 }
 
-// Changes tells a controller of Secrets whose version is another one, and of those that are forgotten: while something depends on such a one, it
-// asks again.
+// Changes reconciles the dependents of Secrets whose version is another one, and of Secrets that are forgotten: the reconcile reads the metadata
+// again.
 func (p *Polled) Changes(dependents handler.MapFunc) source.Source {
 	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		p.locked(func() {
@@ -256,7 +255,7 @@ func (p *Polled) notify(name types.NamespacedName) {
 // NeedLeaderElection is false: the listener of each replica needs the Secrets of AlertSources.
 func (p *Polled) NeedLeaderElection() bool { return false }
 
-// Start reads again what is due, until ctx ends.
+// Start reads Secrets again when they are due, until ctx ends.
 func (p *Polled) Start(ctx context.Context) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -272,14 +271,14 @@ func (p *Polled) Start(ctx context.Context) error {
 	}
 }
 
-// review begins to read what is due, and forgets what no one asks about, of each namespace a few Secrets. It returns those that were forgotten.
+// review begins to read the Secrets that are due, and forgets those that no caller reads, a few of each namespace. It returns the forgotten ones.
 func (p *Polled) review(ctx context.Context) (forgotten []types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	for namespace, of := range p.namespaces {
 		of.repeats = 0
-		for _, name := range of.takeEvicted() { // also one that was asked about again, perhaps by one of several that depend on it
+		for _, name := range of.takeEvicted() { // also one that was read again, perhaps for one of several dependents
 			forgotten = append(forgotten, types.NamespacedName{Namespace: namespace, Name: name})
 		}
 		for _, name := range of.due(now) {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxReads bounds the Secrets that are read at a time, each of which can have 1 MiB, and namespaceReads those of a namespace.
+	// maxReads bounds the Secrets that are read at a time, each of which can have 1 MiB, and namespaceReads bounds them for one namespace.
 	maxReads       = 16
 	namespaceReads = 4
 )

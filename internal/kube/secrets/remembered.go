@@ -19,9 +19,9 @@ const (
 	// firstRetry and lastRetry bound the time after which a Secret that does not exist is read again. It doubles each time, and after a read that has
 	// failed only up to lastRetryOfFailure: all that waits for the Secret waits for the API server.
 	firstRetry, lastRetry, lastRetryOfFailure = 2 * time.Second, time.Minute, 10 * time.Second
-	// minInterval is between two reads of a Secret, whatever fails meanwhile.
+	// minInterval is the minimum time between two reads of a Secret, also after failures.
 	minInterval = 5 * time.Second
-	// forgetAfter is for how long a Secret is remembered that no one asks about.
+	// forgetAfter is for how long a Secret is remembered that no caller reads.
 	forgetAfter = 30 * time.Minute
 )
 
@@ -33,9 +33,9 @@ type known struct {
 	evicted map[string]struct{} // forgotten for others, and their dependents are not told yet
 }
 
-// remembered is what is known of a Secret.
+// remembered is the state of a Secret as reads have shown it.
 type remembered struct {
-	// isKnown: it was read. An error is that of a first read: nothing is known then.
+	// isKnown: a read has shown the version, or that the Secret does not exist. Otherwise err is the error of the last read; nil: there was none yet.
 	isKnown bool
 	version version
 	err     error
@@ -45,16 +45,16 @@ type remembered struct {
 	due     time.Time     // when it is read again
 	failed  time.Time     // a read that began before is followed by another
 	retries int           // reads in a row that did not find it
-	reading chan struct{} // closed at the end of the read in progress; nil: there is none
+	reading chan struct{} // closed at the end of the read in progress; nil: no read is
 }
 
-// version is that of a Secret; zero: it does not exist.
+// version is the version of a Secret; zero: the Secret does not exist.
 type version struct {
 	uid      types.UID
 	resource string
 }
 
-// evictOne forgets the Secret that was not asked about for the longest time. What depends on it is told later, and asks again.
+// evictOne forgets the Secret that no caller has read for the longest time. Its dependents are reconciled later, and read it again.
 func (k *known) evictOne() {
 	var oldest string
 	for name, s := range k.secrets {
@@ -85,7 +85,7 @@ func (k *known) takeEvicted() (names []string) {
 	return names
 }
 
-// update stores what a read has shown, and reports whether that differs from what callers were told before.
+// update stores the result of a read, and reports whether it differs from the result that callers got before.
 func (s *remembered) update(found version, err error, now time.Time) (isChanged bool) {
 	isFirst := !s.isKnown && s.err == nil
 	s.reading = nil
@@ -127,8 +127,9 @@ func (s *remembered) expire() {
 	}
 }
 
-// due returns the names of Secrets that are due, or to be forgotten: first those of failures, and of the others a few, the missing ones last. So many
-// missing Secrets delay no credentials that were replaced, and those that exist, which are due once in refreshAfter, leave room for them.
+// due returns the names of Secrets that are due, or to be forgotten: first those that are read again after a failure, and then a few others, the
+// missing ones last. So many missing Secrets delay no credentials that were replaced. Existing Secrets are due once in refreshAfter, which leaves
+// room for missing ones.
 func (k *known) due(now time.Time) []string {
 	var failed, existing, missing []string
 	for name, s := range k.secrets {

@@ -12,7 +12,7 @@ import (
 // Backoff is a delay that doubles with each failure in a row, from First to Last.
 type Backoff struct {
 	First, Last time.Duration
-	// Jitter is how many percent a delay may be longer or shorter, so that what failed together is not retried together. There are Steps
+	// Jitter is how many percent a delay may be longer or shorter, so that requests that failed together are not retried together. There are Steps
 	// delays between the shortest and the longest one.
 	Jitter, Steps int
 }

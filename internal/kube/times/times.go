@@ -43,8 +43,8 @@ func NotBefore(t time.Time) *metav1.Time { return Timestamp(t.Add(time.Second - 
 // Format returns a time as messages have it.
 func Format(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// IsAhead reports whether a recorded time lies in the future: the clock that it was taken from has been corrected since, so that what is due
-// some time after it is due now (R11). Clocks of replicas that are a little apart make no difference.
+// IsAhead reports whether a recorded time lies in the future: the clock that it was taken from has been corrected since, and an action that is due
+// some time after the recorded time is due now (R11). Clocks of replicas that are a little apart make no difference.
 func IsAhead(recorded, now time.Time) bool { return recorded.Sub(now) > clockTolerance }
 
 // DueAfter returns when something that was last done at a time is done again: an interval later. Where that time lies ahead, the clock
