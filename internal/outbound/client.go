@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package outbound makes the requests that leave the cluster: which addresses they may reach, how long they take, how much
-// of an answer is read, and what may be said about a failure. Every outside request goes through it.
+// Package outbound makes the requests that leave the cluster. It bounds which addresses they may reach, how long they take, how much of an answer is
+// read, and which text describes a failure. Every outside request goes through it.
 //
 // It knows HTTP, TLS and addresses. It knows nothing of brokers, receivers or Kubernetes, never repeats a request, and keeps
 // no state but its own connections.
@@ -31,7 +31,7 @@ const (
 	DefaultTimeout = 15 * time.Second
 	// DefaultMaxBody is how much of an answer's body is read if Options do not say.
 	DefaultMaxBody = 64 << 10
-	// MaxRetryAfter bounds what another side may ask us to wait.
+	// MaxRetryAfter bounds the wait that another side may request.
 	MaxRetryAfter = 24 * time.Hour
 
 	maxHeader = 64 << 10
@@ -136,7 +136,7 @@ func (c *Client) transport(config *tls.Config, dial dialFunc) *http.Transport {
 		TLSClientConfig:        config.Clone(),
 		TLSHandshakeTimeout:    c.timeout,
 		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // what is counted is what is read
+		DisableCompression:     true, // MaxBody counts the bytes that are read
 		MaxResponseHeaderBytes: maxHeader,
 		MaxIdleConns:           16,
 		MaxIdleConnsPerHost:    16,
@@ -155,15 +155,15 @@ func (c *Client) control(_, address string, _ syscall.RawConn) error {
 	return c.guard.Check(target.Addr())
 }
 
-// Response is an answer, of whatever status: redirects are not followed.
+// Response is an answer of any status: redirects are not followed.
 type Response struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
 	Truncated  bool // the body goes on after the limit
-	// BodyErr is an *Error if the body did not come whole; Body has what came.
+	// BodyErr is an *Error if the body did not come whole; Body has the part that came.
 	BodyErr error
-	// Trailer has the headers after the body, if that was read to its end.
+	// Trailer has the headers after the body, if the body was read to its end.
 	Trailer http.Header
 }
 
@@ -252,8 +252,8 @@ func (c *Client) route(req *http.Request) (*http.Transport, error) {
 	return c.proxied, nil
 }
 
-// proxyOf returns the proxy of a request; nil: it has none. Behind a proxy the dial shows only the proxy's address, so the target's are
-// checked here; what the proxy itself resolves the name to is for the proxy's policy.
+// proxyOf returns the proxy of a request; nil: no proxy. Behind a proxy the dial shows only the proxy's address, so proxyOf checks the target's
+// addresses. The proxy's own policy has to check the addresses to which the proxy resolves the name.
 func (c *Client) proxyOf(req *http.Request) (*url.URL, error) {
 	via, err := c.proxy(req)
 	if err != nil {
@@ -281,14 +281,14 @@ func (c *Client) proxyOf(req *http.Request) (*url.URL, error) {
 	return via, nil
 }
 
-// CloseIdleConnections closes what is kept alive. The client can still be used.
+// CloseIdleConnections closes the connections without a request. The client can still be used.
 func (c *Client) CloseIdleConnections() {
 	c.direct.CloseIdleConnections()
 	c.proxied.CloseIdleConnections()
 }
 
-// RetryAfter returns how long the header Retry-After asks to wait, in seconds or as a date: never less than nothing, at most
-// MaxRetryAfter, and 0 if there is none that can be read.
+// RetryAfter returns how long the header Retry-After asks to wait, in seconds or as a date: never less than 0, at most MaxRetryAfter, and 0 if there
+// is no valid header.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	value := header.Get("Retry-After")
 	wait := time.Duration(0)

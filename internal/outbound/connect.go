@@ -37,7 +37,7 @@ func (c *Client) HTTP2(scheme, serverName string, maxBody int64) *Client {
 	return &own
 }
 
-// verifyProtocol says what is wrong with a server that does not offer HTTP/2.
+// verifyProtocol returns an error for a server that does not offer HTTP/2.
 func verifyProtocol(state tls.ConnectionState) error {
 	if state.NegotiatedProtocol == "" {
 		return &Error{Kind: TLS, Message: "the server does not offer HTTP/2 in the TLS handshake, by the extension ALPN"}

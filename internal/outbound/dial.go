@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Dial makes a TCP connection to host:port for a protocol other than HTTP, if the guard lets it. The connection and all that
-// is read and written on it end when ctx does, and after the client's time limit at the latest; as much is read from it as
-// would be of an answer's body. The caller must close it. An error is an *Error; what goes wrong later, FromConn makes one.
+// Dial makes a TCP connection to host:port for a protocol other than HTTP, if the guard lets it. The connection, and all reads and writes on it, end
+// when ctx does, and after the client's time limit at the latest. At most MaxBody bytes are read from it. The caller must close it. An error is an
+// *Error; FromConn makes one of a later error.
 //
-// The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says.
+// The operator's HTTP proxy is not for such connections: they are dialled from here for any value of HTTPS_PROXY.
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	tcp, err := c.dialTarget(ctx, "tcp", address)
@@ -29,7 +29,8 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return made, nil
 }
 
-// dialTarget connects to a receiver or broker. Its address is checked then, and not before: a name can resolve to something else by then.
+// dialTarget connects to a receiver or broker. The address is checked when it is dialled and not before: a name can resolve to another address by
+// then.
 func (c *Client) dialTarget(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -76,7 +77,7 @@ type conn struct {
 	left int64
 }
 
-// expire ends what is being read and written, and what will be.
+// expire ends present and later reads and writes.
 func (c *conn) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,9 +126,9 @@ type Phase int
 const (
 	// Handshaking: TLS is being agreed on.
 	Handshaking Phase = iota
-	// Talking: whatever was said, nothing would come of it if the exchange ended here.
+	// Talking: the exchange has begun, and has no effect if it ends here.
 	Talking
-	// Asked: what the exchange is for may have been carried out.
+	// Asked: the request may have been carried out.
 	Asked
 )
 

@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-// Kind says what became of a request that got no answer. The set is closed.
+// Kind says how a request without an answer failed. The set is closed.
 type Kind string
 
 const (
@@ -33,8 +33,7 @@ const (
 	Protocol Kind = "Protocol"
 	// Timeout: no complete answer within the time limit. Unless Error.Sent is false, the request may have been carried out.
 	Timeout Kind = "Timeout"
-	// Broken: the connection ended early, or what came is not HTTP. Unless Error.Sent is false, the request may have been
-	// carried out.
+	// Broken: the connection ended early, or the answer is not HTTP. Unless Error.Sent is false, the request may have been carried out.
 	Broken Kind = "Broken"
 	// Canceled: the caller's context was cancelled; Error.Sent says whether the request was already under way.
 	Canceled Kind = "Canceled"
@@ -70,7 +69,7 @@ func (p *progress) trace() *httptrace.ClientTrace {
 
 const refusedHandshake = "the server refused the TLS handshake; it may want a client certificate or another version"
 
-// classify turns whatever net/http returned into an Error.
+// classify turns any error of net/http into an Error.
 func classify(ctx context.Context, err error, p *progress) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own // from the guard, within the dialer's error
@@ -93,7 +92,7 @@ func classify(ctx context.Context, err error, p *progress) *Error {
 	return unsent(ctx, err, p)
 }
 
-// unsent classifies what failed before there was a connection.
+// unsent classifies a failure before there was a connection.
 func unsent(ctx context.Context, err error, p *progress) *Error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
 		return &Error{Kind: Unreachable, Message: "the operator's proxy cannot be reached"}

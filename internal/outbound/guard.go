@@ -12,9 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// Guard decides which addresses an outside request may reach. It refuses what belongs to the node, the cloud or the
-// control plane, since a URL in a user's object must not turn the operator into a way to get there. The zero value
-// refuses all of it.
+// Guard decides which addresses an outside request may reach. It refuses the addresses of the node, the cloud's metadata and the control plane: a URL
+// in a user's object must not make the operator send requests there. The zero value refuses all of them.
 type Guard struct {
 	allow, deny   []netip.Prefix
 	proxyResolves bool
@@ -28,7 +27,7 @@ func NewGuard(allow []netip.Prefix, apiServer []netip.Addr) *Guard {
 	return g
 }
 
-// Deny refuses further networks, but for what is allowed. It is called before the first request.
+// Deny refuses further networks, except for allowed ones. It is called before the first request.
 func (g *Guard) Deny(networks []netip.Prefix) { g.deny = slices.Clone(networks) }
 
 // LetProxyResolve permits requests through a proxy to names that only the proxy can resolve: their addresses are not checked. It is called
@@ -83,7 +82,7 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// metadata has what answers with the node's or the pod's cloud credentials.
+// metadata has the addresses of services that answer with the cloud credentials of the node or the Pod.
 var metadata = []netip.Addr{
 	netip.MustParseAddr("169.254.169.254"),    // AWS, Azure, GCP and most others
 	netip.MustParseAddr("fd00:ec2::254"),      // AWS
@@ -97,7 +96,7 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("fd00:a9fe:a9fe::1"),  // Linode
 }
 
-// class says what an address is that is refused; "" for any other.
+// class describes an address that is refused; "" for any other.
 func (g *Guard) class(addr netip.Addr) string {
 	switch {
 	case !addr.IsValid():
@@ -124,7 +123,7 @@ func (g *Guard) class(addr netip.Addr) string {
 	return ""
 }
 
-// bare strips what does not change where an address leads to: the zone, and the IPv6 spelling of IPv4.
+// bare strips the parts of an address that do not change its destination: the zone, and the IPv6 spelling of IPv4.
 func bare(addr netip.Addr) netip.Addr { return addr.WithZone("").Unmap() }
 
 var (
@@ -159,7 +158,7 @@ func embedded(addr netip.Addr) []netip.Addr {
 		return []netip.Addr{v4(12, 13, 14, 15)}
 	case localNAT64.Contains(addr):
 		// The site chooses the prefix length, and with it where the IPv4 address stands (RFC 6052, 2.2). We do not know
-		// which it is, so each reading must pass. A reading that begins with zero is none: it looks at the padding.
+		// which it is, so each reading must pass. A reading that begins with zero does not count: it reads the padding.
 		readings := []netip.Addr{v4(6, 7, 9, 10), v4(7, 9, 10, 11), v4(9, 10, 11, 12), v4(12, 13, 14, 15)}
 		return slices.DeleteFunc(readings, func(a netip.Addr) bool { return a.As4()[0] == 0 })
 	}
@@ -172,7 +171,7 @@ func ParseNetworks(flag, list string) ([]netip.Prefix, error) {
 	for value := range strings.SplitSeq(list, ",") {
 		value = strings.TrimSpace(value)
 		if value == "" {
-			continue // a trailing comma is what templates leave behind
+			continue // templates leave a comma at the end
 		}
 		prefix, err := parsePrefix(value)
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // Host returns a host in the form in which DNS and TLS have it: ASCII, in lower case. net/http maps other characters to it on its own, a
-// full-width letter to a letter and an ideographic full stop to a dot, so that what is judged has to be mapped before. A number that is no
-// IP address is refused: some resolvers read 127.1 and 0x7f000001 as an address.
+// full-width letter to a letter and an ideographic full stop to a dot, so that a host has to be mapped before it is checked. A number that is no IP
+// address is refused: some resolvers read 127.1 and 0x7f000001 as an address.
 func Host(host string) (string, error) {
 	if strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		ascii, err := idna.Lookup.ToASCII(host)

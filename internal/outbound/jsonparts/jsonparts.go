@@ -1,8 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package jsonparts takes valid JSON apart without copies: what is read is never larger than the text itself, whatever
-// its shape.
+// Package jsonparts takes valid JSON apart without copies: for any shape of the text, the parts are never larger than the text itself.
 package jsonparts
 
 import (
@@ -11,8 +10,7 @@ import (
 	"iter"
 )
 
-// Of returns what a valid array or object consists of: its elements, or its names and values in turns. They are parts of
-// the text.
+// Of returns the elements of a valid array, or the names and values of a valid object in turns. They are parts of the text.
 func Of(text []byte) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		for i := bytes.IndexAny(text, "[{") + 1; ; {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// breaker is the circuit breaker of an endpoint: what the answers so far say of it, which requests may try it, and when. It opens
-// after failures of several objects in a row, or after as many answers that look like a misconfiguration. The zero value is closed.
+// breaker is the circuit breaker of an endpoint. It decides from the answers so far which requests may be sent, and when. It opens after failures of
+// several objects in a row, or after as many answers that look like a misconfiguration. The zero value is closed.
 type breaker struct {
 	standing standing
 	failures int   // in a row
@@ -25,7 +25,7 @@ type breaker struct {
 	recovers      bool      // the next success is a recovery: objects wait because of a failure of the endpoint
 }
 
-// standing is what the last answer, or its absence, says of an endpoint.
+// standing is the state of an endpoint by the last answer, or its absence.
 type standing int
 
 const (
@@ -74,7 +74,7 @@ func (b *breaker) opensAt(mode mode) time.Time {
 	return b.retryAfter
 }
 
-// isIdle reports whether nothing is remembered that the next request depends on. Trials begin again with the next answer that is Throttled.
+// isIdle reports whether the breaker has no state on which the next request depends. Trials begin again with the next answer that is Throttled.
 func (b *breaker) isIdle(now time.Time) bool {
 	return b.failures == 0 && b.misconfigured == misconfiguration{} && !now.Before(latest(b.retryAfter, b.firstAt))
 }
@@ -89,7 +89,7 @@ func (b *breaker) record(now time.Time, r Result, e entry, ownFault, alone bool)
 	case NotSent:
 	case Throttled:
 		wait := b.throttle.refuse(r.RetryAfter, now)
-		b.retryAfter = latest(b.retryAfter, now.Add(min(wait, maxRetryAfter))) // whatever the outcomes of requests in flight are
+		b.retryAfter = latest(b.retryAfter, now.Add(min(wait, maxRetryAfter))) // for all outcomes of requests in flight
 		b.recovers = b.recovers || r.RetryAfter > lastOpen                     // shorter waits end by themselves
 	case Misconfigured, Unauthorized:
 		b.recordMisconfiguration(now, r.Outcome == Unauthorized, e, ownFault)
@@ -116,8 +116,8 @@ func (b *breaker) blames(e entry, ownFault bool) bool {
 	return !b.misconfigured.isBlocking() && (ownFault || e.OwnFault)
 }
 
-// recordMisconfiguration records an answer that looks like a misconfiguration. Where the breaker is open for that already only the probe's
-// answer counts: not that of a first attempt, of which there are more than probes, nor that of a request that was in flight before.
+// recordMisconfiguration records an answer that looks like a misconfiguration. Where the breaker is open for that already, only the probe's answer
+// counts, but not the answer to a first attempt, of which there are more than probes, or to a request that was in flight before.
 func (b *breaker) recordMisconfiguration(now time.Time, unauthorized bool, e entry, ownFault bool) {
 	ignored := b.misconfigured.isBlocking() && e.mode != probeMode || b.blames(e, ownFault)
 	b.misconfigured.countUnauthorized(unauthorized)

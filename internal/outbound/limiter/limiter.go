@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limiter bounds what is sent to an endpoint: requests in flight, rates, a circuit breaker that probes, and queues that
-// are fair between namespaces. It knows no network, no broker and no receiver; the time is handed in.
+// Package limiter bounds the requests to an endpoint, by requests in flight, rates, a circuit breaker that probes, and queues that are fair between
+// namespaces. It knows no network, broker or receiver; callers give it the time.
 package limiter
 
 import (
@@ -38,7 +38,7 @@ type Request struct {
 	Flow string
 	// Total and PerFlow are the rate limits of all requests and of each flow; the last request sets them.
 	Total, PerFlow Rate
-	// Severity orders the requests of a flow: the highest first, those of one severity by age. It is less than Severities.
+	// Severity orders the requests of a flow: the highest first, requests of one severity by age. It is less than Severities.
 	Severity int
 	// Notifies: it is a first message, of which people are notified. A share of Total bounds these, the rest is for other requests.
 	Notifies bool
@@ -88,7 +88,7 @@ type Wait struct {
 type Outcome int
 
 const (
-	// Accepted: the endpoint did what it was asked.
+	// Accepted: the endpoint carried out the request.
 	Accepted Outcome = iota
 	// Refused: the endpoint answered with an error, which may concern this request only.
 	Refused
@@ -111,13 +111,13 @@ func (o Outcome) LooksMisconfigured() bool { return o == Misconfigured || o == U
 // Result is the outcome of a request.
 type Result struct {
 	Outcome
-	// RetryAfter is the Retry-After of an answer that is Throttled; 0: it has none.
+	// RetryAfter is the Retry-After of an answer that is Throttled; 0: no such header.
 	RetryAfter time.Duration
 	// MayHaveArrived: the request may have been carried out, so that it is not repeated before its own backoff.
 	MayHaveArrived bool
 }
 
-// Attribution is what a Result says of the object of the request.
+// Attribution is the meaning of a Result for the object of the request.
 type Attribution struct {
 	// OwnFault: requests of other objects have succeeded since this object's began to fail.
 	OwnFault bool
@@ -140,7 +140,7 @@ type Limiter struct {
 	version        string // of the endpoint; "": not known yet
 	epoch          int    // number of changes of the version
 	busy           int    // requests in flight, of all epochs
-	firsts         int    // those of them in firstMode
+	firsts         int    // of busy, the requests in firstMode
 	turns          uint64 // of flows in firstMode and probeMode
 	breaker        breaker
 	onRecovery     func() // may be nil

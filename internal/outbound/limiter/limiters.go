@@ -36,7 +36,7 @@ type endpoint struct {
 	used time.Time // when Of returned it last
 }
 
-// Of returns the Limiter of an endpoint, and creates it if there is none. An idle one may be replaced keepAfterUse later.
+// Of returns the Limiter of an endpoint, and creates it if necessary. An idle one may be replaced keepAfterUse later.
 func (l *Limiters[K]) Of(key K, now time.Time) *Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,8 +24,8 @@ func MisconfigurationDelay(answers int) time.Duration {
 // the probe, are sent. After as many refusals of the credentials in a row only the probe is sent: services lock accounts.
 const answersToBlock = 3
 
-// misconfiguration is what a Limiter knows of answers that look like a misconfiguration of the endpoint: its credentials, its
-// address, its TLS settings, or a proxy. The zero value knows of none.
+// misconfiguration counts the answers that look like a misconfiguration of the endpoint: its credentials, its address, its TLS settings, or a proxy.
+// The zero value has counted none.
 type misconfiguration struct {
 	answers      int       // in a row
 	unauthorized int       // refusals of the credentials in a row

@@ -9,11 +9,11 @@ import "time"
 type mode int
 
 const (
-	// normalMode is that of all requests to an endpoint that works: flows take turns.
+	// normalMode is for all requests to an endpoint that works: flows take turns.
 	normalMode mode = iota
-	// firstMode is that of first attempts at an endpoint that fails: one every FirstInterval.
+	// firstMode is for first attempts at an endpoint that fails: one every FirstInterval.
 	firstMode
-	// probeMode is that of the other requests to such an endpoint: one at a time, the probe, with growing intervals.
+	// probeMode is for the other requests to such an endpoint: one at a time, the probe, with growing intervals.
 	probeMode
 	modes
 )

@@ -14,7 +14,7 @@ const Severities = 3
 // critical is the highest severity.
 const critical = Severities - 1
 
-// oldestEvery is how often a flow's turn goes to its oldest waiter, whatever the severity is: no waiter starves.
+// oldestEvery is how often a flow's turn is its oldest waiter's, of any severity: no waiter starves.
 const oldestEvery = 4
 
 // ready are the waiters of a flow that can be notified. They are ordered by severity, then by age. Those with a first message have queues of
@@ -42,7 +42,7 @@ func (r *ready) remove(w *waiter) {
 	heap.Remove(r.queueOf(w), w.index)
 }
 
-// mostSevere returns the oldest of the most severe waiters that may enter; nil: there is none.
+// mostSevere returns the oldest of the most severe waiters that may enter; nil: no waiter may.
 func (r *ready) mostSevere(may func(*waiter) bool) *waiter {
 	for severity := critical; severity >= 0; severity-- {
 		if w := oldestOf(r.queues[severity][:], may); w != nil {
@@ -52,7 +52,7 @@ func (r *ready) mostSevere(may func(*waiter) bool) *waiter {
 	return nil
 }
 
-// oldest returns the oldest of the waiters that may enter; nil: there is none.
+// oldest returns the oldest of the waiters that may enter; nil: no waiter may.
 func (r *ready) oldest(may func(*waiter) bool) (oldest *waiter) {
 	for severity := range r.queues {
 		if w := oldestOf(r.queues[severity][:], may); w != nil && (oldest == nil || w.isOlder(oldest)) {

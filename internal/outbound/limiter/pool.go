@@ -34,7 +34,7 @@ func (p *Pool) Go(tenant string, run func()) {
 	p.start()
 }
 
-// start starts what waits, as far as the bounds allow.
+// start starts functions that wait, as far as the bounds allow. The lock is held.
 func (p *Pool) start() {
 	for p.busy < p.Total {
 		i := slices.IndexFunc(p.turns, func(tenant string) bool { return p.running[tenant] < p.PerTenant })

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// class is what is known of the objects of a flow. Each class has flows of its own.
+// class is the state of the objects of a flow by their last answers. Each class has flows of its own.
 type class int
 
 const (
@@ -42,7 +42,7 @@ type flowKey struct {
 
 type flow struct {
 	flowKey
-	group   *group // that of all flows of the name
+	group   *group // of all flows of the name
 	turn    uint64 // the last one in firstMode or probeMode
 	picks   int    // waiters that were notified in its turns
 	waiters int    // of which some were notified
@@ -80,7 +80,7 @@ func (lim *Limiter) pick(now time.Time) (calls []func()) {
 	return calls
 }
 
-// pickOne picks the next waiter, and returns what notifies it; nil: there is no slot for any.
+// pickOne picks the next waiter, and returns its Notify; nil: there is no slot for any.
 func (lim *Limiter) pickOne(now time.Time) (call func()) {
 	w := lim.next(now)
 	if w == nil {
@@ -203,7 +203,7 @@ func (lim *Limiter) flow(key flowKey, now time.Time) *flow {
 	return f
 }
 
-// groupOf returns what the flows of a name have in common.
+// groupOf returns the state that the flows of a name share.
 func (lim *Limiter) groupOf(name string) *group {
 	for class := range classes {
 		for _, retry := range []bool{false, true} {

@@ -11,7 +11,7 @@ import (
 // sharedFrom is the smallest total rate that has shares.
 const sharedFrom = 4
 
-// group is what the flows of a name have in common.
+// group is the state that the flows of a name share.
 type group struct {
 	used     window // of the rate of each flow
 	critical window // of its share of first messages with the highest severity
@@ -54,7 +54,7 @@ func (lim *Limiter) shareRoom(g *group, r Request, own *waiter, now time.Time) i
 	return room
 }
 
-// shareOpens returns when the share that bounds a request has room again; zero: it has, or there is none.
+// shareOpens returns when the share that bounds a request has room again; zero: it has room now, or no share bounds the request.
 func (lim *Limiter) shareOpens(g *group, r Request, now time.Time) time.Time {
 	share := lim.shareOf(g, r)
 	if share == nil || share.window.room(share.rate, now) > 0 || share.yields && !lim.othersWait(g, now) {
@@ -66,7 +66,7 @@ func (lim *Limiter) shareOpens(g *group, r Request, now time.Time) time.Time {
 // useShare counts a request in its share.
 func (lim *Limiter) useShare(g *group, r Request, now time.Time) {
 	if share := lim.shareOf(g, r); share != nil {
-		share.window.room(share.rate, now) // drops what is older than the period
+		share.window.room(share.rate, now) // drops uses before the period
 		share.window.use(share.rate, now)
 	}
 }

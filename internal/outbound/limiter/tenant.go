@@ -22,8 +22,8 @@ const (
 	minSpread = 100 * time.Millisecond
 )
 
-// tenant bounds the requests to the endpoints that one tenant defines: endpoints that hang must not hold what endpoints of others need.
-// The endpoints take turns. A nil tenant bounds nothing. Its lock is taken after that of a Limiter.
+// tenant bounds the requests to the endpoints that one tenant defines: endpoints that hang must not hold slots that endpoints of others need. The
+// endpoints take turns. A nil tenant bounds nothing. Its lock is taken after that of a Limiter.
 type tenant struct {
 	mu            sync.Mutex
 	slots, probes turns
@@ -53,8 +53,8 @@ func (t *tenant) of(probe bool) (own, other *turns) {
 	return &t.slots, &t.probes
 }
 
-// enter takes a slot for a request to an endpoint, unless there is none beside those for the endpoints whose turn is earlier. Then it is the
-// endpoint's turn after theirs.
+// enter takes a slot for a request to an endpoint, unless all free slots are for the endpoints whose turn is earlier. Then it is the endpoint's turn
+// after theirs.
 func (t *tenant) enter(lim *Limiter, probe bool) bool {
 	if t == nil {
 		return true
@@ -82,7 +82,7 @@ func (t *tenant) enter(lim *Limiter, probe bool) bool {
 
 // exit returns a slot after a request that took some time. After a long one the next request waits, for up to a tenth of that time: requests
 // that began together at endpoints that hang also end together, and the statuses that follow from them, if they were written all at once,
-// would delay those of other tenants.
+// would delay the statuses of other tenants.
 func (t *tenant) exit(probe bool, took time.Duration, o Outcome) {
 	if t == nil {
 		return
@@ -189,8 +189,8 @@ func (t *turns) next() []queued {
 	return slices.Clone(t.waiting[:min(len(t.waiting), max(t.limit-t.busy, 0))])
 }
 
-// notifyOne notifies a waiter in the endpoint's turn, which is for one request, unless one was notified. If there is none to notify, the
-// turn has passed to the next endpoint.
+// notifyOne notifies a waiter in the endpoint's turn, which is for one request, unless one was notified. If no waiter can be notified, the turn has
+// passed to the next endpoint.
 func (lim *Limiter) notifyOne(now time.Time) (passed bool) {
 	lim.mu.Lock()
 	var call func()

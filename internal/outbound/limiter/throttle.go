@@ -5,8 +5,8 @@ package limiter
 
 import "time"
 
-// throttle is what a Limiter knows of answers that are Throttled: the endpoint has a limit of its own. Then one request at a time is sent, in
-// the order of the queue, until several in a row were not throttled: so the most severe gets what the endpoint takes. The zero value knows of none.
+// throttle records the answers that are Throttled: the endpoint has a limit of its own. Then one request at a time is sent, in the order of the
+// queue, until several in a row were not throttled: so the endpoint gets the most severe first. The zero value has recorded none.
 type throttle struct {
 	refusals int       // in a row
 	until    time.Time // when the next request may be sent after them

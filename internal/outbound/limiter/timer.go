@@ -29,7 +29,7 @@ func (lim *Limiter) arm(now time.Time) {
 	})
 }
 
-// roomAt returns when the next waiter can enter, for which there is a slot; zero: there is none.
+// roomAt returns when the next waiter for which there is a slot can enter; zero: there is no such waiter, or it can enter now.
 func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
 	var free [modes]int
 	for mode := range modes {
@@ -51,7 +51,7 @@ func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
 	return at
 }
 
-// opens returns when requests of a flow can enter, whatever their share is; zero: now.
+// opens returns when requests of a flow can enter, apart from the bound of their share; zero: now.
 func (lim *Limiter) opens(f *flow, mode mode, now time.Time) (at time.Time) {
 	if closed := lim.breaker.opensAt(mode); now.Before(closed) {
 		at = closed

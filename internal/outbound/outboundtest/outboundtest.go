@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package outboundtest has what tests of outside requests share.
+// Package outboundtest has the functions that tests of outside requests share.
 package outboundtest
 
 import (

@@ -16,7 +16,7 @@ import (
 const (
 	marker = "[redacted]"
 	// minSecret is the shortest secret that is looked for. A shorter one occurs in any text by chance: replacing it would
-	// make the text unreadable, and the holes would tell what it is.
+	// make the text unreadable, and the redacted places would reveal the secret.
 	minSecret = 4
 
 	// MaxSecrets and MaxBytes bound the secrets that are looked for. Where there are more, a text is withheld as a whole.
@@ -27,8 +27,8 @@ const (
 	tooCostly = "[withheld: the text repeats the beginnings of secrets too often]"
 )
 
-// Redactor removes known secrets from text that others wrote, in the encodings in which a server may echo what it got. It is
-// no defence against a server that means to tell: that one can say it in words of its own.
+// Redactor removes known secrets from text that others wrote, in the encodings in which a server may echo them. It is no defence against a server
+// that reveals a secret on purpose, in an encoding of its own.
 type Redactor struct {
 	forms index
 	// all are the secrets where they exceed the bounds.
@@ -78,8 +78,8 @@ func (r *Redactor) Withholds() bool { return r.all != nil }
 // encodingsOf is the number of the encodings of a secret.
 const encodingsOf = 9
 
-// appendEncodings adds the secret as it is, in hex, and in base64 wherever it may stand in a longer encoded text: what is left
-// out there are the characters at its edges that it shares with its neighbours.
+// appendEncodings adds the secret as it is, in hex, and in base64 at each offset in a longer encoded text. There the characters at its edges, which
+// it shares with its neighbours, are left out.
 func appendEncodings(forms []string, secret string) []string {
 	digits := hex.EncodeToString([]byte(secret))
 	forms = append(forms, secret, digits, strings.ToUpper(digits))
@@ -128,12 +128,12 @@ func (r *Redactor) Finds(text string) bool {
 	return false
 }
 
-// redact returns the text up to limit, with whatever spells a secret replaced. It looks at every position, also within what
-// is already found: where two secrets overlap, the rest of the second must not stay.
+// redact returns the text up to limit, with each encoding of a secret replaced. It looks at every position, also within a secret that is already
+// found: where two secrets overlap, the rest of the second must not stay.
 func (r *Redactor) redact(text string, limit int) string {
 	var out strings.Builder
 	search := newSearch(&r.forms, text, limit)
-	end := 0 // of what is being left out
+	end := 0 // of the part that is being left out
 	for i := range min(len(text), limit) {
 		if search.exhausted() {
 			return tooCostly
@@ -173,8 +173,8 @@ func Shorten(text string, maxBytes int) string {
 	return text[:end] + ellipsis
 }
 
-// Capitalize returns a message as conditions and events have it, with a capital first letter: its text may be that of an error, which others
-// wrap, and begins with a small letter. A first word that has anything but small letters is an identifier, such as spec.url, and stays.
+// Capitalize returns a message as conditions and events have it, with a capital first letter: its text may be an error's, which other errors wrap, so
+// that it begins with a small letter. A first word that has anything but small letters is an identifier, such as spec.url, and stays.
 func Capitalize(message string) string {
 	word, _, _ := strings.Cut(message, " ")
 	if word == "" || strings.ContainsFunc(strings.TrimSuffix(word, "'s"), func(r rune) bool { return r < 'a' || r > 'z' }) {

@@ -20,8 +20,8 @@ const (
 
 // index finds the forms with which a text begins, in a time that their number hardly changes.
 type index struct {
-	// short are the forms of at most headBytes, sorted. All that begin a text are the last one that is not after the text, or one of its
-	// prefixes: prefixes has the position of the longest of them; -1: there is none.
+	// short are the forms of at most headBytes, sorted. Each form with which a text begins is the last one that is not after the text, or one of the
+	// prefixes of that one. prefixes has the position of the longest prefix of each form; -1: no prefix.
 	short    []string
 	prefixes []int
 	// long are the other forms, by their first headBytes, sorted.
@@ -75,7 +75,7 @@ type search struct {
 	compared int
 }
 
-// reading is a text as a reader takes it: what each position means, and how many bytes it took to write.
+// reading is a text as a reader takes it: the meaning of the character at each position, and its width in bytes.
 type reading struct {
 	read  reader
 	units []unit
@@ -147,7 +147,7 @@ func (s *search) longestLong(i int, head []byte, read reader) (longest int) {
 	return longest
 }
 
-// continuedBy returns those of sorted forms, which have their first depth bytes in common, that have the meaning next.
+// continuedBy returns the forms in which meaning follows the first depth bytes. The forms are sorted, and these bytes are the same in all.
 func (s *search) continuedBy(forms []string, depth int, meaning string) []string {
 	s.compared++
 	has := func(i int) bool { return strings.HasPrefix(forms[i][depth:], meaning) }

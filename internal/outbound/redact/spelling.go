@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// A reader takes the first character off a text: what it means, and how many bytes it took to write. What is no escape means
-// itself. An escaped text is recognised however many of its characters are escaped.
+// A reader takes the first character off a text: its meaning, and its width in bytes. A character that is no escape means itself. An escaped text is
+// recognised however many of its characters are escaped.
 type reader func(text string) (meaning string, width int)
 
 // longestEscape is how many bytes an escape takes at most: a pair of code units, of which each character is a code unit itself.
@@ -53,7 +53,7 @@ func query(text string) (string, int) {
 	return percent(text)
 }
 
-// backslash reads JSON strings, and what is quoted as in Go or Python.
+// backslash reads JSON strings, and strings that are quoted as in Go or Python.
 func backslash(text string) (string, int) {
 	if len(text) < 2 || text[0] != '\\' {
 		return plain(text)
@@ -75,7 +75,7 @@ func backslash(text string) (string, int) {
 
 // nested reads JSON strings within JSON strings.
 func nested(text string) (string, int) {
-	const longest = 12 // what an escape takes at most
+	const longest = 12 // bytes of an escape, at most
 	inner, ends := make([]byte, 0, longest+utf8.UTFMax), make([]int, 0, longest+utf8.UTFMax)
 	for at := 0; at < len(text) && len(inner) < longest; {
 		meaning, width := backslash(text[at:])
@@ -90,7 +90,7 @@ func nested(text string) (string, int) {
 	return meaning, ends[width-1]
 }
 
-// codeUnit reads an escape such as \u00e4, or two of them for what UTF-16 writes as a pair.
+// codeUnit reads an escape such as \u00e4, or two of them for a surrogate pair of UTF-16.
 func codeUnit(text string) (string, int) {
 	first, ok := hexNumber(text, 2, 4)
 	if !ok {

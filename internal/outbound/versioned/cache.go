@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package versioned caches clients by the version of what they were made from.
+// Package versioned caches clients by the version of the settings that they were made from.
 package versioned
 
 import (
@@ -76,8 +76,8 @@ func NewCache[K comparable, V interface {
 	})}
 }
 
-// Of returns the value for key. A value of another version is replaced by that of newValue, which gets the former value, the zero value if
-// there is none, and may return it; unless newValue fails. Concurrent calls for the same version wait for one call of newValue.
+// Of returns the value for key. A value of another version is replaced by the result of newValue, unless that fails. newValue gets the former value,
+// or the zero value if there was none, and may return it. Concurrent calls for the same version wait for one call of newValue.
 func (c *Cache[K, V]) Of(key K, version string, newValue func(former V) (V, error)) (V, error) {
 	return c.of(key, version, newValue, true)
 }
@@ -118,7 +118,7 @@ func (c *Cache[K, V]) of(key K, version string, newValue func(former V) (V, erro
 	}
 }
 
-// make calls newValue. The mutex of the entry is locked before, and not after.
+// make calls newValue. The mutex of the entry is locked before it, but not after it.
 func (c *Cache[K, V]) make(e *entry[V], version string, newValue func(former V) (V, error)) (V, error) {
 	m := &making[V]{version: version, done: make(chan struct{}), err: errors.New("the value was not made")}
 	e.making = m
@@ -166,7 +166,7 @@ func (c *Cache[K, V]) Forget(key K) {
 	c.entries.Remove(key)
 }
 
-// Take removes the value for key, and returns it. The caller closes it. false: there is none.
+// Take removes the value for key, and returns it. The caller closes it. ok is false if there is no value.
 func (c *Cache[K, V]) Take(key K) (value V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,7 +181,7 @@ func (c *Cache[K, V]) Take(key K) (value V, ok bool) {
 	return value, ok
 }
 
-// Has reports whether there is a value for key, of whatever version.
+// Has reports whether there is a value for key, of any version.
 func (c *Cache[K, V]) Has(key K) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,7 +189,7 @@ func (c *Cache[K, V]) Has(key K) bool {
 	return ok && found.(*entry[V]).isFilled()
 }
 
-// entryFor returns the entry for key, and adds an entry without a value where there is none.
+// entryFor returns the entry for key, and adds an entry without a value if there is no entry.
 func (c *Cache[K, V]) entryFor(key K) *entry[V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limitertest has what tests of users of package limiter share.
+// Package limitertest has the functions that tests of users of package limiter share.
 package limitertest
 
 import (

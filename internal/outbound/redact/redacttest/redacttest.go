@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// Encodings returns the text in the ways in which servers write what they got. None of them is empty.
+// Encodings returns the text in the encodings in which servers write texts that they got. None of them is empty.
 func Encodings(text string) map[string]string {
 	lower, upper := hex.EncodeToString([]byte(text)), strings.ToUpper(hex.EncodeToString([]byte(text)))
 	encodings := map[string]string{
@@ -87,7 +87,7 @@ func jsonString(text string, escapeHTML bool) string {
 	return strings.TrimSuffix(strings.TrimPrefix(out.String(), `"`), "\"\n")
 }
 
-// embedded returns the characters that are the same whatever surrounds the text in what is encoded.
+// embedded returns the characters that are the same for any bytes before and after the text.
 func embedded(encoding *base64.Encoding, text string, shift int) string {
 	zeros := encoding.EncodeToString([]byte(strings.Repeat("\x00", shift) + text + "\x00\x00\x00"))
 	ones := encoding.EncodeToString([]byte(strings.Repeat("\xff", shift) + text + "\xff\xff\xff"))
