@@ -111,7 +111,7 @@ func run(stopping context.Context, o operator.Options) error {
 	return nil
 }
 
-// A process is what the manager runs, and what that is made of.
+// A process has the manager, and the parts of which its controllers and servers are made.
 type process struct {
 	operator.Options
 

@@ -1,9 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package costtest compares what it costs to read an input with what twice the input costs. It counts what is
-// allocated, and no time, so that its result is the same on a busy machine. With COSTS=1 it also logs the CPU time of the
-// larger input, the least of three reads, for hack/costs.sh.
+// Package costtest compares the cost of reading an input with the cost of reading one of twice its size. It counts allocations and not time, so that
+// its result is the same on a busy machine. With COSTS=1 it also logs the CPU time of the larger input, the least of three reads, for hack/costs.sh.
 package costtest
 
 import (
@@ -18,10 +17,10 @@ import (
 // Growth is how many times as much twice the input may cost.
 const Growth = 2.5
 
-// Cost is what was allocated.
+// Cost is the sum of the allocations, in bytes and in objects.
 type Cost struct{ Bytes, Objects uint64 }
 
-// Of returns what f allocates, and whatever else the process does meanwhile.
+// Of returns the allocations of the process while f runs.
 func Of(f func()) Cost {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var before, after runtime.MemStats
@@ -31,8 +30,8 @@ func Of(f func()) Cost {
 	return Cost{Bytes: after.TotalAlloc - before.TotalAlloc, Objects: after.Mallocs - before.Mallocs}
 }
 
-// Linear fails the test where an input of 2n takes more than Growth times what one of n takes. Shape makes an input of
-// a size, and read is what reads it; 2n is the largest that the bound of read accepts.
+// Linear fails the test where an input of 2n takes more than Growth times as much as one of n. Shape makes an input of a size, and read reads it; 2n
+// is the largest that the bound of read accepts.
 func Linear[T any](t testing.TB, n int, shape func(n int) T, read func(T)) {
 	t.Helper()
 	half, whole := shape(n), shape(2*n)
@@ -65,7 +64,7 @@ func cpu() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// noise is what else may be allocated meanwhile.
+// noise is how many bytes or objects other goroutines may allocate meanwhile.
 const noise = 64 << 10
 
 func exceeds(whole, half uint64) bool { return float64(whole) > Growth*float64(half)+noise }

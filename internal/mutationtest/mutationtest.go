@@ -16,9 +16,9 @@ import (
 
 // Mutation is a mistake in the source of a package, which a test of that package has to detect.
 type Mutation struct {
-	// Name is that of the subtest, and says what is wrong.
+	// Name is the name of the subtest, and describes the fault.
 	Name string
-	// Package is the directory of the package, relative to that of the running test, such as "instance".
+	// Package is the directory of the package, relative to the directory of the running test, such as "instance".
 	Package string
 	// File is relative to that directory; it has the text Right exactly once, which is replaced by Wrong.
 	File, Right, Wrong string

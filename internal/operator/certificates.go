@@ -83,7 +83,7 @@ func (o *Options) dnsNames() []string {
 	return names
 }
 
-// Ingest returns the options of the listener of AlertSources. It uses the certificate of its own directory, else that of the webhooks, whose TLS
+// Ingest returns the options of the listener of AlertSources. It uses the certificate of its own directory, else the webhooks' certificate, whose TLS
 // settings KeepCertificates returned.
 func (o *Options) Ingest(mgr ctrl.Manager, servers *httpserver.Servers, serving []func(*tls.Config)) (ingest.Options, error) {
 	options := ingest.Options{Servers: servers, Metrics: metrics.Registry}
@@ -96,7 +96,7 @@ func (o *Options) Ingest(mgr ctrl.Manager, servers *httpserver.Servers, serving 
 	return options, err
 }
 
-// certificateOf returns TLS settings for the address of a flag: with the certificate in a directory, else with that of the webhooks, whose TLS
+// certificateOf returns TLS settings for the address of a flag: with the certificate in a directory, else with the webhooks' certificate, whose TLS
 // settings KeepCertificates returned. A file is read again when it changes.
 func (o *Options) certificateOf(mgr ctrl.Manager, address, directory string, serving []func(*tls.Config)) ([]func(*tls.Config), error) {
 	if directory == "" && o.CertSecret != "" {

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 )
 
-// Synopsis says in one line what the operator is.
+// Synopsis describes the operator in one line.
 const Synopsis = "Bellhop is a Kubernetes operator: it delivers alerts to on-call and chat tools, and provisions services from Open Service Brokers."
 
 // wholeUnits shortens durations such as 24h0m0s.

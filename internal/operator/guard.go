@@ -16,8 +16,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// NewGuard builds the SSRF guard: it refuses loopback, link-local, metadata and API server addresses, and those of --deny-outbound, except
-// for those of --allow-outbound. It follows the API server's addresses until ctx ends, and the servers know API servers by them.
+// NewGuard builds the SSRF guard: it refuses loopback, link-local, metadata and API server addresses, and the networks of --deny-outbound, except for
+// the networks of --allow-outbound. It follows the API server's addresses until ctx ends, and the servers know API servers by them.
 func NewGuard(ctx context.Context, cfg *rest.Config, o Options, servers *httpserver.Servers) (*outbound.Guard, error) {
 	allowed, err := outbound.ParseNetworks("--allow-outbound", o.AllowOutbound)
 	if err != nil {

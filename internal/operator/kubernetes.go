@@ -18,8 +18,8 @@ import (
 // serverVersionTimeout bounds the request for the API server's version, which the start waits for.
 const serverVersionTimeout = 10 * time.Second
 
-// reportOldServer logs that the API server is older than what is supported. The operator works as well as it can there, so that an upgrade of
-// it does not stop alerts. A version that cannot be read is no reason to say or stop anything.
+// reportOldServer logs that the API server is older than the oldest supported version. The operator starts anyway, so that an upgrade of it does not
+// stop alerts. A version that cannot be read does not stop it either.
 func reportOldServer(ctx context.Context, cfg *rest.Config, connection *http.Client) error {
 	clients, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, connection)
 	if err != nil {

@@ -22,13 +22,13 @@ import (
 // reasonBlocked is the reason of the Event about a process that does not lead because another installation does.
 const reasonBlocked = "OtherInstallationLeads"
 
-// exclusiveLock is a lease that is not held beside those of other installations that serve some of the same kinds: one process with both API groups,
-// or two with one each. It looks at their leases whenever client-go looks at, acquires or renews its own.
+// exclusiveLock is a lease that is not held while another installation that serves some of the same kinds holds its own: an installation serves both
+// API groups, or one of them. It reads the leases of the others whenever client-go reads, acquires or renews its own.
 //
 // While another lease is live, Get returns the record of that one, so that client-go waits as it does for another replica. Two processes may acquire
 // their leases at the same time, each before it can see the other's: so each looks again once it has its own, and releases it if the other is
-// there. While its own lease is valid, a leader does not give way to one that it has not seen renewed: that is the one which the other process
-// releases. A leader that was paused until its own lease ended does, because the other may have been acquired after that.
+// there. While its own lease is valid, a leader does not give way to a lease that it has not seen renewed: the other process releases that one. A
+// leader that was paused until its own lease ended does, because the other lease may have been acquired after that.
 type exclusiveLock struct {
 	resourcelock.Interface
 
@@ -51,7 +51,7 @@ type exclusiveLock struct {
 // releasing it, as where its role was deleted before it. The clocks of two machines differ by less.
 const forgottenAfter = 10 * time.Minute
 
-// watchedLease is the lease of another installation, with what was seen of it.
+// watchedLease is the lease of another installation, and its last content and change that this process has seen.
 type watchedLease struct {
 	resourcelock.Interface
 
@@ -93,7 +93,7 @@ func newBlockedMetric() *prometheus.GaugeVec {
 	}, []string{"lease"})
 }
 
-// Get returns the record of another installation that leads, else that of the own lease.
+// Get returns the record of another installation that leads, else the record of the own lease.
 func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	own, raw, err := l.Interface.Get(ctx)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -178,7 +178,8 @@ func (l *exclusiveLock) keepIfAlone(ctx context.Context, acquired resourcelock.L
 	return errors.Join(err, released)
 }
 
-// findLive looks at the other leases, says what changed, and returns one that is live, rather one that was seen renewed; nil: none is.
+// findLive reads the other leases, reports their changes, and returns one that is live, preferably one that was seen renewed; nil: no other lease is
+// live.
 func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err error) {
 	for _, other := range l.others {
 		record, raw, err := other.Get(ctx)

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
-// QuietStart leaves out of the log, at the level info, what controller-runtime says of each controller, watch and webhook as it starts, and what
-// client-go calls an error of the leader election where another replica was faster, or of an event whose Namespace is being deleted. With
-// --zap-log-level=debug it is there.
+// QuietStart leaves routine messages out of the log at the level info: those of controller-runtime about each controller, watch and webhook at the
+// start, and errors of client-go about the leader election where another replica was faster, or about an event whose Namespace is being deleted. With
+// --zap-log-level=debug they are logged.
 func QuietStart() zap.Opts {
 	return zap.RawZapOpts(uberzap.WrapCore(func(core zapcore.Core) zapcore.Core { return quiet{Core: core} }))
 }

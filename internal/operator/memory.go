@@ -19,7 +19,7 @@ import (
 const (
 	// idleAfter is how long little is allocated before memory is returned.
 	idleAfter = time.Minute
-	// idleBytes is what a process allocates in that time that only renews its lease and serves metrics.
+	// idleBytes is how many bytes a process at most allocates in that time if it only renews its lease and serves metrics.
 	idleBytes = 32 << 20
 )
 
@@ -37,7 +37,7 @@ func LimitMemory() error {
 	if err != nil || limit == 0 || os.Getenv("GOMEMLIMIT") != "" {
 		return err
 	}
-	debug.SetMemoryLimit(limit / 10 * 9) // the program itself, and what the kernel has for it, need the rest
+	debug.SetMemoryLimit(limit / 10 * 9) // the program itself, and the kernel's memory for it, need the rest
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -57,7 +57,7 @@ func containerLimit() (int64, error) {
 	return limit, nil
 }
 
-// memoryLimit returns how much memory the process may have in bytes: the container's limit, else that of Go; 0: there is none.
+// memoryLimit returns how much memory the process may have in bytes: the container's limit, else Go's; 0: no limit.
 func memoryLimit() int64 {
 	if limit, err := containerLimit(); err == nil && limit > 0 { // LimitMemory reports the error
 		return limit

@@ -39,7 +39,7 @@ const stopTimeout = time.Minute
 // off is the address of a server that does not serve.
 const off = "0"
 
-// NewServers returns what bounds the servers of the process.
+// NewServers returns the servers of the process, with their bounds.
 func NewServers(o Options) (*httpserver.Servers, error) {
 	controlPlane, err := outbound.ParseNetworks("--control-plane-cidrs", o.ControlPlaneCIDRs)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *webhookServer) StartedChecker() healthz.Checker {
 	}
 }
 
-// listen returns a server that needs no leader, and completes what it has begun when the process stops. It listens from now on.
+// listen returns a server that needs no leader, and completes the requests in progress when the process stops. It listens from now on.
 func listen(ctx context.Context, servers *httpserver.Servers, kind httpserver.Kind, address string, config *tls.Config, handler http.Handler) (*manager.Server, error) {
 	server, listener, err := servers.Listen(ctx, kind, address, config, handler)
 	if err != nil {
@@ -155,8 +155,8 @@ func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Serve
 // metricsPath is the only path of the server of metrics.
 const metricsPath = "/metrics"
 
-// serveReaders serves metrics to clients with a token of a user who may read them. Other methods and paths are refused before a review: its
-// result is kept under what was asked, which a client would choose.
+// serveReaders serves metrics to clients with a token of a user who may read them. Other methods and paths are refused before a review: its result is
+// cached by method and path, which a client would choose.
 func serveReaders(tokens authenticator.Token, rights authorizer.Authorizer, handler http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {

@@ -19,9 +19,9 @@ type Component string
 
 const (
 	Reconciler Component = "reconciler"
-	Receiver   Component = "receiver" // what prepares and sends requests to receivers
-	Broker     Component = "broker"   // what prepares and sends requests to brokers
-	Cluster    Component = "cluster"  // what reads and writes objects for several callers
+	Receiver   Component = "receiver" // the preparation and sending of requests to receivers
+	Broker     Component = "broker"   // the preparation and sending of requests to brokers
+	Cluster    Component = "cluster"  // reads and writes of objects for several callers
 )
 
 var total = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -32,7 +32,7 @@ var total = prometheus.NewCounterVec(prometheus.CounterOpts{
 // Register registers the metric bellhop_panics_total.
 func Register(registry prometheus.Registerer) error { return registry.Register(total) }
 
-// Error is the error of what ended with a panic. Its text is shown in statuses.
+// Error is the error of an action that ended with a panic. Its text is shown in statuses.
 type Error struct{ doing string }
 
 func (e *Error) Error() string {

@@ -16,12 +16,12 @@ import (
 // in a Git repository, as in the build of an image with a container engine.
 var version, commit string
 
-// Unknown stands for what the binary does not record, such as the commit of one that was built outside of a Git repository.
+// Unknown stands for a value that the binary does not record, such as the commit of one that was built outside of a Git repository.
 const Unknown = "unknown"
 
 // Info is how a binary was built.
 type Info struct {
-	// Version is that of the release, such as v1.2.3; of other builds the pseudo-version of the commit.
+	// Version is the version of the release, such as v1.2.3; for other builds the pseudo-version of the commit.
 	Version string
 	// Commit is the Git commit, with "-dirty" if files were changed.
 	Commit string
@@ -29,7 +29,7 @@ type Info struct {
 	Go string
 }
 
-// String is what --version prints.
+// String returns the line that --version prints.
 func (i Info) String() string {
 	return fmt.Sprintf("bellhop %s (commit %s, %s)", i.Version, i.Commit, i.Go)
 }
