@@ -114,7 +114,8 @@ func (b *Bounds) acquireLarge(ctx context.Context, namespace string, size int64)
 	return leave
 }
 
-// largeAnswer is the answer to a large request. Once it begins, another large request is served, so that a client that does not read it delays no other one.
+// largeAnswer is the answer to a large request. Once it begins, another large request is served: a client that does not read its answer delays no
+// other one.
 type largeAnswer struct {
 	http.ResponseWriter
 

@@ -42,7 +42,8 @@ const (
 // ErrBusy: as many tokens as may be are being reviewed.
 var ErrBusy = errors.New("there are as many reviews of tokens as may run at the same time")
 
-// New returns an authenticator of tokens for an audience, and an authorizer, which both ask the API server. Without an audience a token has to be for the API server.
+// New returns an authenticator of tokens for an audience, and an authorizer, which both ask the API server. Without an audience, a token has to be
+// for the API server.
 func New(cfg *rest.Config, httpClient *http.Client, audience string) (authenticator.Token, authorizer.Authorizer, error) {
 	authentication, err := authenticationv1client.NewForConfigAndClient(cfg, httpClient)
 	if err != nil {
