@@ -29,8 +29,7 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return made, nil
 }
 
-// dialTarget connects to a receiver or broker. The address is checked when it is dialled and not before: a name can resolve to another address by
-// then.
+// dialTarget connects to a receiver or broker. The address is checked only when it is dialled: a name can resolve to another address by then.
 func (c *Client) dialTarget(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 )
 
 // tenant bounds the requests to the endpoints that one tenant defines: endpoints that hang must not hold slots that endpoints of others need. The
-// endpoints take turns. A nil tenant bounds nothing. Its lock is taken after that of a Limiter.
+// endpoints take turns. A nil tenant bounds nothing. Its lock is taken after a Limiter's.
 type tenant struct {
 	mu            sync.Mutex
 	slots, probes turns
