@@ -66,7 +66,7 @@ func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpe
 	}
 }
 
-// CountReposts counts the alerts of a request that repeats what a receiver holds.
+// CountReposts counts the alerts of a request that repeats alerts which a receiver holds.
 func (m *metrics) CountReposts(spec *v1beta1.CommonReceiverSpec, alerts int, failure *result.Error) {
 	m.attempts.WithLabelValues(providers.NameOf(spec), string(result.Fired), outcomeOf(failure)).Add(float64(alerts))
 }

@@ -43,7 +43,7 @@ type Options struct {
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
 	Metrics prometheus.Registerer
-	// PagedResources are those of the objects that may ask for Alerts by a label; none: no object may.
+	// PagedResources are the resources whose objects may have Alerts by a label; empty: no object may.
 	PagedResources []healthrules.Watched
 	// PageResolveAfter is for how long such an object has to be healthy before its Alert is resolved.
 	PageResolveAfter time.Duration
@@ -55,7 +55,7 @@ type Options struct {
 	Namespaces []string
 	// ServerClock is the clock of the API server.
 	ServerClock ingest.ServerClock
-	// UnwatchedSecrets: Secrets are got one by one, and not listed or watched.
+	// UnwatchedSecrets: Secrets are got one by one, but not listed or watched.
 	UnwatchedSecrets bool
 }
 

@@ -31,7 +31,7 @@ func (alertDefaulter) Default(_ context.Context, a *v1beta1.Alert) error {
 	return nil
 }
 
-// alertValidator refuses what the schema cannot, and warns of what blocks the Alert.
+// alertValidator refuses mistakes that the schema cannot refuse, and warns of problems that block the Alert.
 type alertValidator struct{ knowledge }
 
 const (

@@ -23,7 +23,7 @@ import (
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alertsource,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alertsources,verbs=create;update,versions=v1beta1,name=valertsource.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alertsource,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alertsources,verbs=delete,versions=v1beta1,name=valertsource-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
 
-// alertSourceValidator warns of what senders and Alerts of an AlertSource wait for.
+// alertSourceValidator warns of missing receivers and Secrets, of settings without effect, and of Alerts that fire when their source is deleted.
 type alertSourceValidator struct{ knowledge }
 
 func (v alertSourceValidator) ValidateCreate(ctx context.Context, s *v1beta1.AlertSource) (ctrladmission.Warnings, error) {

@@ -126,7 +126,7 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 	return admission.Warnings(v.warnings(ctx, r)), nil
 }
 
-// validateSettings refuses what no Secret makes right. A problem that is stored already does not refuse another change.
+// validateSettings refuses problems that no Secret can correct. A problem that is stored already does not prevent another change.
 func validateSettings(old, spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
 	stored := sets.New(providers.Problems(old)...)
 	for _, p := range providers.Problems(spec) {
@@ -147,10 +147,10 @@ func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec
 	return errs
 }
 
-// risk is what is risky about a spec: its field below spec, and the value.
+// risk is a risky setting of a spec: its field below spec, the value, and the risk.
 type risk struct{ field, value, text string }
 
-// risksOf returns what is risky about the destination of a receiver. An address in its Secret is judged when it is used.
+// risksOf returns the risks of the destination of a receiver. An address in its Secret is judged when it is used.
 func risksOf(spec *v1beta1.CommonReceiverSpec) (risks []risk) {
 	for _, a := range addressesOf(spec) {
 		for _, text := range receivers.Risks(a.Host, a.Plain) {

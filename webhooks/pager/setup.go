@@ -52,8 +52,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	)
 }
 
-// knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to
-// the controller.
+// knowledge looks up objects in the caches. A cache that is not synced knows nothing: references to its objects are accepted, and left to the
+// controller.
 type knowledge struct {
 	cache    cache.Cache
 	resolver receivers.Resolver
@@ -62,7 +62,8 @@ type knowledge struct {
 }
 
 // newKnowledge returns the knowledge of a cache. Where Secrets are not watched, each is taken to exist: the right to list them is missing, and
-// admission of another object must not wait for a read of a Secret. What refers to a missing one has no warning then, and shows it in its status.
+// admission of another object must not wait for a read of a Secret. An object that refers to a missing Secret causes no warning then, and shows the
+// problem in its status.
 func newKnowledge(c cache.Cache, o Options) knowledge {
 	known := knowledge{cache: c, resolver: receivers.Resolver{Cache: c, OperatorNamespace: o.OperatorNamespace}}
 	if o.UnwatchedSecrets {

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package alert reconciles Alerts: it observes their receivers, asks package alertrules what is to be sent, sends
-// it, and records the outcomes. What could not be recorded yet is kept in memory until it is.
+// Package alert reconciles Alerts: it observes their receivers, has package alertrules plan the requests to them, sends these, and records the
+// outcomes. Outcomes that could not be recorded yet are kept in memory.
 package alert
 
 import (
@@ -74,7 +74,7 @@ type Reconciler struct {
 // scope is an Alert during a reconcile.
 type scope struct {
 	before      *v1beta1.Alert // as the API server has it
-	alert       *v1beta1.Alert // the same, with what is not recorded yet
+	alert       *v1beta1.Alert // the same, with the outcomes that are not recorded yet
 	lastPending uint64         // number of the last alertrules.Outcome in alert that is not in before; 0: none
 	inputs      alertrules.Inputs
 	queued      map[v1beta1.ReceiverRef]limiter.Wait // for a slot
@@ -121,7 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // load reads the Alert from the cache. It returns nil if the Alert does not exist, if this process has released it, or if the cached version is
-// older than what was written; then a later watch event reconciles it. It drops what is known of a former Alert of the name.
+// older than the last write; then a later watch event reconciles it. It drops the pending state of a former Alert of the name.
 func (r *Reconciler) load(ctx context.Context, name types.NamespacedName) (*v1beta1.Alert, error) {
 	alert, isFresh, err := r.readFresh(ctx, name)
 	if err != nil {
@@ -135,8 +135,8 @@ func (r *Reconciler) load(ctx context.Context, name types.NamespacedName) (*v1be
 	return alert, nil
 }
 
-// readFresh reads an Alert from the cache. isFresh is false if the Alert does not exist, so that it has no UID, or if the cached version is older than
-// what was written.
+// readFresh reads an Alert from the cache. isFresh is false if the Alert does not exist, so that it has no UID, or if the cached version is older
+// than the last write.
 func (r *Reconciler) readFresh(ctx context.Context, name types.NamespacedName) (alert *v1beta1.Alert, isFresh bool, err error) {
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return nil, false, err
@@ -153,7 +153,7 @@ func (r *Reconciler) readFresh(ctx context.Context, name types.NamespacedName) (
 	return alert, isFresh, err
 }
 
-// dropFormer drops what is known of Alerts of a name with another UID, which are gone.
+// dropFormer drops the pending state of Alerts of a name with another UID, which are gone.
 func (r *Reconciler) dropFormer(ctx context.Context, name types.NamespacedName, uid types.UID) {
 	outcomes, queued := r.pending.drop(name, uid)
 	for _, o := range outcomes {

@@ -97,7 +97,7 @@ func (r *Reconciler) acquireSlots(s *scope, plan alertrules.Plan) (ahead, sends 
 	return ahead, sends
 }
 
-// acquireSlot gets a slot for a request, and records the request as in flight, or returns for what it waits. It returns neither if the
+// acquireSlot gets a slot for a request, and records the request as in flight, or returns the cause for which it waits. It returns neither if the
 // process stops.
 func (r *Reconciler) acquireSlot(s *scope, d alertrules.DeliveryPlan) (*acquired, *limiter.Wait) {
 	name, now, ref := nameOf(s.alert), s.inputs.Now, alertrules.RefOf(d.Row)

@@ -17,7 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 )
 
-// observe observes in the caches what a decision about an Alert depends on.
+// observe reads from the caches the inputs of a decision about an Alert.
 func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, in *alertrules.Inputs) (err error) {
 	if in.Refs, err = r.refs(ctx, a, in); err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
-// pending holds what this process knows of Alerts beyond their status: requests in flight, and outcomes that are not recorded yet, so that
-// none is lost when a write fails. The next reconcile continues from there.
+// pending is the state of Alerts that this process has beyond their status: requests in flight, and outcomes that are not recorded yet, so that none
+// is lost when a write fails. The next reconcile continues from there.
 type pending struct {
 	mu       sync.Mutex
 	entries  map[types.NamespacedName]*record
@@ -29,15 +29,15 @@ type pending struct {
 	closed   bool
 }
 
-// record is what is known of one Alert.
+// record is the pending state of one Alert.
 type record struct {
 	uid       types.UID
 	outcomes  []alertrules.Outcome
 	receivers map[v1beta1.ReceiverRef]*attempts
-	released  bool // the finalizer was removed, whatever the cache shows
+	released  bool // the finalizer was removed, also where the cache still shows it
 }
 
-// attempts is what is known of the requests about an Alert to one receiver.
+// attempts is the state of the requests about an Alert to one receiver.
 type attempts struct {
 	inFlight *alertrules.InFlightRequest
 	repost   *reposting
@@ -65,7 +65,7 @@ func nameOf(a *v1beta1.Alert) types.NamespacedName {
 	return types.NamespacedName{Namespace: a.Namespace, Name: a.Name}
 }
 
-// of returns the entry of an Alert; nil: there is none, or it is of another Alert of the name.
+// of returns the entry of an Alert; nil: the Alert has none, or the entry is another Alert's of the name.
 func (p *pending) of(a *v1beta1.Alert) *record {
 	if e := p.entries[nameOf(a)]; e != nil && e.uid == a.UID {
 		return e
@@ -108,8 +108,8 @@ func (to *attempts) awaitRepost() (since time.Time) {
 	return to.repost.since
 }
 
-// beginRepost records a repost in flight, unless the process is stopping, the Alert is gone, or its status does not have yet what the
-// receiver was sent.
+// beginRepost records a repost in flight, unless the process is stopping, the Alert is gone, or its status does not have an outcome at the receiver
+// yet.
 func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +149,7 @@ func (p *pending) endRequest() {
 	p.finished.Broadcast()
 }
 
-// open returns the entry of an Alert, and creates it if there is none.
+// open returns the entry of an Alert, and creates it if necessary.
 func (p *pending) open(a *v1beta1.Alert) *record {
 	e := p.of(a)
 	if e == nil {
@@ -159,7 +159,7 @@ func (p *pending) open(a *v1beta1.Alert) *record {
 	return e
 }
 
-// at returns what is known about a receiver.
+// at returns the attempts at a receiver, and creates them if necessary.
 func (r *record) at(ref v1beta1.ReceiverRef) *attempts {
 	if r.receivers[ref] == nil {
 		r.receivers[ref] = &attempts{}
@@ -167,7 +167,7 @@ func (r *record) at(ref v1beta1.ReceiverRef) *attempts {
 	return r.receivers[ref]
 }
 
-// dropEmpty removes what says nothing.
+// dropEmpty removes attempts without state, and the entry of the Alert if it has none left.
 func (p *pending) dropEmpty(a *v1beta1.Alert) {
 	e := p.of(a)
 	maps.DeleteFunc(e.receivers, func(_ v1beta1.ReceiverRef, to *attempts) bool {
@@ -271,7 +271,7 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 }
 
 // apply applies the outcomes that are not recorded yet to a, and puts the requests in flight and the failures into in, in one critical section,
-// so that no request is missing in both. It returns the number of the last outcome; 0: there is none.
+// so that no request is missing in both. It returns the number of the last outcome; 0: no outcome.
 func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -344,8 +344,8 @@ func (p *pending) isReleased(a *v1beta1.Alert) bool {
 	return e != nil && e.released
 }
 
-// drop removes the entry of an Alert of the name that is gone: any but the one with uid. It returns what was sent for it, and where it
-// waits.
+// drop removes the entry of an Alert of the name that is gone: any but the one with uid. It returns its outcomes that are not recorded, and the
+// receivers in whose queues it waits.
 func (p *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []alertrules.Outcome, queued []v1beta1.ReceiverRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

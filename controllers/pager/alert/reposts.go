@@ -17,7 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/repost"
 )
 
-// keepHeartbeat is how often an Alert that waits for a receiver to keep what it holds asks again.
+// keepHeartbeat is how often an Alert that waits for its last repost to a receiver is reconciled.
 const keepHeartbeat = 30 * time.Second
 
 // newReposts returns the loop that reposts the Alerts of this reconciler.
@@ -59,13 +59,13 @@ func (r reposts) Yield(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 
 func (r reposts) Wake(name types.NamespacedName) { r.wake.Add(name) }
 
-// sendFinalReposts has receivers that forget what they hold keep it, where an Alert goes away without a resolve, and reports whether the Alert has
-// to wait for one.
+// sendFinalReposts posts an Alert that goes away without a resolve a last time to receivers that would forget it, so that they keep it. It reports
+// whether the Alert has to wait for such a repost.
 func (r *Reconciler) sendFinalReposts(ctx context.Context, s *scope, plan alertrules.Plan) (waits bool, err error) {
 	if plan.KeepUntil.IsZero() {
 		return false, nil
 	}
-	if s.lastPending > 0 { // what a receiver holds is read from the status
+	if s.lastPending > 0 { // the loop reads from the status which message a receiver holds
 		if err := r.record(ctx, s, plan); err != nil {
 			return false, err
 		}

@@ -71,7 +71,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 func (r *Reconciler) watch(mgr ctrl.Manager, o Options) error {
 	list := receivers.Dependents{Resolver: r.resolver}
-	// The changes of a receiver that matter to waiting Alerts; those of its status do not.
+	// The changes of a receiver that matter to waiting Alerts; changes of its status do not.
 	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
@@ -104,6 +104,6 @@ func (r *Reconciler) wakeWaiting(ctx context.Context, key endpoints.Key) {
 		return // only while the cache stops
 	}
 	for i := range alerts {
-		r.wake.Add(nameOf(&alerts[i])) // whatever the status says: the last attempt may not be recorded yet
+		r.wake.Add(nameOf(&alerts[i])) // for any status: the last attempt may not be recorded yet
 	}
 }

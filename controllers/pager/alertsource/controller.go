@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package alertsource reconciles AlertSources: what time changes about their Alerts, and their status. Posts are stored by the listener of each
-// replica, in internal/pager/ingest.
+// Package alertsource reconciles AlertSources: it changes their Alerts as time passes, and writes their status. Posts are stored by the listener of
+// each replica, in internal/pager/ingest.
 package alertsource
 
 import (
@@ -80,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return result, nil
 }
 
-// review decides what time changes. It does not where the listener is off: nothing can be heard from the source.
+// review decides which changes are due with time. Without a listener it returns no changes: the source cannot be heard.
 func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now, servedSince time.Time) sourcerules.Plan {
 	if r.times.IsOff() {
 		return sourcerules.Plan{}
@@ -99,7 +99,7 @@ func (r *Reconciler) alertsOf(ctx context.Context, name types.NamespacedName) ([
 	return alerts.Items, err
 }
 
-// write writes Alerts. A conflict is no error: the watch brings what was written, and the source is reconciled again.
+// write writes Alerts. A conflict is no error: the watch shows the other write, and the source is reconciled again.
 func (r *Reconciler) write(ctx context.Context, writes []sourcerules.Write) error {
 	_, err := ingest.Write(ctx, r.client, writes)
 	if ingest.IsConflict(err) {

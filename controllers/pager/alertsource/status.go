@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/ingest"
 )
 
-// observation is what a status follows from.
+// observation has the facts from which a status follows.
 type observation struct {
 	// isOff: the operator has no listener.
 	isOff bool

@@ -27,7 +27,7 @@ const (
 	maxName    = 253
 	maxTitle   = 256
 	maxContent = 4096 // bytes
-	maxSummary = 1024 // of these, bytes of what the object's status says
+	maxSummary = 1024 // of these, bytes of text from the object's status
 )
 
 // alertName returns the name of the Alert about an object. An object that is created again has another.
@@ -42,7 +42,7 @@ func alertName(kind, name string, uid types.UID) string {
 	return prefix + suffix
 }
 
-// isRecorded reports whether an Alert says which object it is about, as each does since version 0.6. What is resolved stays as it is.
+// isRecorded reports whether an Alert says which object it is about, as each does since version 0.6. A resolved Alert stays as it is.
 func isRecorded(alert *v1beta1.Alert) bool {
 	return alert.Annotations[v1beta1.PagedObjectAnnotation] != "" || !isFiring(alert)
 }
@@ -75,7 +75,7 @@ func isFiring(alert *v1beta1.Alert) bool {
 // ttlOfJobAlert is for how many seconds an Alert about a Job, which no owner deletes, is kept once it is resolved.
 const ttlOfJobAlert int32 = 24 * 60 * 60
 
-// newAlert returns the firing Alert about an object, as it is applied. The details follow what the object's status says.
+// newAlert returns the firing Alert about an object, as it is applied. The details are below the summary of the object's status.
 func newAlert(req request, resource schema.GroupVersionResource, object *unstructured.Unstructured, ask healthrules.Ask, result healthrules.Result, details string) *apply.AlertApplyConfiguration {
 	title := fmt.Sprintf("%s %s/%s is failing", object.GetKind(), req.Namespace, object.GetName())
 	content := strings.TrimRight(summaryOf(result)+"\n"+details, "\n")
@@ -108,7 +108,7 @@ func newAlertOf(namespace, name string, resource schema.GroupVersionResource, as
 		WithAnnotations(map[string]string{v1beta1.PagedResourceAnnotation: healthrules.FormatResource(resource)})
 }
 
-// summaryOf says in a line what the status of a failing object says.
+// summaryOf returns the reason and message of a failing object's status in a line.
 func summaryOf(result healthrules.Result) string {
 	if result.Message == "" {
 		return result.Reason

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package health creates Alerts about objects of other controllers that fail, where a label asks for it. It observes such objects and the
-// Alerts about them, asks package healthrules what to do, and creates or resolves the Alert.
+// Package health creates Alerts about objects of other controllers that fail, where the objects have a label. It observes such objects and the Alerts
+// about them, has package healthrules decide, and creates or resolves the Alert.
 package health
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
-// unsyncedDelay is when a request is tried again for which the cache does not show yet what the API server has.
+// unsyncedDelay is the time after which a request is reconciled again whose object the cache does not show yet as the API server has it.
 const unsyncedDelay = 5 * time.Second
 
 // Reasons of Events about objects with the label.
@@ -36,7 +36,7 @@ const (
 // Reconciler creates and resolves the Alerts about objects with the label.
 type Reconciler struct {
 	client client.Client // reads the cache, and shows this process's own writes
-	// live reads what the API server has now.
+	// live reads from the API server.
 	live         client.Reader
 	objects      *objects
 	diagnostics  diagnostics.Collector
@@ -100,7 +100,7 @@ func (r *Reconciler) waitUntilKnown(ctx context.Context, req request) (ctrl.Resu
 }
 
 // forgetHandled forgets a deleted Job about which nothing is left to do: the Alert has fired for the failure, or a person has resolved it, or there
-// was none.
+// was no failure.
 func (r *Reconciler) forgetHandled(s *situation, kept *healthrules.Trimmed, again time.Time) {
 	fails := s.in.Asks && s.in.Result.State == healthrules.Failing
 	if kept == nil || !fails && s.in.Ask.After > 0 && !s.in.IsGone { // a former Job that failed may be due later
@@ -114,7 +114,7 @@ func (r *Reconciler) forgetHandled(s *situation, kept *healthrules.Trimmed, agai
 	}
 }
 
-// act does what was decided about an Alert.
+// act carries out the decision about an Alert.
 func (r *Reconciler) act(ctx context.Context, s *situation, action healthrules.Action) (ctrl.Result, error) {
 	switch action {
 	case healthrules.Resolve:
@@ -146,7 +146,7 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 	return ctrl.Result{}, nil
 }
 
-// decide returns what has to be done about an Alert.
+// decide returns the action that is due for an Alert, and when to decide again; zero: when something changes.
 func (r *Reconciler) decide(req request, in *healthrules.Inputs) (healthrules.Action, time.Time) {
 	now := r.now()
 	in.ResolveAfter = r.resolveAfter
@@ -168,8 +168,8 @@ func (r *Reconciler) requeueAt(at time.Time) ctrl.Result {
 	return ctrl.Result{RequeueAfter: max(at.Sub(r.now()), time.Millisecond)}
 }
 
-// confirm observes an object again, as the API server has it now, since a cache may show what was: a former failure, or a consent that was
-// withdrawn. It returns nil if something else would be decided; the cache shows it soon. That a Job has failed is proven by its last event.
+// confirm observes an object again, as the API server has it now, since a cache may show a former state: a failure that has ended, or a consent that
+// was withdrawn. It returns nil if something else would be decided; the cache shows it soon. That a Job has failed is proven by its last event.
 func (r *Reconciler) confirm(ctx context.Context, cached *situation) (*situation, error) {
 	found := found{object: cached.object, isGone: cached.in.IsGone}
 	isProven := cached.in.IsJob && cached.in.Result.HasEnded
@@ -234,7 +234,7 @@ func (r *Reconciler) fire(ctx context.Context, observed *v1beta1.Alert, alert *a
 }
 
 // resolve resolves an Alert, if it is as it was observed. The failure that the Alert has fired for is forgotten: once the object asks again, or is
-// resumed, it fires for the same one. That of a Job is kept, which does not end.
+// resumed, it fires for the same one. The failure of a Job is kept: it does not end.
 func (r *Reconciler) resolve(ctx context.Context, alert *v1beta1.Alert, keepsFailure bool) error {
 	log.FromContext(ctx).Info("Object fails no more", "alert", alert.Name)
 	was := alert.DeepCopy()
@@ -265,7 +265,7 @@ func (r *Reconciler) record(ctx context.Context, s *situation) error {
 	return r.patch(ctx, was, s.alert)
 }
 
-// patch writes what was changed of an Alert, if it is as it was observed.
+// patch writes the changes of an Alert, if it is as it was observed.
 func (r *Reconciler) patch(ctx context.Context, was, alert *v1beta1.Alert) error {
 	err := r.client.Patch(ctx, alert, client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldManager))
 	return client.IgnoreNotFound(err)

@@ -17,7 +17,7 @@ import (
 const maxDeletedJobs = 100
 
 // deletedJobs are the last states of Jobs that were deleted, or have lost the label, until they are handled: a Job that its TTL deletes has failed
-// all the same. Of those of a request the one that decides is kept. The zero value is ready to use.
+// all the same. Of several Jobs of a request the one that decides is kept. The zero value is ready to use.
 type deletedJobs struct {
 	mu          sync.Mutex
 	byKey       map[types.UID]*healthrules.Trimmed
@@ -45,7 +45,7 @@ func (d *deletedJobs) add(req request, o *healthrules.Trimmed) {
 	d.byKey[req.key()] = o
 }
 
-// decides reports whether a Job decides, and not a former one. What cannot be read decides nothing.
+// decides reports whether a Job decides instead of a former one. A Job that cannot be decoded decides nothing.
 func decides(job, former *healthrules.Trimmed) bool {
 	is, err := job.Object()
 	if err != nil {

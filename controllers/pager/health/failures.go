@@ -29,8 +29,8 @@ const reasonForbidden = "PageByLabelForbidden"
 // reasonJobsDropped is the reason of the Event about deleted Jobs that there is no room for.
 const reasonJobsDropped = "PageByLabelJobsDropped"
 
-// failures reports what keeps Alerts from being sent, beside the objects themselves: lists and watches that fail, which the informers retry,
-// and Jobs that were deleted faster than they could be handled.
+// failures reports the causes for which Alerts are not sent, apart from the objects themselves: lists and watches that fail, which the informers
+// retry, and Jobs that were deleted faster than they could be handled.
 type failures struct {
 	count    *prometheus.CounterVec
 	dropped  prometheus.Counter

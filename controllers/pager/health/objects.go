@@ -31,9 +31,9 @@ import (
 // all namespaces can be read, does not say in which namespace a read failed, and refuses to read a healthrules.Trimmed.
 type objects struct {
 	api        dynamic.Interface
-	newMapper  func() (meta.RESTMapper, error) // of what the API server serves now
+	newMapper  func() (meta.RESTMapper, error) // of the resources that the API server serves now
 	failures   failures
-	namespaces []string                                      // one that is empty: all
+	namespaces []string                                      // one element that is empty: all
 	queue      workqueue.TypedRateLimitingInterface[request] // once they are started
 	deleted    deletedJobs
 	changed    changedObjects
@@ -157,7 +157,7 @@ func (all *objects) startKind(ctx context.Context, resource schema.GroupVersionR
 	return nil
 }
 
-// handle has an informer keep what is read of its objects, and add a request for each change.
+// handle has an informer keep a Trimmed of each object, and add a request for each change.
 func (all *objects) handle(resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer) error {
 	trim := func(obj any) (any, error) {
 		if o, ok := obj.(*unstructured.Unstructured); ok { // an initial list is transformed twice
@@ -217,18 +217,18 @@ func (all *objects) drop(req request, o *healthrules.Trimmed) {
 	all.enqueue(req)
 }
 
-// found is what is known of the object of a request.
+// found is the object of a request as the informers have it.
 type found struct {
 	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
 	isGone bool                       // it is deleted
-	// kept is the deleted Job of the request; nil: there is none.
+	// kept is the deleted Job of the request; nil: no deleted Job is kept.
 	kept *healthrules.Trimmed
 	// again is when another Job of the request decides, by time alone; zero: never.
 	again time.Time
 }
 
 // get returns the object of a request; of several Jobs the one that decides now. isKnown is false as long as the informer has not seen all objects:
-// then that there is none proves nothing.
+// then the absence of the object proves nothing.
 func (all *objects) get(ctx context.Context, req request, now time.Time) (f found, isKnown bool, err error) {
 	all.mu.Lock()
 	k, ok := all.kinds[req.Resource]
@@ -284,7 +284,8 @@ func (all *objects) hasInformers(resource schema.GroupResource) bool {
 	return all.kinds[resource] != nil && all.kinds[resource].informers != nil
 }
 
-// informerOf returns the informer of a kind that has the objects of a namespace; nil: there is none yet.
+// informerOf returns the informer of a kind that has the objects of a namespace; nil: not started yet. isServed is false if the operator does not
+// serve the namespace.
 func (all *objects) informerOf(k *kind, namespace string) (informer cache.SharedIndexInformer, isServed bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()

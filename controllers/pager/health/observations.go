@@ -12,7 +12,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
-// observations is what the process remembers of objects with the label.
+// observations is the process's memory of objects with the label.
 type observations struct {
 	mu       sync.Mutex
 	byObject map[types.UID]observation
@@ -61,7 +61,7 @@ func (s *observations) isNewWarning(uid types.UID, reason, message string) bool 
 	return isNew
 }
 
-// clearWarnings lets the next warning of some reasons be new: what they were about has ended.
+// clearWarnings lets the next warning of some reasons be new: their cause has ended.
 func (s *observations) clearWarnings(uid types.UID, reasons ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

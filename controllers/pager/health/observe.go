@@ -31,7 +31,7 @@ type situation struct {
 	req    request
 	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
 	in     healthrules.Inputs
-	alert  *v1beta1.Alert // nil: there is none
+	alert  *v1beta1.Alert // nil: the object has none
 }
 
 // observe returns the situation of an object, with the consent of its Namespace as a reader shows it. It returns nil if nothing can be done:
@@ -78,7 +78,7 @@ func (r *Reconciler) warnOfOtherAlert(s *situation, isOfObject bool) {
 	}
 }
 
-// forget forgets what the process remembers of an object that does not exist, and has no Alert.
+// forget drops the process's memory of an object that does not exist, and has no Alert.
 func (r *Reconciler) forget(req request) {
 	r.seen.forget(req.key())
 	r.unknown.forget(req.key())
@@ -86,8 +86,8 @@ func (r *Reconciler) forget(req request) {
 	r.budget.Forget(req.Namespace, req.key())
 }
 
-// inputs returns what an object asks for, and its state. One with a wrong annotation, of which there is an event, may be healthy, and does
-// not fail: nothing is sent on a guess.
+// inputs returns the settings of an object's label and annotations, and its state. An object with a wrong annotation, about which there is an Event,
+// may be healthy but never fails: no Alert is sent on a guess.
 func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situation) (in healthrules.Inputs, err error) {
 	object := s.object
 	ask, asks, invalid := healthrules.ParseAsk(object, object.GetKind())
@@ -120,9 +120,9 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situat
 	return in, nil
 }
 
-// evidence reads what decides about an object beside itself: the runs of a CronJob whose last one may have failed, and the StorageClass of a
-// claim that is pending. A CronJob whose last runs may be missing is looked at again. Where the operator may not read StorageClasses, each claim
-// counts as one of a class that does not wait.
+// evidence reads the other objects that decide about an object: the runs of a CronJob whose last one may have failed, and the StorageClass of a claim
+// that is pending. A CronJob whose last runs may be missing is looked at again. Where the operator may not read StorageClasses, each claim counts as
+// a claim of a class that does not wait.
 func (r *Reconciler) evidence(ctx context.Context, s *situation) (healthrules.Evidence, error) {
 	e := healthrules.Evidence{Now: r.now(), Failures: r.objects.failuresOf(s.req.Resource)}
 	switch {
@@ -158,7 +158,7 @@ func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespa
 }
 
 // alertAbout returns the Alert about an object, or the one with the name that is used for it; nil if there is none. The Alert of a CronJob is about
-// its last failed Job also where it controls that no more. Versions before 0.6 named the Alert about a Job by its UID.
+// its last failed Job, also where the CronJob does not control the Job any more. Versions before 0.6 named the Alert about a Job by its UID.
 func (r *Reconciler) alertAbout(ctx context.Context, s *situation) (*v1beta1.Alert, error) {
 	keys := []types.UID{s.req.key()}
 	if s.req.isJob() && s.object != nil {
@@ -224,7 +224,7 @@ func (r *Reconciler) findSince(ctx context.Context, s *situation) error {
 	return err
 }
 
-// details returns what a person would look up first about an object, beside the summary of its status.
+// details returns the diagnostics of an object that a person would look up first, without the summary of its status.
 func (r *Reconciler) details(ctx context.Context, s *situation, result healthrules.Result) string {
 	pods, err := r.podSelector(ctx, s.object)
 	if err != nil {
@@ -235,7 +235,7 @@ func (r *Reconciler) details(ctx context.Context, s *situation, result healthrul
 	return r.diagnostics.Collect(ctx, subject, maxContent-len(summary)-1)
 }
 
-// podSelector returns the selector of the pods of an object; of a CronJob those of its last Job; nil: it has none.
+// podSelector returns the selector of the Pods of an object, or of a CronJob's last Job; nil: the object has no Pods.
 func (r *Reconciler) podSelector(ctx context.Context, object *unstructured.Unstructured) (labels.Selector, error) {
 	if object.GetKind() != "CronJob" {
 		return healthrules.PodSelector(object)

@@ -21,7 +21,7 @@ import (
 // overflowName is the name of the Alert that says how many more objects of its namespace fail than Alerts may fire.
 const overflowName = "page-by-label-more"
 
-// overflowAfter is how long that Alert is delayed, so that it says how many they are, and not that there is one.
+// overflowAfter is how long that Alert is delayed, so that it has their number once more than one waits.
 const overflowAfter = 5 * time.Second
 
 // namespaceResource is the resource of requests about the objects of a namespace that wait for the budget.

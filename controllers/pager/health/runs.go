@@ -25,13 +25,13 @@ import (
 const (
 	// runsLast is for how long the runs of a namespace count for all its CronJobs.
 	runsLast = 5 * time.Second
-	// maxRuns is how many runs are kept of all namespaces together; those of one namespace may be more.
+	// maxRuns is how many runs are kept of all namespaces together; one namespace alone may have more.
 	maxRuns = 50_000
 	// runsPage is how many Jobs are decoded at once.
 	runsPage = 500
 )
 
-// runs are those of CronJobs. Where many CronJobs of a namespace are looked at, as at the full hour, one list has the runs of all. The zero value
+// runs are the runs of CronJobs. Where many CronJobs of a namespace are looked at, as at the full hour, one list has the runs of all. The zero value
 // is ready to use.
 type runs struct {
 	turns keyed.Semaphores[string] // by namespace
@@ -44,7 +44,7 @@ type runs struct {
 // listedRuns are the runs of a namespace.
 type listedRuns struct {
 	namespace string
-	version   string    // up to which they have what the API server had
+	version   string    // up to which they show the API server's state
 	until     time.Time // they count
 	byOwner   map[types.UID][]healthrules.Run
 	count     int
@@ -85,7 +85,7 @@ func (r *runs) find(namespace string) *listedRuns {
 	return r.kept[namespace]
 }
 
-// keep keeps the runs of a namespace as long as they count, or until those of others need the room.
+// keep keeps the runs of a namespace as long as they count, or until the runs of other namespaces need the room.
 func (r *runs) keep(listed *listedRuns) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
-// unknownObjects are the objects with the label that cannot be judged: about them no Alert is sent, whatever happens.
+// unknownObjects are the objects with the label that cannot be judged: no Alert is ever sent about them.
 type unknownObjects struct {
 	count *prometheus.GaugeVec // by resource
 

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package receiver reconciles Receivers and ClusterReceivers: it probes them, and shows in their status what probes and
-// deliveries have shown. It decides nothing about deliveries.
+// Package receiver reconciles Receivers and ClusterReceivers: it probes them, and writes the results of probes and deliveries into their status. It
+// decides nothing about deliveries.
 package receiver
 
 import (
@@ -40,9 +40,9 @@ const (
 	probeConditionDelay = time.Second
 	// countAfter is the delay between a change of an Alert and the count of waiting Alerts.
 	countAfter = 2 * time.Second
-	// maxProbes bounds the concurrent probes of receivers of a kind, maxProbesPerNamespace those of receivers of a namespace.
+	// maxProbes bounds the concurrent probes of receivers of a kind, maxProbesPerNamespace bounds them for receivers of a namespace.
 	maxProbes, maxProbesPerNamespace = 32, 4
-	// probeTimeout bounds a probe, whatever the receiver's own timeout is.
+	// probeTimeout bounds a probe, also where the receiver's own timeout is longer.
 	probeTimeout = 10 * time.Second
 )
 
@@ -121,7 +121,7 @@ func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.Recei
 	return r.record(ctx, receiver, key, target, seen)
 }
 
-// forget drops what is known of a receiver that was deleted, but for the sender that Alerts need for their resolves.
+// forget drops the state of a receiver that was deleted, except for the sender that Alerts need for their resolves.
 func (r *Reconciler) forget(ctx context.Context, key endpoints.Key) (ctrl.Result, error) {
 	r.health.Forget(key)
 	r.endpoints.Recoveries.Forget(key)

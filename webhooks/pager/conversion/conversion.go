@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// SchemeBuilder is what the generated registration hooks into.
+// SchemeBuilder and localSchemeBuilder are used by the generated registration.
 var (
 	SchemeBuilder      runtime.SchemeBuilder
 	localSchemeBuilder = &SchemeBuilder
