@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package message makes of an Alert what a provider sends about it.
+// Package message makes the messages that providers send about an Alert.
 package message
 
 import (
@@ -51,8 +51,8 @@ func Of(a *v1beta1.Alert, row v1beta1.Delivery, r alertrules.Request, began time
 	return m
 }
 
-// Repost returns the message that a receiver holds, for a receiver that forgets it otherwise. Of the last one, last is true: the Alert goes
-// away, and what it is about continues.
+// Repost returns the message that a receiver holds, for a receiver that forgets it otherwise. last is true for the last repost: the Alert goes away,
+// and the problem that it is about continues.
 func Repost(a *v1beta1.Alert, row v1beta1.Delivery, last bool, now time.Time) (notify.Message, notify.Key) {
 	held := alertrules.Request{Event: result.Fired, Hash: row.LastAttemptedHash, Sequence: row.Sequence, Attempt: row.Attempts}
 	m := Of(a, row, held, now)
@@ -63,7 +63,7 @@ func Repost(a *v1beta1.Alert, row v1beta1.Delivery, last bool, now time.Time) (n
 	return m, KeyOf(a, row, held)
 }
 
-// KeyOf returns what identifies the message of a request at its receiver.
+// KeyOf returns the key that identifies the message of a request at its receiver.
 func KeyOf(a *v1beta1.Alert, row v1beta1.Delivery, r alertrules.Request) notify.Key {
 	ref := alertrules.RefOf(row)
 	return notify.Key{

@@ -17,8 +17,8 @@ const continueTimeout = 5 * time.Second
 const continuedText = "This alert continues in the next message."
 
 // Continue changes the message with the external id, where the message of a receipt continues it, so that readers do not take the former
-// one for current. edit makes one request. The next message was accepted: whatever happens to the edit, it is not sent again, and the
-// receipt's note says why the former one was not changed.
+// one for current. edit makes one request. The next message was accepted, so that it is not sent again if the edit fails. Then the receipt's note
+// says why the former one was not changed.
 func Continue(ctx context.Context, s Editor, m Message, k Key, receipt result.Receipt, edit func(context.Context, Message) error) result.Receipt {
 	if !m.Continues || !s.CanEdit(k.ExternalID) || receipt.ExternalID == k.ExternalID {
 		return receipt
@@ -41,7 +41,7 @@ func recovering(ctx context.Context, f func() error) (err error) {
 	return f()
 }
 
-// continued returns what the former message becomes. It has neither severity nor content: the next message has those.
+// continued returns the edit of the former message. It has neither severity nor content: the next message has those.
 func (m Message) continued() Message {
 	m.Event, m.Severity, m.IsContinued, m.Continues = result.Updated, "", true, false
 	m.RawContent, m.RawLinks, m.RawInstances = continuedText, nil, nil

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Token returns the token in a value of a Secret. An error names the field and what it must be, and not the value.
+// Token returns the token in a value of a Secret. An error names the field and its valid values, but not the value.
 func Token(field, what, value string) (string, error) {
 	token := strings.TrimSpace(value) // the value of a Secret made with echo ends in a line break
 	if token == "" || !isVisible(token) {
@@ -54,7 +54,7 @@ func BasicAuthorization(username, password string) (string, error) {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password)), nil
 }
 
-// trimLineBreaks removes what the value of a Secret made with echo ends in. A blank may be part of a password.
+// trimLineBreaks removes the line break that ends the value of a Secret made with echo. A blank may be part of a password.
 func trimLineBreaks(s string) string { return strings.TrimRight(s, "\r\n") }
 
 func isVisible(s string) bool {

@@ -108,9 +108,8 @@ func classOfStatus(status int) (result.Class, string) {
 	return result.Unknown, result.ReasonServerError
 }
 
-// NotSent returns the error of a request that has no effect, such as one that precedes the message. The message was not sent after
-// it, whatever the outcome of that request, so Unknown becomes Temporary, and Unconfirmed, an answer that is not the service's,
-// becomes Configuration.
+// NotSent returns the error of a request that has no effect, such as one that precedes the message. The message was not sent after it, for any
+// outcome of that request, so Unknown becomes Temporary, and Unconfirmed, an answer that is not the service's, becomes Configuration.
 func NotSent(err error) error {
 	class := map[result.Class]result.Class{result.Unknown: result.Temporary, result.Unconfirmed: result.Configuration}[result.ClassOf(err)]
 	own, ok := errors.AsType[*result.Error](err)

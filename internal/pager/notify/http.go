@@ -16,8 +16,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// HTTP is the part that all senders with an HTTP API have in common. A provider embeds it in its Sender, and sets the fields
-// that differ from those of NewHTTP before the first request.
+// HTTP is the common part of all senders with an HTTP API. A provider embeds it in its Sender, and sets the fields that differ from the result of
+// NewHTTP before the first request.
 type HTTP struct {
 	// Header is added to every request and replaces values that Request sets. It has the credentials.
 	Header http.Header
@@ -27,7 +27,7 @@ type HTTP struct {
 	MayQuote bool
 	// WantBody selects by status and header the responses whose body is read; nil: all.
 	WantBody func(status int, header http.Header) bool
-	// Refine changes the error of a status by what the body says in the provider's error format; nil: nothing.
+	// Refine changes the error of a status by the body, which is in the provider's error format; nil: no error is changed.
 	Refine func(e *result.Error, resp *outbound.Response)
 	// Now returns the current time. Tests replace it.
 	Now func() time.Time
@@ -67,8 +67,7 @@ func (h *HTTP) Request(ctx context.Context, method string, target *url.URL, body
 	return h.Do(req)
 }
 
-// Do makes one request. An error is a *result.Error. The response is returned also with the error of its status, and is nil
-// where there was none.
+// Do makes one request. An error is a *result.Error. The response is returned also with the error of its status, and is nil without an answer.
 func (h *HTTP) Do(req *http.Request) (*outbound.Response, error) {
 	maps.Copy(req.Header, h.Header)
 	wantBody := h.WantBody

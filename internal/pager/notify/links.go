@@ -79,7 +79,7 @@ func LinkLines(content string, links []Link, limit int, size func(rune) int, lin
 	return lines, note
 }
 
-// CutWithLinks returns the content, cut as Cut does so that the links below it fit, and those links; note is that of LinkLines.
+// CutWithLinks returns the content, cut as Cut does so that the links below it fit, and those links; note is as in LinkLines.
 func CutWithLinks(content string, links []Link, limit int, size func(rune) int, line func(Link) string) (text string, cut bool, note string) {
 	lines, note := LinkLines(content, links, limit, size, line)
 	text, cut = Cut(content, limit-Size(lines, size), size)

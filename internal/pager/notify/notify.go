@@ -64,7 +64,7 @@ func (m Message) titleOrName() string {
 type Key struct {
 	Delivery   string // the same for every repeat of this message
 	Incident   string // the same for all messages about this Alert to this receiver
-	ExternalID string // of the receiver's last receipt; "" if there was none
+	ExternalID string // of the receiver's last receipt; "" before the first
 	Partial    string // of the last failed attempt, of this message or of a former one that was not confirmed, as in result.Error
 }
 
@@ -100,8 +100,8 @@ type BatchMessage struct {
 
 // BatchSender is a Sender that can send several messages in one request. All senders of a provider with a RepostEvery can.
 type BatchSender interface {
-	// SendBatch makes one attempt at sending as many of the messages as fit into one request, the first one at least. It returns their
-	// number, and their receipts. An error is a *result.Error, and is that of all of them.
+	// SendBatch makes one attempt at sending as many of the messages as fit into one request, the first one at least. It returns their number, and
+	// their receipts. An error is a *result.Error, which counts for all of them.
 	SendBatch(ctx context.Context, messages []BatchMessage) (n int, receipts []result.Receipt, err error)
 }
 

@@ -12,14 +12,14 @@ import (
 	"unicode"
 )
 
-// Problem is what is wrong with a field of a receiver's settings, whatever its Secret has.
+// Problem is the problem of one field of a receiver's settings.
 type Problem struct {
 	Field   string // below the provider's, such as url
 	Value   string // as it may be shown: without credentials
-	Message string // what is right
+	Message string // the problem, or the values that are valid
 }
 
-// Problems are what is wrong with the settings of a receiver.
+// Problems are the problems of the settings of a receiver.
 type Problems []Problem
 
 // Add adds a problem. The value is shown.
@@ -68,7 +68,7 @@ func (p *Problems) Line(field, value string) {
 	}
 }
 
-// Err returns the first problem as an error that names the field and not its value; nil: there is none.
+// Err returns the first problem as an error that names the field but not its value; nil: no problem.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
@@ -82,7 +82,7 @@ func isBase(u *url.URL) bool {
 	return u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
-// parseURL returns a URL, or what is wrong with it. The text does not have the URL.
+// parseURL returns a URL, or its problem, without the URL itself.
 func parseURL(value string) (u *url.URL, problem string) {
 	u, err := url.Parse(strings.TrimSpace(value)) // the value of a Secret made with echo ends in a line break
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
@@ -97,8 +97,8 @@ func parseURL(value string) (u *url.URL, problem string) {
 // numeric matches the last part of a host name that programs take for an IPv4 address (WHATWG URL, "ends in a number").
 var numeric = regexp.MustCompile(`(?i)^([0-9]+|0x[0-9a-f]*)$`)
 
-// HostProblem returns what is wrong with a host and a port of an address; a port may be empty. Forms of IPv4 addresses that only some
-// programs read, such as 2130706433, 0x7f.0.0.1 and 127.1, would be looked up as names for ever.
+// HostProblem returns the problem of a host and a port of an address; "": none. A port may be empty. Forms of IPv4 addresses that only some programs
+// read, such as 2130706433, 0x7f.0.0.1 and 127.1, would be looked up as names for ever.
 func HostProblem(host, port string) string {
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
 		return "must be a host with a port from 1 to 65535"

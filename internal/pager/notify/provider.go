@@ -18,16 +18,16 @@ import (
 type Provider[S any] struct {
 	// Addresses returns the addresses in the settings; nil: the address is the provider's own, or in the Secret.
 	Addresses func(*S) []Address
-	// Check returns what is wrong with the settings, whatever the Secret has; nil: nothing can be that the schema admits. New makes no
-	// sender of such settings either.
+	// Check returns the problems of the settings that no Secret corrects; nil: all settings that the schema admits are valid. New makes no sender of
+	// settings with problems.
 	Check func(*S) Problems
-	// Warn returns what is wrong with the settings of a receiver that has a Secret, as a warning; nil: nothing can be.
+	// Warn returns the problems of the settings of a receiver that has a Secret, as warnings; nil: there are no warnings.
 	Warn func(*S) Problems
-	// SecretKeys returns the keys of the Secret that the settings name, beside those of Modes; nil: they name none.
+	// SecretKeys returns the keys of the Secret that the settings name, in addition to the keys in Modes; nil: they name none.
 	SecretKeys func(*S) []string
 	// SkipsTLSVerify reports whether the settings turn off the verification of certificates; nil: they never do.
 	SkipsTLSVerify func(*S) bool
-	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.
+	// New returns a sender. An error names the invalid field or key of the Secret, but not its value.
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
 	// RepostEvery returns the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: the external
 	// id is not of such an alert. nil: nothing is sent again, else the senders are BatchSenders.
@@ -43,7 +43,7 @@ type Provider[S any] struct {
 // called.
 func (p *Provider[S]) With(settings *S) Configured { return configured[S]{p, settings} }
 
-// Configured is a Provider with the settings of a receiver, whatever their type. Its methods return what the fields of Provider say.
+// Configured is a Provider with the settings of a receiver, of any type. Its methods call the functions in the fields of Provider.
 type Configured interface {
 	Addresses() []Address
 	Check() Problems
@@ -87,7 +87,7 @@ func call[A, R any](f func(A) R, argument A) (r R) {
 }
 
 // Mode describes one way in which a provider sends, such as a bot or an incoming webhook. The tables of docs/reference/receivers.md
-// are generated from the modes of all providers, and tests compare the modes with what senders do.
+// are generated from the modes of all providers, and tests compare the modes with the senders.
 type Mode struct {
 	// Name distinguishes the modes of a provider; "" where it has one.
 	Name string
@@ -95,21 +95,21 @@ type Mode struct {
 	SecretKeys []string
 	// DefaultURL is the address where the settings have none; "": the settings or the Secret must have one.
 	DefaultURL string
-	// Repeat is what people see of a message whose response was lost, so that it was sent again: Once or Twice. A condition may
-	// follow after a comma.
+	// Repeat is how often people see a message whose response was lost, so that it was sent again: Once or Twice. A condition may follow after a
+	// comma.
 	Repeat string
-	// Key is what the service recognizes a repeat by; "": it does not.
+	// Key is the field by which the service recognizes a repeat; "": it recognizes none.
 	Key string
-	// Update and Resolve are what people see of an update and of a resolve: InPlace or OwnMessage. A detail may follow after a comma.
+	// Update and Resolve are how people see an update and a resolve: InPlace or OwnMessage. A detail may follow after a comma.
 	Update  string
 	Resolve string
 	// Links is how people see the links of an Alert, such as Buttons.
 	Links string
-	// Sent is what a success of the service proves.
+	// Sent describes the state of the message that a success of the service proves.
 	Sent string
-	// Probe is what Probe requests; "": the sender is not a Prober.
+	// Probe describes the request of Probe; "": the sender is not a Prober.
 	Probe string
-	// ProbeGap is what a success of Probe does not show.
+	// ProbeGap describes the settings or rights that a success of Probe does not prove.
 	ProbeGap string
 }
 

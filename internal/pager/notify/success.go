@@ -15,7 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// Confirmation is what the body of a response says of a message, where the status is a success.
+// Confirmation is the result of a message by the body of a response whose status is a success.
 type Confirmation int
 
 const (
@@ -88,8 +88,8 @@ func confirmationOfMember(value any) Confirmation {
 	return Undocumented
 }
 
-// IsPage reports whether a response is a page for people, as a login page, a captive portal or a proxy sends it. The media type
-// alone is none: web frameworks send it with any text.
+// IsPage reports whether a response is a page for people, as a login page, a captive portal or a proxy sends it. A response with only the media type
+// of a page does not count: web frameworks send it with any text.
 func IsPage(resp *outbound.Response) bool {
 	start := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(resp.Body[:min(len(resp.Body), 512)], []byte("\uFEFF"))))
 	return slices.ContainsFunc(pageStarts, func(tag string) bool { return bytes.HasPrefix(start, []byte(tag)) })

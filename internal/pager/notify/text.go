@@ -27,8 +27,8 @@ func (m Message) Title() string {
 func (m Message) Content() string { return forDisplay(m.RawContent) }
 
 // forDisplay replaces emoji shortcodes with emoji, and with U+FFFD invalid UTF-8, NUL (a service whose database cannot store it answers
-// with a server error, and the message would be retried) and what changes how the rest is shown: the escapes of terminals, and
-// the characters that turn the direction of a text.
+// with a server error, and the message would be retried) and characters that change how the rest is shown: the escapes of terminals, and those that
+// turn the direction of a text.
 func forDisplay(text string) string {
 	return Emoji(strings.Map(func(r rune) rune {
 		isEscape := r == '\x1b' || r == '\u009b'
@@ -114,8 +114,8 @@ func JSON(r rune) int {
 	return PlainJSON(r)
 }
 
-// PlainJSON returns the maximum size in bytes of a character in the output of Encode, which does not escape for HTML. Other
-// encoders that escape only what JSON requires need no more.
+// PlainJSON returns the maximum size in bytes of a character in the output of Encode, which does not escape for HTML. Other encoders that escape only
+// the characters which JSON requires need no more.
 func PlainJSON(r rune) int {
 	switch {
 	case strings.ContainsRune("\"\\\b\f\n\r\t", r):

@@ -107,7 +107,7 @@ func (p Provider) Addresses() []notify.Address {
 	return all
 }
 
-// Problems returns what is wrong with a spec, whatever its Secret has, with fields below spec, such as webhook.url.
+// Problems returns the problems of a spec that no Secret corrects, with fields below spec, such as webhook.url.
 func Problems(spec *v1beta1.CommonReceiverSpec) notify.Problems {
 	p, ok := Of(spec)
 	if !ok {
@@ -116,7 +116,7 @@ func Problems(spec *v1beta1.CommonReceiverSpec) notify.Problems {
 	return p.below(p.configured.Check())
 }
 
-// Warnings returns what is wrong with a spec that has a Secret, but may be what its author means.
+// Warnings returns the problems of a spec that has a Secret, which its author may intend.
 func Warnings(spec *v1beta1.CommonReceiverSpec) notify.Problems {
 	p, ok := Of(spec)
 	if !ok || spec.SecretRef == nil {
@@ -182,7 +182,7 @@ func RepostInterval(externalID string) time.Duration {
 type Factory struct {
 	Guard  *outbound.Guard
 	Events event.Creator
-	// AbsoluteNames is that of outbound.Options.
+	// AbsoluteNames is as in outbound.Options.
 	AbsoluteNames bool
 }
 

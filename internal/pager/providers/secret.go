@@ -43,7 +43,7 @@ func UnusedKeys(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) string
 		spec.SecretRef.Name, p.Name, strings.Join(unused, ", "), more, strings.Join(used, ", "))
 }
 
-// SecretAddress returns the address of a receiver's requests if it is that of the URL in the Secret.
+// SecretAddress returns the address of a receiver's requests if it is in the Secret, as its URL.
 func SecretAddress(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) []notify.Address {
 	p, ok := Of(spec)
 	if !ok || len(p.Addresses()) > 0 || !slices.Contains(p.secretKeys(), "url") {
@@ -72,7 +72,7 @@ func SecretOf(spec *v1beta1.CommonReceiverSpec, fields string) string {
 func (p Provider) setFields(spec *v1beta1.CommonReceiverSpec) map[string]json.RawMessage {
 	var blocks map[string]map[string]json.RawMessage
 	if text, err := json.Marshal(spec.Provider); err == nil {
-		_ = json.Unmarshal(text, &blocks) // of what has just been encoded
+		_ = json.Unmarshal(text, &blocks) // of the text that has just been encoded
 	}
 	return blocks[p.Name]
 }

@@ -5,9 +5,9 @@
 // inhibitions decide who is notified, and its templates what is shown.
 //
 // Alertmanager identifies an alert by its labels, so a repeat after a lost response is the same alert. Fired posts the alert,
-// Updated posts it with other annotations, Resolved posts its end. The labels have what does not change while the alert is
-// active, and the severity, because routes match it. A change of the severity therefore makes another alert: one request
-// starts the alert with the new severity and ends the alert with the old one.
+// Updated posts it with other annotations, Resolved posts its end. The labels have the values that do not change while the alert is active, and the
+// severity, because routes match it. A change of the severity therefore makes another alert: one request starts the alert with the new severity and
+// ends the alert with the old one.
 //
 // Alertmanager holds alerts in memory and does not replicate them. So each replica receives each request, and an alert is
 // valid for Validity: the caller sends an active alert again every RepostEvery. A replica that was restarted receives the
@@ -122,7 +122,7 @@ var (
 // labelPattern matches the names of labels that every version of Alertmanager accepts.
 var labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
-// check returns what is wrong with the settings in a spec, beside labels, which the schema checks.
+// check returns the problems of the settings in a spec, except for labels, which the schema checks.
 func check(addresses []string) (problems notify.Problems) {
 	for i, address := range addresses {
 		field := fmt.Sprintf("urls[%d]", i)

@@ -12,8 +12,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// The labels that identify an alert. alertname is the Alert's name and not one name for all: with the usual inhibition rule,
-// by which a critical alert inhibits warnings with the same alertname and namespace, one Alert would inhibit another.
+// The labels that identify an alert. alertname is the Alert's name instead of one name for all: with the usual inhibition rule, by which a critical
+// alert inhibits warnings with the same alertname and namespace, one Alert would inhibit another.
 const (
 	labelName      = "alertname"
 	labelNamespace = "namespace"
@@ -27,7 +27,7 @@ type postedAlert struct {
 	Annotations annotations       `json:"annotations"`
 	StartsAt    time.Time         `json:"startsAt"`
 	EndsAt      time.Time         `json:"endsAt"`
-	// GeneratorURL is the link to what made the alert, which Alertmanager's pages call Source.
+	// GeneratorURL is the link to the origin of the alert, which Alertmanager's pages call Source.
 	GeneratorURL string `json:"generatorURL,omitempty"`
 }
 
@@ -40,7 +40,7 @@ type annotations struct {
 	Links        string `json:"links,omitempty"`
 }
 
-// setLinks sets the members that have links. Texts are those of the links of an AlertSource.
+// setLinks sets the members that have links. The texts are as in the links of an AlertSource.
 func (a *postedAlert) setLinks(links []notify.Link) {
 	var others []string
 	for _, link := range links {
@@ -93,7 +93,7 @@ func (s *Sender) alert(m notify.Message, k notify.Key, h activeAlert, end time.T
 	return posted
 }
 
-// activeAlert has what identifies an alert at Alertmanager and is not in the next message. Its text in a receipt is such as
+// activeAlert has the part of an alert's identity at Alertmanager that is not in the next message. Its text in a receipt is such as
 // critical@2026-03-01T12:00:00Z.
 type activeAlert struct {
 	severity string
@@ -102,7 +102,7 @@ type activeAlert struct {
 
 func (a activeAlert) String() string { return a.severity + "@" + a.since.Format(time.RFC3339) }
 
-// repostEvery returns RepostEvery where an ExternalID is that of an alert that was posted to an Alertmanager, else 0.
+// repostEvery returns RepostEvery where an ExternalID belongs to an alert that was posted to an Alertmanager, else 0.
 func repostEvery(externalID string) time.Duration {
 	if _, ok := parseActiveAlert(externalID); !ok {
 		return 0

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package chat has what the senders of chat services share: how a sender shows one message for each alert, and a sender for incoming
+// Package chat has the parts that the senders of chat services share: how a sender shows one message for each alert, and a sender for incoming
 // webhooks.
 package chat
 
@@ -42,7 +42,7 @@ func EditOrPost(ctx context.Context, s notify.Editor, m notify.Message, k notify
 	}), nil
 }
 
-// ownMessage returns what is sent as a new message. That of a resolve has no content, which is in an earlier message or was never sent.
+// ownMessage returns the message as it is sent as a new one. A resolve has no content, which is in an earlier message or was never sent.
 func ownMessage(m notify.Message) notify.Message {
 	if m.Event == result.Resolved {
 		m.RawContent, m.RawLinks = "", nil

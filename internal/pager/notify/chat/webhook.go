@@ -18,7 +18,7 @@ import (
 type Webhook struct {
 	notify.HTTP
 	URL *url.URL
-	// Body returns the body of the request with a message, and a note of what was cut.
+	// Body returns the body of the request with a message, and a note that says which parts were truncated; "": none.
 	Body func(m notify.Message) (body any, cuts string)
 }
 

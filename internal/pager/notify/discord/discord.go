@@ -91,7 +91,7 @@ var (
 	hosts     = []string{"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com", "ptb.discordapp.com", "canary.discordapp.com"}
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	thread := config.ThreadID
 	if thread != "" && !snowflake.MatchString(thread) {
@@ -183,7 +183,7 @@ func (s *Sender) post(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	return result.Receipt{ExternalID: id, Note: status + cuts}, nil
 }
 
-// idOf returns the id in the body of a success; "" where there is none.
+// idOf returns the id in the body of a success; "": it has no id.
 func idOf(resp *outbound.Response) string {
 	var object struct {
 		ID string `json:"id"`

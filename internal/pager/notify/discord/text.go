@@ -73,8 +73,8 @@ func mentionOf(mention string) string {
 	return ""
 }
 
-// render returns the message, and a note of what was cut. The title has the severity in words, although the embed has a
-// color: a notification shows only the words.
+// render returns the message, and a note that says which parts were truncated; "": none. The title has the severity in words, although the embed has
+// a color: a notification shows only the words.
 func render(m notify.Message, mentioned string) (out message, cuts string) {
 	out = message{Embeds: []embed{}, AllowedMentions: mentions{Parse: []string{}}}
 	title, cut := escapeAndTruncate(m.TitleWithStatus(), maxContent-len(mentioned))
@@ -140,12 +140,12 @@ const special = "\\*_`~|<[(@:#>+.-"
 const zeroWidthSpace = "\u200b"
 
 var (
-	// link matches what Discord makes a link. Characters in it are not escaped: a backslash would be part of the address.
+	// link matches text that Discord makes a link. Characters in it are not escaped: a backslash would be part of the address.
 	link = regexp.MustCompile(`https?://[^\s<]+`)
 	// markup is escaped everywhere: emphasis, code, spoilers, mentions and other sequences in angle brackets, named links.
 	markup = strings.NewReplacer(
 		`\`, `\\`, `*`, `\*`, `_`, `\_`, "`", "\\`", `~`, `\~`, `|`, `\|`, `<`, `\<`, `](`, `]\(`, `@everyone`, `\@everyone`, `@here`, `\@here`)
-	// shortcode matches what notify.Emoji has not replaced, which must be shown as typed.
+	// shortcode matches shortcodes that notify.Emoji has not replaced, which must be shown as typed.
 	shortcode = regexp.MustCompile(`:([A-Za-z0-9_+~\\-]+):`)
 	// lineStart matches the start of headings, quotes and lists.
 	lineStart = regexp.MustCompile(`(?m)^([ \t]*[0-9]*)([#>+.-])`)

@@ -41,7 +41,7 @@ func (s *Sender) mechanisms() []mechanism {
 	}
 }
 
-// shownMechanisms are those of servers that an error may name: other names are text of the server.
+// shownMechanisms are the mechanisms of servers that an error may name: other names are text of the server.
 var shownMechanisms = []string{
 	"ANONYMOUS", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL", "GSS-SPNEGO", "GSSAPI", "KERBEROS_V4", "LOGIN", "NTLM", "OAUTHBEARER", "PLAIN",
 	"SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS", "XOAUTH2",
@@ -80,8 +80,8 @@ func unauthorized(message string) *result.Error {
 	return &result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: message}
 }
 
-// offeredMechanisms returns the mechanisms of the server's reply to EHLO: those of "AUTH PLAIN LOGIN", and of "AUTH=PLAIN LOGIN", the
-// form before RFC 2554. There the first one is a part of the keyword, so that it is found only if it is known.
+// offeredMechanisms returns the mechanisms of the server's reply to EHLO, from "AUTH PLAIN LOGIN", and from "AUTH=PLAIN LOGIN", the form before RFC
+// 2554. There the first one is a part of the keyword, so that it is found only if it is known.
 func offeredMechanisms(client *smtp.Client) []string {
 	_, list := client.Extension("AUTH")
 	offered := strings.Fields(strings.ToUpper(list))

@@ -8,12 +8,12 @@
 // A repeat after a lost response is the same mail: its Message-ID is derived from the delivery key, and mail programs that
 // merge mails with equal Message-IDs show it once. Only its date may be later, see dateOf.
 //
-// One transaction has all recipients. A refused recipient does not prevent the delivery to the others, who get each message at once and
-// once: what the server refuses for good is reported, and what it refuses for now is repeated, to those who do not have it, by what the
-// error of the attempt says (result.Error.Partial).
+// One transaction has all recipients. A refused recipient does not prevent the delivery to the others, who get each message at once, and only once. A
+// recipient that the server refuses for good is reported. After a temporary refusal the mail is repeated to the recipients who do not have it: the
+// error of the attempt says which have it (result.Error.Partial).
 //
-// Errors quote codes and no text of the server: at a user-supplied address it may be text that the author of the Receiver
-// must not see. HTTP proxies are not used.
+// Errors quote codes but no text of the server: at a user-supplied address it may be text that the author of the Receiver must not see. HTTP proxies
+// are not used.
 package email
 
 import (
@@ -120,7 +120,7 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	if _, ok := ports[config.TLS]; !ok {
 		problems.Add("tls", config.TLS, "must be StartTLS, Implicit or None")

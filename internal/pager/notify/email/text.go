@@ -29,8 +29,8 @@ func (s *Sender) messageID(key string) string {
 // dateStep is how much later than its event a mail has to be for a later date.
 const dateStep = 10 * time.Minute
 
-// dateOf returns the date of a mail, by which mail programs sort: that of the event, and of a late mail a time at most dateStep before the
-// attempt. It goes in steps, so that a repeat soon after a lost response has the same date: servers that drop duplicates may compare it.
+// dateOf returns the date of a mail, by which mail programs sort: the time of the event; for a late mail a time at most dateStep before the attempt.
+// It goes in steps, so that a repeat soon after a lost response has the same date: servers that drop duplicates may compare it.
 func dateOf(m notify.Message) time.Time {
 	late := max(0, m.AttemptTime.Sub(m.Time))
 	return m.Time.Add(late.Truncate(dateStep))

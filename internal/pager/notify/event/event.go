@@ -102,7 +102,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return receipt, nil
 }
 
-// render returns the Event, and a note of what was cut.
+// render returns the Event, and a note that says which parts were truncated; "": none.
 func render(m notify.Message, k notify.Key) (e Event, cuts string) {
 	e = Event{
 		Namespace:     m.Namespace,

@@ -61,7 +61,7 @@ type (
 	}
 )
 
-// render returns the message, and a note of what was cut.
+// render returns the message, and a note that says which parts were truncated; "": none.
 func render(m notify.Message, k notify.Key) (body []byte, cuts string, err error) {
 	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escapedSize)
 	if cut {

@@ -64,7 +64,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(address string) (problems notify.Problems) {
 	if u := problems.BaseURL("url", address); u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/message") {
 		problems.AddURL("url", address, "must be that of the server, without /message")

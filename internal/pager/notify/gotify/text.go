@@ -20,7 +20,7 @@ const (
 	markdown = "text/markdown"
 )
 
-// render returns the text of a message, its content type, and a note of what was cut.
+// render returns the text of a message, its content type, and a note that says which parts were truncated; "": none.
 func render(m notify.Message) (text, contentType, note string) {
 	if m.Event == result.Resolved {
 		return resolvedText, plain, ""

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// refusalDomain and refusalReason are those of the error with which a notifier refuses a content for good.
+	// refusalDomain and refusalReason are the domain and the reason of the error with which a notifier refuses a content for good.
 	refusalDomain = "notifier.bellhop.gophernetes.io"
 	refusalReason = "REFUSED"
 
@@ -31,14 +31,14 @@ const (
 	maxText = 256
 )
 
-// meaning is what a code means for the next attempt.
+// meaning is the meaning of a code for the next attempt.
 type meaning struct {
 	name   string
 	class  result.Class
 	reason string
 }
 
-// meanings has what notifier.proto says about codes. Where a code may come from a proxy that lost the answer, the class is Unknown.
+// meanings has the meanings of codes by notifier.proto. Where a code may come from a proxy that lost the answer, the class is Unknown.
 var meanings = map[connect.Code]meaning{
 	connect.CodeResourceExhausted: {"RESOURCE_EXHAUSTED", result.Temporary, result.ReasonRateLimited},
 	connect.CodeAborted:           {"ABORTED", result.Temporary, result.ReasonServerError},
@@ -81,8 +81,8 @@ func (s *Sender) classify(ctx context.Context, err error, made *notify.Call) *re
 	return s.BadAnswer(made.Response)
 }
 
-// answerOf returns the status with which a server ended a call; nil: it is OK, or there is none. The library's error has it, unless text or
-// details are not encoded as gRPC requires: then only the code counts.
+// answerOf returns the status with which a server ended a call; nil: the status is OK, or the answer has none. The library's error has it, unless
+// text or details are not encoded as gRPC requires: then only the code counts.
 func answerOf(err error, resp *outbound.Response) *connect.Error {
 	if answer, ok := errors.AsType[*connect.Error](err); ok && connect.IsWireError(answer) {
 		return answer

@@ -16,7 +16,7 @@ import (
 const (
 	// maxMessage bounds a request and a response, in bytes.
 	maxMessage = 256 << 10
-	// prefixLength is the length of what precedes a message in the body of a call, in bytes.
+	// prefixLength is the length of the prefix of a message in the body of a call, in bytes.
 	prefixLength = 5
 )
 
@@ -24,7 +24,7 @@ const (
 type Server struct {
 	client *outbound.Client
 	url    string
-	host   string // for the header Host; "": that of the URL
+	host   string // for the header Host; "": the URL's host
 }
 
 // NewServer returns the server of a Config with a valid address.
@@ -53,5 +53,5 @@ func Call[Request, Response any](ctx context.Context, s *Server, authorization, 
 	return response.Msg, made, nil
 }
 
-// options are those of the library: gRPC, and no compression, since what is read of a response is bounded.
+// options are the library's options: gRPC, and no compression, since the size of a response is bounded.
 var options = []connect.ClientOption{connect.WithGRPC(), connect.WithAcceptCompression("gzip", nil, nil)}

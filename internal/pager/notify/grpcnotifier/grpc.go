@@ -6,7 +6,7 @@
 //
 // The contract is in notifier.proto. A repeat has the same delivery key, by which the server recognizes it.
 //
-// The calls are requests of package outbound, as those of any receiver, and the library makes and reads their bodies. No call is repeated
+// The calls are requests of package outbound, like the requests to any receiver, and the library makes and reads their bodies. No call is repeated
 // here.
 package grpcnotifier
 
@@ -98,7 +98,7 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	_, isPlain, problem := endpoint(config.Address)
 	if problem != "" {
@@ -181,7 +181,7 @@ func (s *Sender) requestOf(m notify.Message, k notify.Key) *notifierv1.NotifyReq
 		r.Links = append(r.Links, &notifierv1.Link{Text: l.Text, Href: l.Href})
 	}
 	for _, i := range m.Instances() {
-		text, _ := notify.Cut(i.Text, maxText, notify.Bytes) // only what replaces characters can make it longer than the schema's limit
+		text, _ := notify.Cut(i.Text, maxText, notify.Bytes) // only the replacement of characters can make it longer than the schema's limit
 		instance := &notifierv1.Instance{Key: i.Key, Text: text}
 		if !i.StartsAt.IsZero() {
 			instance.StartsAt = timestamppb.New(i.StartsAt)

@@ -23,7 +23,7 @@ var reserved = []string{
 	"Transfer-Encoding", "Upgrade", "User-Agent", "X-Gotify-Key",
 }
 
-// Check returns the problems with what is wrong with the headers in a spec.
+// Check returns problems, with the problems of the headers in a spec added.
 func Check(problems notify.Problems, headers []v1beta1.HTTPHeader) notify.Problems {
 	seen := map[string]bool{}
 	for i, h := range headers {
@@ -99,7 +99,7 @@ func problemOf(name, value string) string {
 	})
 }
 
-// Problem returns what is wrong with a header; "": nothing. why returns why a name cannot be set; "": it can.
+// Problem returns the problem of a header; "": none. why returns why a name cannot be set; "": it can.
 func Problem(name, value string, why func(canonical string) string) string {
 	canonical := http.CanonicalHeaderKey(name)
 	switch {

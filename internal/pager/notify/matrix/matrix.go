@@ -77,14 +77,14 @@ var (
 	_ notify.Editor = (*Sender)(nil)
 )
 
-// The patterns of ids. Ids are opaque; those of newer rooms do not end in a server's name. All become parts of paths.
+// The patterns of ids. Ids are opaque; ids of newer rooms do not end in a server's name. All become parts of paths.
 var (
 	roomID  = regexp.MustCompile(`^![!-~]{1,254}$`)
 	userID  = regexp.MustCompile(`^@[!-~]{1,254}$`)
 	eventID = regexp.MustCompile(`^\$[A-Za-z0-9+/_=.:-]{1,255}$`)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(address, room string) (problems notify.Problems) {
 	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path, "/_matrix") {
 		problems.AddURL("url", address, "must be that of the homeserver, without /_matrix")
@@ -254,8 +254,8 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 
 var errorCode = regexp.MustCompile(`^M_[A-Z_]{1,60}$`)
 
-// errorCodeOf returns Matrix's error code; "" where there is none. Other text of the body is not quoted: at a user-supplied
-// address it may be text that the author of the Receiver must not see.
+// errorCodeOf returns Matrix's error code; "": the response has none. Other text of the body is not quoted: at a user-supplied address it may be text
+// that the author of the Receiver must not see.
 func (s *Sender) errorCodeOf(resp *outbound.Response) string {
 	var answer struct {
 		Code string `json:"errcode"`

@@ -5,10 +5,10 @@ package matrix
 
 import "github.com/gophernetes/bellhop/internal/pager/notify"
 
-// maxText bounds a text as JSON. An edit has the text twice, and an event has at most 64 KiB together with what servers add.
+// maxText bounds a text as JSON. An edit has the text twice, and an event has at most 64 KiB, including the fields that servers add.
 const maxText = 28 << 10
 
-// render returns the text of a message, and a note of what was cut.
+// render returns the text of a message, and a note that says which parts were truncated; "": none.
 func render(m notify.Message) (body, note string) {
 	body, cut, omitted := notify.CutWithLinks(m.TitleWithStatus()+"\n"+m.Content(), m.Links(), maxText, notify.PlainJSON, notify.Link.Line)
 	if cut {

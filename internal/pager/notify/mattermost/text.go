@@ -20,7 +20,7 @@ const (
 	maxEscapeJSON = 11    // bytes of JSON, the same
 )
 
-// render returns the message, and a note of what was cut. Only the title has markup: it is bold.
+// render returns the message, and a note that says which parts were truncated; "": none. Only the title has markup: it is bold.
 func render(m notify.Message) (text, cuts string) {
 	title := strings.Join(strings.FieldsFunc(m.TitleWithStatus(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 	title, cut := escapeAndTruncate(strings.TrimSpace(title), maxTitle, notify.MaxEcho)
@@ -144,7 +144,7 @@ func (e *escaper) lookAhead(from int) {
 	}
 }
 
-// mayEndLink reports whether a link can end at a byte: what follows needs no escape, and the last letters are not part of an entity.
+// mayEndLink reports whether a link can end at a byte: the byte after it needs no escape, and the last letters are not part of an entity.
 func (e *escaper) mayEndLink(at int) bool {
 	return !e.needs && !strings.HasPrefix(e.text[at:], ";")
 }

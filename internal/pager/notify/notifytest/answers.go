@@ -93,7 +93,7 @@ func accepted(p Provider) []answer {
 	return answers
 }
 
-// failedSuccess has what servers that imitate the service, or its gateways, answer where they fail.
+// failedSuccess returns the answers with which servers that imitate the service, or its gateways, fail although the status is a success.
 func failedSuccess(p Provider) (answers []answer) {
 	if !p.NeedsBody {
 		return nil // the service documents no body
@@ -243,8 +243,8 @@ func (conf conformance) expected(row AnswerRow, answer answer) Classification {
 	return want
 }
 
-// answeredAgain sends what follows the first message, and gets the same answer to each request. A request before the message had no
-// effect, so that its failure has the class that notify.NotSent returns.
+// answeredAgain sends the message after the first one, and gets the same answer to each request. A request before the message had no effect, so that
+// its failure has the class that notify.NotSent returns.
 func (conf conformance) answeredAgain(t *testing.T, sender notify.Sender, event result.Event, want Classification) {
 	t.Helper()
 	receipt, err := sender.Send(t.Context(), Message(event), Key("delivery", conf.ExternalID))

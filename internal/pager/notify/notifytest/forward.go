@@ -17,8 +17,8 @@ import (
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 
-// Forward has the notifier post valid requests to a webhook instead of showing them, so that tests which judge the messages of a webhook
-// judge those of a notifier, too. The webhook must answer each request.
+// Forward has the notifier post valid requests to a webhook instead of showing them, so that tests of a webhook's messages are tests of a notifier's,
+// too. The webhook must answer each request.
 func (g *GRPC) Forward(webhook http.Handler) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,7 +54,7 @@ func post(ctx context.Context, webhook http.Handler, r *notifierv1.NotifyRequest
 	return &notifierv1.NotifyResponse{ExternalId: "message-" + r.GetDeliveryKey()}, nil
 }
 
-// codeOf returns the code that means what a status of HTTP does.
+// codeOf returns the code with the meaning of an HTTP status.
 func codeOf(httpStatus int) codes.Code {
 	switch httpStatus {
 	case http.StatusUnauthorized:

@@ -144,7 +144,7 @@ func (c matrixContent) complete() bool {
 
 // sizes returns the sizes of an event, and of its text, which an edit has twice.
 func (c matrixContent) sizes(body []byte) []Size {
-	const most = 60 << 10 // of the 64 KiB of an event, which include what servers add
+	const most = 60 << 10 // of the 64 KiB of an event, which include the fields that servers add
 	sizes := []Size{{Part: "event", Used: canonicalSize(body), Max: most}}
 	if c.Body != nil && c.RelatesTo == nil {
 		sizes = append(sizes, Size{Part: "text", Used: notify.Size(*c.Body, notify.PlainJSON), Max: most / 2, Reserve: 2 << 10})
@@ -157,7 +157,7 @@ func (m *Matrix) show(id string, c matrixContent) {
 	if c.RelatesTo != nil {
 		id, text = c.RelatesTo.EventID, *c.NewContent.Body
 		if _, ok := m.Find(id); !ok || m.removed[id] || c.RelatesTo.RelType != "m.replace" {
-			return // accepted and not shown
+			return // accepted but not shown
 		}
 	}
 	m.Put(Seen{ID: id, Text: text, Resolved: saysResolved(text)})

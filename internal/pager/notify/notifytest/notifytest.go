@@ -34,7 +34,7 @@ type Provider struct {
 	// NeedsBody says that only this body is a success; the receipt's ExternalID is in it.
 	NeedsBody  bool
 	ExternalID string
-	// Confirming has the statuses that confirm the message whatever the body is, unless it is a page.
+	// Confirming has the statuses that confirm the message with any body but a page.
 	Confirming []int
 	// IgnoresBody says that the body of a success is not read, unless it is a page: the service may be any.
 	IgnoresBody bool

@@ -13,11 +13,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 )
 
-// Service is a fake of a provider's service. It checks the contract: it refuses what the service refuses, with the service's
-// error.
+// Service is a fake of a provider's service. It checks the contract: it refuses each request that the service refuses, with the service's error.
 type Service interface {
 	http.Handler
-	// Seen returns what people see, oldest first.
+	// Seen returns the messages that people see, oldest first.
 	Seen() []Seen
 	// Sizes returns the sizes of the last message.
 	Sizes() []Size
@@ -40,7 +39,7 @@ func linkLines(links []notify.Link) string {
 	return strings.Join(lines, "\n")
 }
 
-// Display is what people see of a service. The zero value is empty.
+// Display has the messages of a service as people see them. The zero value is empty.
 type Display struct {
 	mu    sync.Mutex
 	seen  []Seen
@@ -70,7 +69,7 @@ func (d *Display) Sizes() []Size {
 	return slices.Clone(d.sizes)
 }
 
-// Seen returns what people see, oldest first.
+// Seen returns the messages that people see, oldest first.
 func (d *Display) Seen() []Seen {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -94,7 +94,7 @@ var (
 	sequenceID = regexp.MustCompile(`(?:^|/)([0-9a-f]{32})$`)
 )
 
-// check returns what is wrong with the settings in a spec. A POST with a path publishes the body as it is, and would show the JSON.
+// check returns the problems of the settings in a spec. A POST with a path publishes the body as it is, and would show the JSON.
 func check(address, topic string) (problems notify.Problems) {
 	if u := problems.BaseURL("url", address); u != nil && strings.Trim(u.Path, "/") != "" {
 		problems.AddURL("url", address, "must have no path: put the topic into ntfy.topic, or into the Secret, as topic")
@@ -161,7 +161,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		note += "; this server is older than ntfy 2.16: it shows each message as a notification of its own"
 	}
 	id := made.ID
-	if sequence != k.Incident { // what follows replaces this notification
+	if sequence != k.Incident { // later messages of the alert replace this notification
 		id += "/" + sequence
 	}
 	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + note}, nil

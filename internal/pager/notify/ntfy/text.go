@@ -15,8 +15,8 @@ const (
 	// maxBody is one byte less than the JSON that ntfy reads, which is twice its limit for a message: it refuses a body of
 	// exactly that length, because it cannot tell it from a longer one.
 	maxBody = 8191
-	// maxActions is how many buttons a notification may have, and maxActionBytes the size of their JSON: what reaches Android's apps
-	// has at most 4,000 bytes, to which ntfy cuts the message only.
+	// maxActions is how many buttons a notification may have, and maxActionBytes the size of their JSON: a notification to Android's apps has at most
+	// 4,000 bytes, to which ntfy truncates only the message.
 	maxActions     = 3
 	maxActionBytes = 2000
 )
@@ -70,7 +70,7 @@ func priority(m notify.Message) int {
 	return 3
 }
 
-// render returns a notification as JSON, and a note of what was cut.
+// render returns a notification as JSON, and a note that says which parts were truncated; "": none.
 func (s *Sender) render(m notify.Message, sequence string) (body []byte, cuts string, err error) {
 	n := notification{Topic: s.topic, Priority: priority(m), SequenceID: sequence}
 	m.Severity = notify.Info // the priority shows it

@@ -77,7 +77,7 @@ type Config struct {
 	Client    string // "Bellhop" if empty
 	ClientURL string
 	Links     []Link
-	Details   map[string]string // beside those of render
+	Details   map[string]string // in addition to the details of render
 }
 
 func configOf(s *v1beta1.PagerDutyProvider) Config {
@@ -117,7 +117,7 @@ var (
 	integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	address := config.URL
 	if u := problems.BaseURL("url", address); u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), path) {
@@ -221,7 +221,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	library := pd.NewClient("", pd.WithV2EventsAPIEndpoint(s.config.URL))
 	library.HTTPClient = call
 	answer, err := library.ManageEventWithContext(ctx, event)
-	// The library's errors lose those of the transport, and the text of the response.
+	// The library's errors lack the errors of the transport, and the text of the response.
 	if failure := s.CallError(call); failure != nil {
 		return result.Receipt{}, failure
 	}

@@ -74,7 +74,7 @@ var (
 
 var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(address, person string) (problems notify.Problems) {
 	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path+"/", "/v2/") {
 		problems.AddURL("url", address, "must be that of the API, without /v2")
@@ -189,7 +189,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return err
 }
 
-// idenOf returns the id in the body of a success; "" where there is none.
+// idenOf returns the id in the body of a success; "": it has no id.
 func (s *Sender) idenOf(resp *outbound.Response) string {
 	var object struct {
 		Iden string `json:"iden"`

@@ -95,7 +95,7 @@ var (
 	receiptID  = regexp.MustCompile(`^[A-Za-z0-9]{30}$`)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	address, device := config.URL, config.Device
 	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path+"/", "/1/") {
@@ -202,8 +202,8 @@ func (s *Sender) postMessage(ctx context.Context, m notify.Message, incident str
 	return receipt, nil
 }
 
-// cancelEarlier cancels the emergencies before an update, whose own has another tag: those of the first message by their tag, also where
-// the receipt was lost, and that of the last update by its receipt.
+// cancelEarlier cancels the emergencies before an update, whose own has another tag: the first message's by their tag, also where the receipt was
+// lost, and the last update's by its receipt.
 func (s *Sender) cancelEarlier(ctx context.Context, k notify.Key) (problem string, err error) {
 	targets := []*url.URL{s.tagged(k.Incident)}
 	if s.IsID(receiptID, k.ExternalID) {
@@ -217,7 +217,7 @@ func (s *Sender) tagged(tag string) *url.URL {
 }
 
 // cancel cancels emergencies. Whether one is active is not known: the alert may have been critical before an update, and the response
-// to that may have been lost. A refusal of this request is not about the message, so it becomes a note and not an error.
+// to that may have been lost. A refusal of this request is not about the message, so it becomes a note instead of an error.
 func (s *Sender) cancel(ctx context.Context, targets ...*url.URL) (problem string, err error) {
 	for _, target := range targets {
 		resp, err := s.post(ctx, target, request{Token: s.config.Token})

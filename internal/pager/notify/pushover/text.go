@@ -63,7 +63,7 @@ func priority(m notify.Message) int {
 	return normal
 }
 
-// render returns a request for a message, and a note of what was cut.
+// render returns a request for a message, and a note that says which parts were truncated; "": none.
 func (s *Sender) render(m notify.Message, incident string) (r request, cuts string) {
 	r = request{Token: s.config.Token, User: s.config.User, Device: s.config.Device, Priority: priority(m)}
 	content, links := m.Content(), m.Links()

@@ -32,7 +32,7 @@ type Receipt struct {
 // NoteOfKeptBack is the note about a change of which nobody has to be told, where the message that the receiver shows cannot be changed.
 const NoteOfKeptBack = "the service cannot update the message without a notification: the next message has this change"
 
-// Class is what a failure means for the next attempt. The set is closed.
+// Class is the meaning of a failure for the next attempt. The set is closed.
 type Class string
 
 const (

@@ -118,7 +118,7 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 	return result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
 }
 
-// options sets every option: the defaults of chat.update differ from those of chat.postMessage.
+// options sets every option: chat.update and chat.postMessage have different defaults.
 func options(message slack.Attachment, k notify.Key) []slack.MsgOption {
 	return []slack.MsgOption{
 		slack.MsgOptionAttachments(message),

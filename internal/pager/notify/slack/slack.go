@@ -10,9 +10,8 @@
 // Slack has no idempotency key: a message whose response was lost is posted again, and the first of the two is never edited.
 // The metadata of a bot's message has the delivery key of its last change.
 //
-// All text is in one attachment, in which Slack parses no markup. In a message's own text it does, which can be turned off
-// for new messages and not for edits. Mentions have no effect. Slack may show the code of one of the workspace's emoji as the
-// emoji.
+// All text is in one attachment, in which Slack parses no markup. In a message's own text Slack parses markup, which can be turned off for new
+// messages but not for edits. Mentions have no effect. Slack may show the code of one of the workspace's emoji as the emoji.
 package slack
 
 import (
@@ -89,7 +88,7 @@ var (
 	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(config Config) (problems notify.Problems) {
 	address, channel := config.URL, config.Channel
 	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path, "/services/") {

@@ -19,7 +19,7 @@ const (
 	maxContent = 8000 // bytes of the escaped text; Slack omits the rest
 )
 
-// render returns the message, and a note of what was cut. The title has severity and event in words, because a phone's
+// render returns the message, and a note that says which parts were truncated; "": none. The title has severity and event in words, because a phone's
 // notification shows no color and some people see none.
 func (c Config) render(m notify.Message) (message slack.Attachment, cuts string) {
 	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escaped(notify.Characters))

@@ -9,7 +9,7 @@
 //
 // The text is in blocks without Markdown, because the apps for phones show the backslashes of escaped Markdown. Text is shown
 // as typed, except the date functions of Adaptive Cards, such as {{DATE(…)}}. Mentions have no effect: the card has no
-// entities. Links in the content are text; those of the Alert are buttons.
+// entities. Links in the content are text; links of the Alert are buttons.
 package teams
 
 import (
@@ -92,8 +92,8 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": the workflow was started; whether Teams shows the message is not known" + cuts}, nil
 }
 
-// checkSuccess returns nil for the answer of a workflow, HTTP 202, whatever its body but a page and an error, and for that of a
-// connector, the text 1. A connector, and what imitates one, reports a failure of Teams in the text of a success.
+// checkSuccess returns nil for the answer of a workflow, HTTP 202 with any body but a page and an error, and for the answer of a connector, the text
+// 1. A connector, and a service that imitates one, reports a failure of Teams in the text of a success.
 func (s *Sender) checkSuccess(resp *outbound.Response) error {
 	text := strings.TrimSpace(string(resp.Body))
 	switch {

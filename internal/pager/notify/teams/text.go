@@ -61,7 +61,7 @@ type (
 	}
 )
 
-// render returns the message, and a note of what was cut.
+// render returns the message, and a note that says which parts were truncated; "": none.
 func render(m notify.Message) (body []byte, cuts string, err error) {
 	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, notify.PlainJSON)
 	if cut {
@@ -83,7 +83,7 @@ func render(m notify.Message) (body []byte, cuts string, err error) {
 	return body, cuts, err
 }
 
-// escapedSize returns the size of JSON as a string in JSON, and escaped that of a character of a string in it.
+// escapedSize returns the size of JSON as a string in JSON, and escaped the size of a character of a string in it.
 func escapedSize(body []byte) int { return notify.Size(string(body), notify.PlainJSON) }
 
 func escaped(r rune) int {

@@ -31,7 +31,7 @@ type answer struct {
 }
 
 // call makes one request through the library, and decodes the response itself: the library has no type for most errors, and
-// fails on members that it does not know. The response is returned also with an error; nil: there was none.
+// fails on members that it does not know. The response is returned also with an error; nil: there was no response.
 func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *result.Error) {
 	recorded := s.NewCall()
 	client, err := bot.New(s.config.Token,
@@ -106,8 +106,7 @@ func (a answer) classifyEditError() (outcome editOutcome, isKnown bool) {
 	return edited, false
 }
 
-// receiverErrors has parts of the descriptions of errors with status 400 whose cause is the chat or the bot's rights, and not
-// the message.
+// receiverErrors has parts of the descriptions of errors with status 400 whose cause is the chat or the bot's rights instead of the message.
 var receiverErrors = []struct {
 	text   string // in lower case
 	reason string

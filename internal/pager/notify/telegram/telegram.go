@@ -85,7 +85,7 @@ var (
 	number      = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 )
 
-// check returns what is wrong with the settings in a spec.
+// check returns the problems of the settings in a spec.
 func check(address, chatID string) (problems notify.Problems) {
 	if u := problems.BaseURL("url", address); u != nil && botPath.MatchString(u.Path) {
 		problems.AddURL("url", address, "must be without /bot and the token, which is a credential: put it into the Secret, as token")

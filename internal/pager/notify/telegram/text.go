@@ -14,7 +14,7 @@ const (
 	maxTitle = 1024 // UTF-16 code units, more than a title can have
 )
 
-// render returns the text of a message, and a note of what was cut.
+// render returns the text of a message, and a note that says which parts were truncated; "": none.
 func render(m notify.Message) (text, cuts string) {
 	head, cuts := titleOf(m)
 	head += "\n\n"
@@ -26,8 +26,8 @@ func render(m notify.Message) (text, cuts string) {
 	return head + content, cuts + omitted
 }
 
-// lineOf returns a link as text, in which apps make the address a link. Telegram refuses a message with a button whose address has a host
-// without a domain, such as that of a Service.
+// lineOf returns a link as text, in which apps make the address a link. Telegram refuses a message with a button whose address has a host without a
+// domain, such as a Service's.
 func lineOf(l notify.Link) string { return breakMentions(l.Text) + ": " + l.Href }
 
 func titleOf(m notify.Message) (short, cuts string) {

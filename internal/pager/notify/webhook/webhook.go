@@ -80,7 +80,7 @@ type Config struct {
 	Password string
 }
 
-// check returns what is wrong with the settings in a spec. The URL in a Secret may have a user.
+// check returns the problems of the settings in a spec. The URL in a Secret may have a user.
 func check(s *v1beta1.WebhookProvider) (problems notify.Problems) {
 	if u := problems.URL("url", s.URL); u != nil && u.User != nil {
 		problems.AddURL("url", s.URL, "must have no user and password: put them into the Secret, as username and password, or the whole URL, as url")
@@ -110,7 +110,7 @@ func secretKeys(s *v1beta1.WebhookProvider) (keys []string) {
 func configOf(s *v1beta1.WebhookProvider, secret *notify.Secret) (Config, error) {
 	c := Config{URL: s.URL, Method: string(s.Method),
 		Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}
-	if c.URL == "" { // otherwise a user who may write the Secret and not the receiver could redirect the other credentials
+	if c.URL == "" { // otherwise a user who may write the Secret but not the receiver could redirect the other credentials
 		c.URL = secret.Get("url")
 	}
 	for _, key := range []string{"signingSecret", "signingSecretNext"} {
@@ -211,8 +211,8 @@ func isPage(resp *outbound.Response) *result.Error {
 		Message: notify.StatusLine(resp.StatusCode) + ", but with a web page, as a login page or a captive portal sends it: an endpoint has to answer with anything else, or nothing"}
 }
 
-// mayRead selects the bodies that describe a problem for people (RFC 9457), and those of a success that may be a page, which are not
-// quoted. No other body is read: it may be of a service that only the operator can reach, and the author of the URL must not see it.
+// mayRead selects the bodies that describe a problem for people (RFC 9457), and bodies of a success that may be a page, which are not quoted. No
+// other body is read: it may come from a service that only the operator can reach, and the author of the URL must not see it.
 func mayRead(status int, header http.Header) bool {
 	if status/100 == 2 {
 		return notify.IsHTML(header)
