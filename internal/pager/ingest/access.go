@@ -72,7 +72,7 @@ func (t sharedToken) is(digest [sha256.Size]byte) bool {
 	return subtle.ConstantTimeCompare(digest[:], t.digest[:]) == 1 && t.isSet
 }
 
-// sharedTokens are those of a Secret. Next is for a rotation.
+// sharedTokens are the tokens in a Secret. next is for a rotation.
 type sharedTokens struct{ token, next sharedToken }
 
 // Close is for the cache.
@@ -159,7 +159,8 @@ func credentialOf(r *http.Request) string {
 // SecretProblem is why the token of a Secret cannot be used.
 type SecretProblem struct{ Reason, Message string }
 
-// Problem returns why the token of a source's Secret cannot be used; nil: it can, or the source has no Secret. An error is that of reading it.
+// Problem returns why the token of a source's Secret cannot be used; nil: it can, or the source has no Secret. An error means that the Secret could
+// not be read.
 func (a *Access) Problem(ctx context.Context, source *v1beta1.AlertSource) (*SecretProblem, error) {
 	expected, err := a.tokensOf(ctx, source)
 	switch {

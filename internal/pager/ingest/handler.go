@@ -44,7 +44,7 @@ const (
 type answer struct {
 	code int
 	text string
-	// isStored: what could be stored of the post is stored.
+	// isStored: the valid alerts of the post are stored.
 	isStored bool
 	// isStranger: nothing shows that the client may post.
 	isStranger bool
@@ -72,7 +72,7 @@ type Handler struct {
 	mux         *http.ServeMux
 }
 
-// sourceReader reads an AlertSource from the cache; nil: there is none.
+// sourceReader reads an AlertSource from the cache; nil: it does not exist.
 type sourceReader func(context.Context, types.NamespacedName) (*v1beta1.AlertSource, error)
 
 // decoder decodes a body.
@@ -115,10 +115,10 @@ func (h *Handler) servePosts(d decoder) http.Handler {
 	})
 }
 
-// bodies are buffers that are used again: those of large bodies would be most of the garbage of the process.
+// bodies are buffers that are used again: buffers of large bodies would be most of the garbage of the process.
 var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
-// read reads and decodes a body. What is decoded has nothing of its buffer.
+// read reads and decodes a body. The result shares no memory with the buffer.
 func (h *Handler) read(ctx context.Context, d decoder, w http.ResponseWriter, r *http.Request) (alertmanager.Post, error) {
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
@@ -158,7 +158,7 @@ func wrong(post alertmanager.Post) error {
 	return &answer{code: http.StatusBadRequest, text: text, isStored: true}
 }
 
-// serveStatus serves what senders read to find out whether there is an Alertmanager.
+// serveStatus serves the status that senders read to find out whether there is an Alertmanager.
 func (h *Handler) serveStatus() http.Handler {
 	return h.respond("status", nil, func(_ context.Context, w http.ResponseWriter, _ *http.Request, _ *v1beta1.AlertSource) error {
 		_, servedSince := h.store.Times.Now()
@@ -172,8 +172,8 @@ func (h *Handler) serveStatus() http.Handler {
 	})
 }
 
-// respond calls handle for a request that may be served, and writes what it returns. refused is called before a refusal is written; nil: the
-// request is no post.
+// respond calls handle for a request that may be served, and writes the error that it returns. refused is called before a refusal is written; it is
+// nil if the request is no post.
 func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.AlertSource) error, handle func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := h.store.Times.Clock.Now()

@@ -30,7 +30,7 @@ import (
 // stopTimeout is for how long requests may take when the process stops.
 const stopTimeout = requestTimeout + time.Second
 
-// Options are those of the listener.
+// Options are the options of the listener.
 type Options struct {
 	Servers *httpserver.Servers
 	// Address is where it serves; empty: it does not.
@@ -75,8 +75,8 @@ func sourcesIn(cache client.Reader) sourceReader {
 	}
 }
 
-// newHTTPServer returns a server that needs no leader, and completes what it has begun when the process stops. It serves before the caches are filled:
-// until then requests wait, and are refused after a time.
+// newHTTPServer returns a server that needs no leader, and completes the requests in progress when the process stops. It serves before the caches are
+// filled: until then requests wait, and are refused after a time.
 func newHTTPServer(ctx context.Context, o Options, handler http.Handler) (*manager.Server, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	for _, set := range o.TLS {

@@ -29,8 +29,8 @@ const reportEvery = time.Hour
 // reasonSenderClockBehind is the reason of that event.
 const reasonSenderClockBehind = "SenderClockBehind"
 
-// learning is for how long after the start of the listener an end in the past that it has not seen before says nothing: what fires by a clock that is
-// behind would end with each restart. What has ended is posted again.
+// learning is for how long after the start of the listener an end in the past that it has not seen before says nothing: alerts that fire by a clock
+// that is behind would end with each restart. Alerts that have ended are posted again.
 const learning = 5 * time.Minute
 
 // correctEnds has the alerts of a post to the API fire that do so by the clock of their sender.
@@ -61,14 +61,14 @@ type lateEnds struct {
 	count int
 }
 
-// endKey is an alert of one sender: those of a pair have noticed it at different times.
+// endKey is an alert of one sender: the senders of a pair have noticed it at different times.
 type endKey struct {
 	alert string
 	start int64 // in nanoseconds since 1970
 }
 
 // correct gives the alerts of a post an end in the future that fire by the clock of their sender, which is behind, and returns how far behind that is
-// at least; 0: there are none. While it is learning it leaves out those of which it does not know yet whether they fire.
+// at least; 0: there are no such alerts. While it is learning, it leaves out alerts that may fire or have ended.
 func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert, now time.Time, isLearning bool) (corrected []alertmanager.Alert, behind time.Duration) {
 	corrected = alerts[:0]
 	for _, a := range alerts {

@@ -12,7 +12,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// metrics of the listener. None has a label of what a sender chooses.
+// metrics of the listener. No label has a value that a sender chooses.
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram

@@ -28,10 +28,10 @@ const (
 	maxKept = 4096
 )
 
-// recorded is what this process has recorded about an AlertSource last.
+// recorded is this process's last record about an AlertSource.
 type recorded struct {
-	// received, truncated, cut and broken are the times of posts, of those that their sender had cut, of those that were cut here, and of those that
-	// were refused.
+	// received is the time of the last post, truncated of one that its sender had cut, cut of one that was cut here, and broken of one that was
+	// refused.
 	received, truncated, cut, broken time.Time
 	// isRefused: a post was refused, and no status says so yet.
 	isRefused bool
@@ -41,20 +41,20 @@ type recorded struct {
 	series sourcerules.Series
 }
 
-// memory has what this process has recorded about AlertSources, of those to which something was posted last.
+// memory has the records of this process about the AlertSources that got the last posts.
 type memory struct {
 	mu   sync.Mutex
 	last *lru.Cache // types.NamespacedName → recorded
 }
 
-// of returns what was recorded about a source; zero: nothing.
+// of returns the record about a source; zero: none.
 func (m *memory) of(name types.NamespacedName) recorded {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.get(name)
 }
 
-// update changes what was recorded about a source.
+// update changes the record about a source.
 func (m *memory) update(name types.NamespacedName, change func(*recorded)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Store) seriesOf(source *v1beta1.AlertSource) sourcerules.Series {
 // record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
 func (s *Store) record(ctx context.Context, source *v1beta1.AlertSource, plan sourcerules.Plan, isOfSeries bool) {
 	if s.Times.areUnknown() {
-		_ = s.recordRefusal(ctx, source) // nothing ends at an unknown time, whatever is recorded
+		_ = s.recordRefusal(ctx, source) // nothing ends at an unknown time, also if this fails
 		isOfSeries = false
 	}
 	s.recordStored(ctx, source, plan, isOfSeries)
@@ -136,8 +136,8 @@ func (s *Store) recordStored(ctx context.Context, source *v1beta1.AlertSource, p
 	_ = s.patch(ctx, source, status)
 }
 
-// recordRefusal records that a post was refused, at most once a minute. Its source is not silent, and what the post had may fire, though nothing
-// says so. What cannot be written is kept for the next post that is stored: a sender may not repeat this one.
+// recordRefusal records that a post was refused, at most once a minute. Its source is not silent, and alerts of the post may fire that no record has.
+// A refusal that cannot be written is kept for the next post that is stored: a sender may not repeat this one.
 func (s *Store) recordRefusal(ctx context.Context, source *v1beta1.AlertSource) error {
 	if isWritten := s.keepRefusal(source); isWritten {
 		return nil
@@ -182,7 +182,7 @@ func (s *Store) patch(ctx context.Context, source *v1beta1.AlertSource, status v
 		if at := status.LastCutTime; at != nil {
 			r.cut = at.Time
 		}
-		if at := status.ReceivingBrokenTime; at != source.Status.ReceivingBrokenTime { // what others have written says nothing about this process
+		if at := status.ReceivingBrokenTime; at != source.Status.ReceivingBrokenTime { // a time that another process wrote does not count here
 			r.broken, r.isRefused = at.Time, false
 		}
 	})

@@ -42,13 +42,13 @@ type Store struct {
 	creating keyed.Semaphores[types.NamespacedName]
 	// large bounds the large posts that are decoded, or decided, at a time.
 	large keyed.Semaphores[struct{}]
-	// memory has what this process has recorded of posts.
+	// memory has the records of this process about posts.
 	memory memory
 	// late has the ends in the past that were posted.
 	late lateEnds
 }
 
-// stored is what became of a post: how many Alerts it has written, and how many of its alerts fire for which there is no room.
+// stored is the result of a post: how many Alerts it has written, and how many of its alerts fire for which there is no room.
 type stored struct{ written, cut int }
 
 // Put stores a post. Each error is an *answer.
@@ -81,8 +81,8 @@ func (s *Store) Put(ctx context.Context, source *v1beta1.AlertSource, post alert
 	return result, busy("others write the same Alerts")
 }
 
-// attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads what the others have
-// created, at other replicas too: there are at most maxAlerts, however many groups are posted at once, and one Alert of a group.
+// attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads the Alerts that the others
+// have created, at other replicas too: there are at most maxAlerts, however many groups are posted at once, and one Alert of a group.
 func (s *Store) attempt(ctx context.Context, source *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan sourcerules.Plan, written int, err error) {
 	reader := s.Cache
 	if isLive {
@@ -114,8 +114,8 @@ func (s *Store) beginToCreate(ctx context.Context, source *v1beta1.AlertSource) 
 	return end, nil
 }
 
-// plan reads the Alerts of a source, and decides. Those of the cache are not copied, since a source has up to 1,000 and most posts change none:
-// Receive leaves them as they are, and what is written is a copy.
+// plan reads the Alerts of a source, and decides. The cache's Alerts are not copied, since a source has up to 1,000 and most posts change none:
+// Receive leaves them as they are, and writes are copies.
 func (s *Store) plan(ctx context.Context, source *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (sourcerules.Plan, error) {
 	in := sourcerules.Inputs{Source: source, Series: s.seriesOf(source)}
 	if in.Now, in.ServedSince = s.Times.Now(); in.Now.IsZero() {
@@ -218,8 +218,8 @@ func writeOne(ctx context.Context, c client.Client, w sourcerules.Write) (err er
 	return c.Patch(ctx, w.Alert.DeepCopy(), client.MergeFromWithOptions(w.Present, client.MergeFromWithOptimisticLock{}))
 }
 
-// refusal is the answer to a post that the API server refused in part. Each is one that may pass: an administrator raises a quota, and the
-// sender must not drop what it has.
+// refusal is the answer to a post that the API server refused in part. The refusal may be temporary, as where an administrator raises a quota, and
+// the sender must not drop the post.
 func (s *Store) refusal(ctx context.Context, source *v1beta1.AlertSource, err error) error {
 	log.FromContext(ctx).Info("The API server does not store the Alerts of a post", "namespace", source.Namespace, "alertSource", source.Name, "reason", fmt.Sprint(apierrors.ReasonForError(err)))
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {

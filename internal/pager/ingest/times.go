@@ -19,12 +19,12 @@ type ServerClock interface {
 	KnownFor() time.Duration
 }
 
-// Times are those by which posts are judged, and what time changes: the API server's, since the clock of this machine may be wrong (R11). Another
-// replica measures by the same clock.
+// Times are the clocks that decide about posts, and about changes that are due with time: the API server's, since the clock of this machine may be
+// wrong (R11). Another replica measures by the same clock.
 type Times struct {
 	// Server is the API server's clock.
 	Server ServerClock
-	// Clock is that of this process, which measures durations.
+	// Clock is the clock of this process, which measures durations.
 	Clock clock.PassiveClock
 	// Began is when the listener of this process began to serve, by Clock; zero: it is off.
 	Began time.Time
@@ -33,8 +33,8 @@ type Times struct {
 // IsOff reports whether this process has no listener.
 func (t Times) IsOff() bool { return t.Began.IsZero() }
 
-// Now returns the API server's time, and since when the listener serves by it. Both are zero before it is known. While it is unknown, what was
-// known last goes on, so that posts are stored, and the listener serves since now: nothing ends (R11).
+// Now returns the API server's time, and since when the listener serves by it. Both are zero before it is known. While it is unknown, the last known
+// time plus the time since then counts, so that posts are stored, and the listener serves since now: nothing ends (R11).
 func (t Times) Now() (now, servedSince time.Time) {
 	now = t.Server.Last()
 	if now.IsZero() {

@@ -38,8 +38,8 @@ func newAlert(source *v1beta1.AlertSource, g group) *v1beta1.Alert {
 	}
 }
 
-// takeReceivers has an Alert that begins to fire reach the receivers that the source names now, unless a person has changed those of the Alert.
-// An Alert of a former release does not record the receivers that the source has written.
+// takeReceivers has an Alert that begins to fire reach the receivers that the source names now, unless a person has changed the receivers of the
+// Alert. An Alert of a former release does not record the receivers that the source has written.
 func (d *decision) takeReceivers() {
 	a, refs := d.desired, d.in.Source.Spec.ReceiverRefs
 	written, isRecorded := a.Annotations[v1beta1.AlertSourceReceiversAnnotation]
@@ -68,7 +68,7 @@ func receiversHash(refs []v1beta1.ReceiverRef) string {
 func (d *decision) setContent() {
 	instances := shown(d.instances())
 	title := d.group.title
-	if d.present != nil { // what it was at first: a later post may have fewer alerts of the group
+	if d.present != nil { // the title at first: a later post may have fewer alerts of the group
 		title = cmp.Or(d.present.Annotations[v1beta1.AlertGroupAnnotation], title)
 	}
 	suffix := fmt.Sprintf(": %s firing", number(len(instances)))

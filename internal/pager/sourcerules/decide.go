@@ -16,7 +16,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
-// decision is what becomes of the Alert of a group.
+// decision is a decision about the Alert of a group.
 type decision struct {
 	in      Inputs
 	present *v1beta1.Alert // nil: none
@@ -32,7 +32,7 @@ func newDecision(in Inputs, present *v1beta1.Alert, g group) *decision {
 	switch {
 	case present == nil:
 		d.desired = newAlert(in.Source, g)
-	case equality.Semantic.DeepEqual(present.Spec.Instances, g.instances): // what has ended long ago stays: time alone writes nothing
+	case equality.Semantic.DeepEqual(present.Spec.Instances, g.instances): // instances that ended long ago stay: time alone writes nothing
 		d.before, d.desired = present.Spec.Instances, present
 		return d
 	default:
@@ -42,7 +42,7 @@ func newDecision(in Inputs, present *v1beta1.Alert, g group) *decision {
 	return d
 }
 
-// decide returns what to write; nil: nothing.
+// decide returns the write that is due; nil: none.
 func (d *decision) decide() *Write {
 	if d.desired == d.present {
 		if count(d.before, isWaiting) == 0 && !d.falls() && !isOrphaned(d.present) && !d.isConfirmed() {
@@ -83,8 +83,8 @@ func (d *decision) isConfirmed() bool {
 	})
 }
 
-// adopt takes from an Alert what says that it may be out of date: that it was restored, though a post confirms it, and that the source was
-// deleted, though there is one of this name again.
+// adopt removes from an Alert the marks that it may be out of date: the label of a restore, once a post confirms the Alert, and the line that the
+// source was deleted, once a source of this name exists again.
 func (d *decision) adopt() {
 	if d.isConfirmed() {
 		delete(d.desired.Labels, alertrules.RestoreLabel)
@@ -96,8 +96,8 @@ func (d *decision) adopt() {
 	}
 }
 
-// decideResolved decides about a resolved Alert. A person resolved it if people have heard of an instance that fires: that holds until none
-// does, or a higher severity than that of the Alert fires, which the person has not seen.
+// decideResolved decides about a resolved Alert. A person resolved it if people have heard of an instance that fires: that holds until none fires, or
+// a higher severity than the Alert's fires, which the person has not seen.
 func (d *decision) decideResolved(fires, fired bool) {
 	isHeld := count(d.before, isAnnounced) > 0
 	switch {
@@ -154,7 +154,7 @@ func (d *decision) join(change Change) {
 }
 
 // edit removes instances from the content that have ended, and adds those that fired already when the message was made. The severity falls
-// with them, but not soon after a message: each rise notifies, also that of an alert that comes and goes.
+// with them, but not soon after a message: each rise notifies, also where an alert comes and goes.
 func (d *decision) edit() {
 	joined := d.desired.Spec.JoinedTime
 	for n := range d.instances() {
@@ -245,7 +245,7 @@ func (d *decision) setSeverity() {
 	}
 	for n := range d.instances() {
 		if i := &d.desired.Spec.Instances[n]; !isFiring(*i) {
-			i.Severity = "" // it does not take back what a person sets later
+			i.Severity = "" // it must not change a severity that a person sets later
 		}
 	}
 }

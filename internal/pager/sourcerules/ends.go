@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// minLate is how long an end has to have passed when it is posted, so that its sender's clock may be behind: a sender posts what ends now, too.
+	// minLate is how long an end has to have passed when it is posted, so that its sender's clock may be behind: a sender also posts alerts that end
+	// now.
 	minLate = time.Minute
-	// minMoves is how often in a row an end has to move, so that it is that of an alert that fires: two senders of a pair may notice an end one
-	// after the other, which moves it once.
+	// minMoves is how often in a row an end has to move, so that its alert counts as firing: two senders of a pair may notice an end one after the
+	// other, which moves it once.
 	minMoves = 2
 	// postsInLapse is how often a sender posts an alert in the time that it gives it: Prometheus gives 4 times the interval.
 	postsInLapse = 4
 )
 
-// Ends are the ends in the past that posts to the API have given an alert. What has ended keeps its end. If each post gives it a later one, it fires,
-// and the clock of its sender is behind.
+// Ends are the ends in the past that posts to the API have given an alert. An alert that has ended keeps its end. If each post gives it a later one,
+// it fires, and the clock of its sender is behind.
 type Ends struct {
 	start, last time.Time
 	step        time.Duration // from the end before the last one
@@ -36,7 +37,7 @@ func IsLate(a alertmanager.Alert, now time.Time) bool {
 	return !a.StartsAt.IsZero() && !a.EndsAt.IsZero() && now.Sub(a.EndsAt) > minLate
 }
 
-// With returns the ends with that of one more post, at a time.
+// With returns the ends with the end of one more post, at a time.
 func (e Ends) With(a alertmanager.Alert, now time.Time) Ends {
 	switch {
 	case !a.StartsAt.Equal(e.start) || a.EndsAt.Before(e.last):

@@ -24,26 +24,26 @@ const (
 	hashLength = 16
 )
 
-// group is what is known about the instances of an Alert at the time of a decision.
+// group is the state of the instances of an Alert at the time of a decision.
 type group struct {
-	// name is that of its Alert, or the first one of those that it may have.
+	// name is the name of its Alert, or the first of the names that it may have.
 	name string
-	// title is what the instances have in common.
+	// title is the common title of the instances.
 	title string
-	// labels are those of the group, for a new Alert.
+	// labels are the labels of the group, for a new Alert.
 	labels map[string]string
 	// posted are the alerts of a post, in its order.
 	posted []posted
 	// order is higher for groups that come first, and start is the earliest one of the posted alerts.
 	order int
 	start time.Time
-	// report is what the post says about other instances.
+	// report says how the post counts for instances that it does not list.
 	report report
 	// isOver: nothing else of the group fires.
 	isOver bool
 	// isList: the content is a list also of one instance.
 	isList bool
-	// instances are all, after what was posted or has passed.
+	// instances are all instances, after the post, or after the time that has passed.
 	instances []v1beta1.AlertInstance
 }
 
@@ -54,7 +54,7 @@ type posted struct {
 	severity v1beta1.Severity
 	// group are the labels of its group.
 	group map[string]string
-	// isBeyond: the alert is an instance of the Alert about what is beyond maxAlerts, among those of other groups.
+	// isBeyond: the alert is an instance of the Alert about alerts beyond maxAlerts, among the alerts of other groups.
 	isBeyond bool
 	// hasMoved: the alert is an instance of another Alert now, so that it ends in this one.
 	hasMoved bool

@@ -39,7 +39,8 @@ func count(instances []v1beta1.AlertInstance, is func(v1beta1.AlertInstance) boo
 	return n
 }
 
-// instancesOf returns a copy of the instances of an Alert, which is nil if there is none. One that a person added may have no start.
+// instancesOf returns a copy of the instances of an Alert; a nil Alert has none. An instance that a person added may have no start: it gets the
+// creation of the Alert.
 func instancesOf(a *v1beta1.Alert) []v1beta1.AlertInstance {
 	if a == nil {
 		return nil
@@ -53,8 +54,8 @@ func instancesOf(a *v1beta1.Alert) []v1beta1.AlertInstance {
 	return instances
 }
 
-// highest is the highest severity of the instances that fire; empty: none does. One of a former release has none of its own: it is at most
-// that of its Alert.
+// highest is the highest severity of the instances that fire; empty: none fires. An instance of a former release has no severity of its own: it
+// counts with the Alert's, which is not lower.
 func highest(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (severity v1beta1.Severity) {
 	for _, i := range instances {
 		if own := cmp.Or(i.Severity, ofAlert); isFiring(i) && (severity == "" || alertrules.Rank(own) > alertrules.Rank(severity)) {
@@ -100,7 +101,7 @@ func merge(present *v1beta1.Alert, g group, now time.Time) (instances []v1beta1.
 	return fit(instances, ofAlert)
 }
 
-// mergeKnown changes an instance that the Alert has to what was posted of it.
+// mergeKnown merges a posted alert into its instance, which the Alert has.
 func (g group) mergeKnown(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Time) {
 	if p.fires(now) {
 		repeat(i, p, shift, now)
@@ -162,7 +163,7 @@ func newInstance(p posted, shift time.Duration, now time.Time) v1beta1.AlertInst
 	return i
 }
 
-// startOf is when an alert began to fire: that of a sender whose clock is ahead, or that does not say it, is now.
+// startOf is when an alert began to fire: now if its sender's clock is ahead, or does not give the time.
 func startOf(a alertmanager.Alert, now time.Time) time.Time {
 	if a.StartsAt.IsZero() || a.StartsAt.After(now) {
 		return now
@@ -178,8 +179,8 @@ func endOf(a alertmanager.Alert, now time.Time) time.Time {
 	return a.EndsAt
 }
 
-// isEndOf reports whether the end of an alert is that of its instance, and not of an earlier time that it fired. Of a sender that does not say when
-// an alert began, as amtool, the newest word counts.
+// isEndOf reports whether the end of an alert ends its instance, and not an earlier time that it fired. If the sender, such as amtool, does not say
+// when the alert began, its last post counts.
 func isEndOf(a alertmanager.Alert, i v1beta1.AlertInstance, at time.Time) bool {
 	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)
 }
@@ -236,7 +237,7 @@ func repeat(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Ti
 			i.Text = p.Text()
 		}
 	}
-	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
+	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not an earlier time that the alert fired
 	if isSame && !p.StartsAt.IsZero() && p.StartsAt.Before(i.StartsAt.Time) {
 		i.StartsAt = times.Timestamp(p.StartsAt)
 	}
@@ -283,7 +284,7 @@ func allEnded(instances []v1beta1.AlertInstance, now time.Time) []v1beta1.AlertI
 	return instances
 }
 
-// withFiringOf returns instances with those that fire in another Alert of the group, and not here.
+// withFiringOf returns instances with those that fire in another Alert of the group but not here.
 func withFiringOf(instances []v1beta1.AlertInstance, other *v1beta1.Alert) []v1beta1.AlertInstance {
 	for _, i := range instancesOf(other) {
 		if !isFiring(i) || knows(instances, i) {

@@ -21,7 +21,7 @@ const (
 	labelSeparator = "\n"
 )
 
-// labels are those of the alert's instance that its Alert need not have in common.
+// labels returns the labels of the alert's instance in which it may differ from others of its Alert.
 func (p posted) labels() string {
 	group := p.group
 	if p.isBeyond {
@@ -31,8 +31,8 @@ func (p posted) labels() string {
 }
 
 // Lines returns the line of each instance, which says which one it is among the others: its text where no other one has it and it has the value
-// of a label by which they differ, else the labels that not all of them have. Instances of former releases, and of persons, have no labels: theirs
-// are their texts. No two lines are equal but those of instances of which nothing is known, which are empty.
+// of a label by which they differ, else the labels that not all of them have. Instances of former releases, and of persons, have no labels: their
+// lines are their texts. No two lines are equal, except for empty ones of instances without text and labels.
 func Lines(instances []v1beta1.AlertInstance) []string {
 	own := differing(instances)
 	times := map[string]int{}
@@ -54,7 +54,7 @@ func lineOf(text string, own []string, isUnique bool) string {
 	return alertmanager.JoinLabels(own, ", ", alertmanager.MaxText)
 }
 
-// differing returns the labels of each instance that not all others have. All labels of an only one may be what matters.
+// differing returns the labels of each instance that not all others have. An instance that is the only one with labels has all of them.
 func differing(instances []v1beta1.AlertInstance) [][]string {
 	labels, times, labelled := make([][]string, len(instances)), map[string]int{}, 0
 	for n, i := range instances {
@@ -76,7 +76,7 @@ func differing(instances []v1beta1.AlertInstance) [][]string {
 	return labels
 }
 
-// hasValue reports whether a text has the value of a label, and not within a word. A text that is cut may end in a part of a value.
+// hasValue reports whether a text has the value of a label, but not within a word. A text that is cut may end in a part of a value.
 func hasValue(text string, labels []string) bool {
 	return !isCut(text) && slices.ContainsFunc(labels, func(label string) bool {
 		_, value, _ := strings.Cut(label, "=")

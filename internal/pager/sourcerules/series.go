@@ -14,10 +14,10 @@ import (
 // evaluated.
 const minGap = 3 * time.Minute
 
-// Series is a series of posts to the API without a gap, each of which was stored as a whole. A sender that posts what fires again and again has
-// posted it within a series that is long enough. After an outage of the sender, its first post proves nothing.
+// Series is a series of posts to the API without a gap, each of which was stored as a whole. A sender that posts alerts again and again while they
+// fire has posted each of them within a series that is long enough. After an outage of the sender, its first post proves nothing.
 type Series struct {
-	// Since and Until are the times of its first and its last post; zero: there was none.
+	// Since and Until are the times of its first and its last post; zero: there was no post.
 	Since, Until time.Time
 }
 

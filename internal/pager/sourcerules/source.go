@@ -8,24 +8,24 @@
 // fires (endsAt is empty), when it lapses unless it is posted again (lapsesAt), and whether people have heard of it (not waiting). State,
 // title, content and severity follow from them, and are written only where they change, so that most posts write nothing:
 //
-//   - The text of an instance is that of the moment when it began to fire: the value in an annotation changes with each evaluation.
+//   - The text of an instance stays as it was when the instance began to fire: the value in an annotation changes with each evaluation.
 //   - New instances wait, and join the content at most every 5 minutes, which notifies. One that ended leaves the content at once, which is an
 //     edit. The severity is the highest one of those that fire. A rise does not wait, and a fall is an edit.
 //   - If more fire than an Alert has room for, a higher severity takes the place of a lower one.
 //   - The last instance that ends resolves the Alert. A group that starts again within 5 minutes of its last message waits as well.
-//   - Of two senders, an HA pair, the earliest start counts, and the newest word: an end ends the instance, and a start after that end starts it
-//     again. For 5 minutes after an end the other one may still post what it has not noticed yet.
-//   - A webhook ends what it names as resolved. What it does not name may fire all the same: another route posts it, or Alertmanager was
-//     restarted. It ends if the group that listed it last, posted as a whole, does not list it for two intervals, or if nothing has listed it
-//     for the longest interval at which Alertmanager repeats a group.
+//   - Of two senders, an HA pair, the earliest start counts, and the last post: an end ends the instance, and a start after that end starts it again.
+//     For 5 minutes after an end the other one may still post an alert whose end it has not noticed yet.
+//   - A webhook ends the instances that it names as resolved. An instance that it does not name may fire all the same: another route posts it, or
+//     Alertmanager was restarted. It ends if the group that listed it last, posted as a whole, does not list it for two intervals, or if nothing has
+//     listed it for the longest interval at which Alertmanager repeats a group.
 //   - Instances of other posts lapse if the source was heard from after their time, and the listener served all the time (R11). Time alone
-//     ends nothing. The recorded time is rounded up, so that it is written every 20 minutes and not with each post.
+//     ends nothing. The recorded time is rounded up, so that it is written every 20 minutes instead of with each post.
 //   - A resolve by a person leaves instances that fire in a resolved Alert. It holds until none fires and the group starts again, or until
 //     the severity rises.
 //   - Beyond maxAlerts, alerts are instances of one more Alert. That a source is silent is an Alert of its own.
 //
-// Receive decides about a post, Review about what time changes. Both return what to write, by optimistic patches of the fields that differ; on
-// a conflict they are called again with what is stored.
+// Receive decides about a post, Review about the changes that are due with time. Both return the writes, which are optimistic patches of the fields
+// that differ. On a conflict they are called again with the stored objects.
 package sourcerules
 
 import (
@@ -41,12 +41,12 @@ import (
 )
 
 const (
-	// clockError is how late the API server's time may be, which responses have in whole seconds: what has just ended does not fire.
+	// clockError is how late the API server's time may be, which responses have in whole seconds: an alert that has just ended does not fire.
 	clockError = 2 * time.Second
 	// joinEvery is how often instances join the content of an Alert, and how often a group that starts again notifies.
 	joinEvery = 5 * time.Minute
-	// burst is for how long instances that began to fire before the message, and were posted after it, are a part of it: a sender splits
-	// what fires at once into several posts.
+	// burst is for how long instances that began to fire before the message, and were posted after it, are a part of it: a sender splits alerts that
+	// fire at once into several posts.
 	burst = 30 * time.Second
 	// endGrace is for how long after the end of an instance its repetition by another sender does not start it again.
 	endGrace = 5 * time.Minute
@@ -65,12 +65,12 @@ const (
 	resolvedTTL int32 = 24 * 60 * 60
 )
 
-// Inputs are what is decided from, beside a post.
+// Inputs are the facts, beside a post, from which a plan follows.
 type Inputs struct {
 	Source *v1beta1.AlertSource
-	// Alerts are those with the label of the source, and whatever else has the name of an Alert that a plan without it creates.
+	// Alerts are the Alerts with the label of the source, and any other whose name a plan would give to a new Alert.
 	Alerts []v1beta1.Alert
-	// Now is the API server's time, as are the others: the clock of this process may be wrong (R11).
+	// Now is the API server's time, as are the other times: the clock of this process may be wrong (R11).
 	Now time.Time
 	// ServedSince is since when the listener has served without a break, as far as this process knows: since its own start.
 	ServedSince time.Time
@@ -80,14 +80,14 @@ type Inputs struct {
 	Series Series
 }
 
-// Change is what a write means to people.
+// Change is the meaning of a write to people.
 type Change string
 
 // The changes. Fires, Grows and Rises notify.
 const (
 	Fires    Change = "Fires"    // the Alert is created, or fires again
 	Grows    Change = "Grows"    // instances join the content
-	Rises    Change = "Rises"    // the severity rises, and what waited joins
+	Rises    Change = "Rises"    // the severity rises, and instances that waited join
 	Edits    Change = "Edits"    // instances leave the content, or a burst is completed
 	Resolves Change = "Resolves" // the last instance has ended
 	Records  Change = "Records"  // the content stays as it is
@@ -106,15 +106,15 @@ type Write struct {
 	Change Change
 }
 
-// Plan is what to do.
+// Plan has the writes that are due, and the facts that the caller records.
 type Plan struct {
 	Writes []Write
-	// Blocked are the groups without an Alert for which each name is taken by one that is being deleted, or is not of this source. What was
-	// posted for them is not stored.
+	// Blocked are the groups without an Alert for which each name is taken by one that is being deleted, or is not of this source. Alerts that were
+	// posted for them are not stored.
 	Blocked []string
 	// Gap is how long the source may have been without a post since the last one of its series.
 	Gap time.Duration
-	// Lapses: instances end as they were not posted again. The status of the source that Inputs have has to be that of the API server.
+	// Lapses: instances end as they were not posted again. The status of the source in Inputs has to be the API server's.
 	Lapses bool
 	// IsTruncated: the post does not have every alert of the group, because the sender has truncated the list, an alert is invalid, or there are
 	// more than alertmanager.MaxAlerts.
@@ -127,8 +127,8 @@ type Plan struct {
 	Wake time.Time
 }
 
-// Receive decides what a post makes of the Alerts of a source. Without writes everything that was posted is stored already, as far as
-// Inputs.Alerts shows: for a webhook, which is not repeated soon, these have to be what the API server has.
+// Receive decides about the Alerts of a source after a post. Without writes the whole post is stored already, as far as Inputs.Alerts shows: for a
+// webhook, which is not repeated soon, these have to be up to date.
 func Receive(in Inputs, post alertmanager.Post) Plan {
 	groups, ignored := groupsOf(in.Source, post, in.Now)
 	p := newPlanner(in)
@@ -143,7 +143,7 @@ func Receive(in Inputs, post alertmanager.Post) Plan {
 	return p.plan
 }
 
-// Review decides what time changes: instances lapse or join, the source is silent.
+// Review decides which changes are due with time: instances lapse or join, the source is silent.
 func Review(in Inputs) Plan {
 	p := newPlanner(in)
 	for i := range in.Alerts {
@@ -196,13 +196,13 @@ func newPlanner(in Inputs) *planner {
 	return p
 }
 
-// isOlder reports whether an Alert is the one of a group, and not another one that was created for it.
+// isOlder reports whether an Alert is the one of a group: another one that was created for it is younger, or nil.
 func isOlder(a, other *v1beta1.Alert) bool {
 	return other == nil || cmp.Or(a.CreationTimestamp.Compare(other.CreationTimestamp.Time), strings.Compare(a.Name, other.Name)) < 0
 }
 
-// find returns the Alert of a group, nil if there is none, and sets the name of the group's Alert. A group goes on under another name while an
-// Alert of its name is being deleted, or another owner's Alert has the name. It is blocked where each name is taken.
+// find returns the Alert of a group, nil if it has none, and sets the name of the group's Alert. A group gets another name while an Alert of its name
+// is being deleted, or another owner's Alert has the name. It is blocked where each name is taken.
 func (p *planner) find(g *group) (present *v1beta1.Alert, isBlocked bool) {
 	if present = p.byGroup[g.name]; present != nil {
 		g.name = present.Name
@@ -221,7 +221,7 @@ func (p *planner) find(g *group) (present *v1beta1.Alert, isBlocked bool) {
 // has reports whether a group has an Alert.
 func (p *planner) has(group string) bool { return p.byGroup[group] != nil }
 
-// update merges what was posted about a group into its Alert.
+// update merges the posted alerts of a group into its Alert.
 func (p *planner) update(g group) {
 	if present, isBlocked := p.find(&g); !isBlocked {
 		cut := 0

@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
 )
 
-// overflowName is the name of the Alert about what is beyond maxAlerts. No group has it, since the names of groups end in a hash.
+// overflowName is the name of the Alert about alerts beyond maxAlerts. No group has it, since the names of groups end in a hash.
 func overflowName(source *v1beta1.AlertSource) string { return source.Name + "-more" }
 
 // silenceName is the name of the Alert that says that a source is silent.
@@ -71,8 +71,8 @@ func (p *planner) active() map[string]bool {
 	return active
 }
 
-// overflow returns the alerts of a group as instances of the Alert about what is beyond maxAlerts. Of a group that has an Alert of its own
-// they end there.
+// overflow returns the alerts of a group as instances of the Alert about alerts beyond maxAlerts. If the group has an Alert of its own, they end in
+// the former.
 func overflow(g group, hasAlert bool) []posted {
 	all := slices.Clone(g.posted)
 	for i := range all {
@@ -126,7 +126,7 @@ func (p *planner) silence() group {
 	}
 }
 
-// Orphan returns what becomes of the Alerts of a source that was deleted: those that fire stay, and say so.
+// Orphan returns the writes to the Alerts of a source that was deleted: Alerts that fire stay, and get a line that says so.
 func Orphan(alerts []v1beta1.Alert) (writes []Write) {
 	for i := range alerts {
 		present := &alerts[i]

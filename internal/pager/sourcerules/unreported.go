@@ -15,16 +15,16 @@ import (
 const (
 	// listedEvery is how often the time is written at which a webhook listed an instance.
 	listedEvery = time.Hour
-	// restartGrace is for how long after an interval a sender may still list what it has lost: Alertmanager keeps no alerts over a restart, and
-	// Prometheus posts them again within a minute or so.
+	// restartGrace is for how long after an interval a sender may still list instances that it has lost: Alertmanager keeps no alerts over a restart,
+	// and Prometheus posts them again within a minute or so.
 	restartGrace = 5 * time.Minute
 	// silentGrace is for how long after the first post that follows a silence the other groups of the source may still be posted, at least.
 	silentGrace = 15 * time.Minute
-	// unkeyed is the poster of webhooks without a key of their group: they say nothing about what they do not list.
+	// unkeyed is the poster of webhooks without a key of their group: they say nothing about instances that they do not list.
 	unkeyed = "unkeyed"
 )
 
-// report is what a post says about instances that it does not list.
+// report says how a post counts for instances that it does not list.
 type report struct {
 	// isWebhook: the post has the alerts of a group of Alertmanager.
 	isWebhook bool
@@ -62,8 +62,9 @@ func (r report) mayHaveListed(i v1beta1.AlertInstance) bool {
 	return i.Poster == "" || i.Poster == r.poster
 }
 
-// pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. That is no end by
-// itself: the first webhook after a restart of Alertmanager lists what has arrived there by then. A group that is cut off may have it.
+// pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. An instance does not
+// end by that alone: the first webhook after a restart of Alertmanager lists only alerts that have arrived there by then. A group that is truncated
+// may have it.
 func (r report) pass(i *v1beta1.AlertInstance, now time.Time) {
 	isOfPoster := r.isWebhook && r.poster != unkeyed && r.poster == i.Poster
 	if !isOfPoster {

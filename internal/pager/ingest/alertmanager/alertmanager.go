@@ -4,8 +4,8 @@
 // Package alertmanager has the formats of alerts that Prometheus and programs like it post: the API of Alertmanager, POST /api/v2/alerts,
 // and the webhook of Alertmanager, version 4, which Grafana sends as version 1 with more fields. It knows no Kubernetes.
 //
-// A body is decoded alert by alert: of one that is wrong the position is reported with a sentence, and the others are returned, since a
-// sender does not repeat what is answered with 400. Whatever a body has, the result is bounded.
+// A body is decoded alert by alert: of an invalid alert the position is reported with a sentence, and the others are returned, since a sender does
+// not repeat a post that is answered with 400. The result is bounded for any body.
 package alertmanager
 
 import "time"
@@ -17,9 +17,9 @@ const (
 	MaxAlerts = 5000
 	// maxPairs is how many labels, and how many annotations, an alert has. Rules of kube-prometheus have less than 20.
 	maxPairs = 64
-	// maxName is the length of a label's name, in bytes: twice what Mimir accepts by default.
+	// maxName is the length of a label's name, in bytes: twice Mimir's default limit.
 	maxName = 2048
-	// maxValue is the length of a label's value, in bytes: twice what Mimir accepts by default.
+	// maxValue is the length of a label's value, in bytes: twice Mimir's default limit.
 	maxValue = 4096
 	// maxAnnotation is how many bytes of the value of an annotation are kept: people read fewer.
 	maxAnnotation = 4096
@@ -49,13 +49,13 @@ type Alert struct {
 	Annotations map[string]string
 	// StartsAt and EndsAt are zero where the post does not say them.
 	StartsAt, EndsAt time.Time
-	// State is that of a webhook. Empty in the API, where EndsAt decides.
+	// State is set by a webhook. It is empty in the API, where EndsAt decides.
 	State State
 	// GeneratorURL, SilenceURL and DashboardURL are as they were posted; the last two are Grafana's.
 	GeneratorURL, SilenceURL, DashboardURL string
 }
 
-// Post is what a body has.
+// Post is the content of a body.
 type Post struct {
 	// Alerts are the valid ones.
 	Alerts []Alert
@@ -65,11 +65,11 @@ type Post struct {
 	Group *Group
 }
 
-// Problem says what is wrong with an alert.
+// Problem is the reason for which an alert is invalid.
 type Problem struct {
 	// Index is the position of the alert, from 0.
 	Index int
-	// Message is a sentence without the position. It names the field, the value and what would be right.
+	// Message is a sentence without the position. It names the field, the value and valid values.
 	Message string
 }
 
@@ -78,11 +78,11 @@ type Group struct {
 	// Key identifies the group within its Alertmanager: it has the route and the labels. An edit of Alertmanager's configuration may change
 	// it. Empty: the sender does not say it.
 	Key string
-	// ExternalURL is that of the Alertmanager.
+	// ExternalURL is the URL of the Alertmanager.
 	ExternalURL string
 	// Receiver is the name of the receiver in Alertmanager, with the special characters of regular expressions escaped.
 	Receiver string
-	// Labels are those by which Alertmanager groups.
+	// Labels are the labels by which Alertmanager groups.
 	Labels map[string]string
 	// State is resolved once every alert of the group is.
 	State State

@@ -134,7 +134,7 @@ func (p *Post) reportUnread(n int) {
 	}
 }
 
-// fields are those of an alert of either format. Other fields are ignored.
+// fields are the fields of an alert of either format. Other fields are ignored.
 type fields struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
@@ -207,8 +207,8 @@ func (f *fields) parseTimes(a *Alert) (err error) {
 	return nil
 }
 
-// readObject decodes an object. What is deeper than the fields of the format is skipped without being decoded, and encoding/json fails at
-// more than 10,000 levels.
+// readObject decodes an object. Values deeper than the fields of the format are skipped without being decoded, and encoding/json fails at more than
+// 10,000 levels.
 func readObject(text []byte, into any, name string) error {
 	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || json.Unmarshal(text, into) != nil {
 		return fmt.Errorf("%s has to be an object, in JSON", name)

@@ -52,7 +52,7 @@ func joinFitting(labels []string, separator string, maxBytes int) string {
 	return joined.String()
 }
 
-// shortenMiddle leaves the middle of a value out: what identifies something stands at the end as a rule, as in paths and URLs.
+// shortenMiddle leaves the middle of a value out: the identifying part stands at the end as a rule, as in paths and URLs.
 func shortenMiddle(value string, maxBytes int) string {
 	const ellipsis = "…"
 	if len(value) <= maxBytes {

@@ -25,7 +25,7 @@ const (
 	maxLinks, maxObjectLabels = 4, 8
 )
 
-// Title returns what an alert is about, in a line: the annotation summary, else the alert's name, else its labels.
+// Title returns the title of an alert, in a line: the annotation summary, else the alert's name, else its labels.
 func (a *Alert) Title() string {
 	if title := firstLine(a.Annotations["summary"], a.Labels[AlertName]); title != "" {
 		return title
@@ -33,13 +33,13 @@ func (a *Alert) Title() string {
 	return firstLine(FormatLabels(a.Labels))
 }
 
-// Details returns what happened to an alert, as the rule has it: the annotation description, or message, which Flux sends; else the labels.
+// Details returns the description of an alert that its rule gives: the annotation description, or message, which Flux sends; else the labels.
 func (a *Alert) Details() string {
 	return cmp.Or(strings.TrimSpace(a.Annotations["description"]), strings.TrimSpace(a.Annotations["message"]), FormatLabels(a.Labels))
 }
 
-// Text returns what an alert says of itself, in a line: the annotation summary, else the first line of what happened, else the alert's name or
-// its labels.
+// Text returns the text of an alert as an instance, in a line: the annotation summary, else the first line of its description or message, else its
+// name or its labels.
 func (a *Alert) Text() string {
 	return firstLine(a.Annotations["summary"], beginning(a.Annotations["description"]), beginning(a.Annotations["message"]), a.Labels[AlertName], FormatLabels(a.Labels))
 }
@@ -50,8 +50,8 @@ func beginning(text string) string {
 	return first
 }
 
-// GroupTitle returns what the alerts of a group have in common, in a line: the alert's name, else the labels of the group, else the name of
-// its receiver in Alertmanager.
+// GroupTitle returns the common title of the alerts of a group, in a line: the alert's name, else the labels of the group, else the name of its
+// receiver in Alertmanager.
 func GroupTitle(group map[string]string, alerts []Alert, receiver string) string {
 	title := group[AlertName]
 	if title == "" && len(alerts) > 0 {
@@ -92,8 +92,8 @@ func sortedNames(labels map[string]string) []string {
 // Link is a link that people may follow.
 type Link struct{ Text, Href string }
 
-// Links returns the links of an alert, each address once: those of its annotations runbook_url and dashboard_url, to the rule, and to a form
-// for a silence. What is no address of a web page is left out.
+// Links returns the links of an alert, each address once: in its annotations runbook_url and dashboard_url, to the rule, and to a form for a silence.
+// Links that are no address of a web page are left out.
 func (a *Alert) Links() []Link {
 	var links []Link
 	for _, link := range []Link{

@@ -15,13 +15,13 @@ const (
 	// Off is the value of --ingest-bind-address that turns the listener off.
 	Off = "0"
 
-	// Audience is that of the tokens of ServiceAccounts, and TokenKey the key of the Secret of an AlertSource.
+	// Audience is the audience of the tokens of ServiceAccounts, and TokenKey the key of the Secret of an AlertSource.
 	Audience = "bellhop"
 	TokenKey = "token"
 	// NextTokenKey is the key of a second token, which is accepted as well: during a rotation some senders have it already.
 	NextTokenKey = "tokenNext"
 
-	// Alerts, Status and Webhook are the paths below that of an AlertSource.
+	// Alerts, Status and Webhook are the paths below the path of an AlertSource.
 	Alerts  = "/api/v2/alerts"
 	Status  = "/api/v2/status"
 	Webhook = "/webhook"
