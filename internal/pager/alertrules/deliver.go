@@ -101,7 +101,7 @@ func (d *DeliveryPlan) newRequest(t Target, hash string, event result.Event, in 
 		r.Attempt, r.First = 1, true
 	}
 	holding, followsResolve := d.holding(in), isResolved(d.Row.LastAttemptedHash)
-	// An earlier attempt may have arrived, whatever the answer to this one is.
+	// An earlier attempt may have arrived, for any answer to this one.
 	mayHaveArrived := d.Row.OutcomeUnknown || holding == MayHold
 	// A resolve for a receiver that holds nothing by its record: an attempt without a record may have arrived.
 	resolvesUnrecorded := event == result.Resolved && holding == HoldsNothing
@@ -119,7 +119,7 @@ func (d *DeliveryPlan) newRequest(t Target, hash string, event result.Event, in 
 	return r
 }
 
-// addFailures adds what failed of the former attempts of the same request.
+// addFailures adds the failures of former attempts of the same request.
 func (r *Request) addFailures(row v1beta1.Delivery, in Inputs) {
 	r.Unconfirmed, r.Misconfigured = row.UnconfirmedAnswers, row.MisconfiguredAnswers
 	r.OwnFault = isSlow(row) && row.NextAttemptTime != nil
@@ -135,7 +135,7 @@ func isOutcomeUnknown(row v1beta1.Delivery, hash string, t Target) bool {
 	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))
 }
 
-// lastAttempt is when the last attempt ended, by the clock of the process that made it; zero: there was none.
+// lastAttempt is when the last attempt ended, by the clock of the process that made it; zero: there was no attempt.
 func lastAttempt(row v1beta1.Delivery) time.Time {
 	if row.LastAttemptTime == nil {
 		return time.Time{}

@@ -68,8 +68,8 @@ func (d *DeliveryPlan) setMinimum(t Target) {
 	}
 }
 
-// firingEvent is what the content is to a receiver: a rise of severity is a new message, which notifies, as are what instances have joined,
-// and what follows a resolve.
+// firingEvent is Updated where the content changes the message that a receiver holds. It is Fired, a new message, which notifies, where the receiver
+// holds none, the severity rises, instances have joined, or a resolve was sent before.
 func (d *DeliveryPlan) firingEvent(a *v1beta1.Alert) result.Event {
 	if HoldingOf(d.Row) == Holds && !isResolved(d.Row.LastAttemptedHash) && !d.rises(a) && !d.joins(a) {
 		return result.Updated
@@ -95,7 +95,7 @@ func (d *DeliveryPlan) isKeptBack(a *v1beta1.Alert, t Target) bool {
 	return isQuiet(a, d.firingEvent(a)) && t.Edits != nil && !t.Edits(d.Row.ExternalID) && !d.Row.OutcomeUnknown && confirmed(d.Row, d.Row.ContentHash)
 }
 
-// keepBack takes the content for confirmed: the next message, which notifies, has it. What the receiver confirmed stays: the severity too.
+// keepBack takes the content for confirmed: the next message, which notifies, has it. The severity that the receiver confirmed stays.
 func (d *DeliveryPlan) keepBack(content string) {
 	d.Row.ContentHash, d.Row.LastAttemptedHash, d.Row.FilteredHash = content, content, ""
 	d.settle(v1beta1.DeliverySent, "")

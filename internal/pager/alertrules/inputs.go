@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package alertrules has the rules of an Alert: what is sent to which receiver next, under which key, and the status after an answer.
-// It is pure: no client, no clock.
+// Package alertrules has the rules of an Alert: the next request to each receiver, its key, and the status after an answer. It is pure: no client, no
+// clock.
 package alertrules
 
 import (
@@ -28,7 +28,7 @@ type Target struct {
 	Problem *Problem
 	// Leaving: the receiver or its namespace is being deleted, so that a missing Secret is not created again.
 	Leaving bool
-	// ResolvesOnly: the receiver or its Secret is gone, and its sender is kept for resolves. Problem says what is missing.
+	// ResolvesOnly: the receiver or its Secret is gone, and its sender is kept for resolves. Problem names the missing object.
 	ResolvesOnly bool
 	// SecretNamespace is the namespace of its Secret.
 	SecretNamespace string
@@ -38,16 +38,17 @@ type Target struct {
 	// Edits reports whether the receiver can change the message with an external id where it is shown, so that nobody is notified; nil: that
 	// is not known, and shows when it is tried.
 	Edits func(externalID string) bool
-	// NamespaceRateLimit bounds what each namespace may send to it; nil: no bound.
+	// NamespaceRateLimit bounds the messages of each namespace to it; nil: no bound.
 	NamespaceRateLimit *v1beta1.RateLimit
 	// UID is the receiver's.
 	UID types.UID
 	// Revision changes with each change of the receiver's spec and of its Secret's metadata. It is at most 128 bytes.
 	Revision string
-	// Version changes with the receiver's address, its TLS settings and the content of its Secret: with what decides whether a
-	// message arrives. It is at most 128 bytes; empty where the Secret's content was not read.
+	// Version changes with the receiver's address, its TLS settings and the content of its Secret, which decide whether a message arrives. It is at
+	// most 128 bytes; empty where the Secret's content was not read.
 	Version string
-	// SecretNote is about keys of the Secret that may be misspelt, and about an address in it that is risky; empty: there are none, or the Secret's content was not read.
+	// SecretNote is about keys of the Secret that may be misspelt, and about an address in it that is risky; empty: no such keys and address, or the
+	// Secret's content was not read.
 	SecretNote string
 }
 
@@ -67,7 +68,7 @@ func (t Target) problemOfResolve() *Problem {
 	return t.Problem
 }
 
-// isGone reports whether no resolve can be sent to it, now or later: it does not exist, or what it needs went with its namespace.
+// isGone reports whether no resolve can be sent to it, now or later: it does not exist, or its Secret went with its namespace.
 func (t Target) isGone() bool {
 	isSecretMissing := t.Problem != nil && t.Problem.Reason == v1beta1.ReasonSecretNotFound
 	return t.Spec == nil || t.Leaving && isSecretMissing && !t.ResolvesOnly
@@ -81,32 +82,32 @@ func (t Target) ResolveTimeout() time.Duration {
 	return time.Duration(*t.Spec.ResolveTimeoutSeconds) * time.Second
 }
 
-// Inputs are what a plan depends on beside the Alert.
+// Inputs are the facts, beside the Alert, from which a plan follows.
 type Inputs struct {
 	// Now is the time of this process's clock, which decides when something waits no longer.
 	Now time.Time
-	// ServerTime is the API server's time, zero if it is not known. Whatever ends, such as an Alert that expires or a resolve that is given
-	// up, is measured by it, as are creationTimestamp and deletionTimestamp: the clock of this process may be wrong (R11).
+	// ServerTime is the API server's time, zero if it is not known. It measures all that ends, such as an Alert that expires or a resolve that is
+	// given up, and is the clock of creationTimestamp and deletionTimestamp: the clock of this process may be wrong (R11).
 	ServerTime time.Time
 	// LeaderSince is when this process began to lead, in the API server's time.
 	LeaderSince time.Time
-	// Refs are the receivers that the Alert resolves to; empty: there is none.
+	// Refs are the receivers that the Alert names, or its default receiver; empty: no receiver.
 	Refs []v1beta1.ReceiverRef
-	// Receivers are those in Refs, those in the status, and those of requests in flight.
+	// Receivers are the receivers in Refs, in the status, and of requests in flight.
 	Receivers map[v1beta1.ReceiverRef]Receiver
 }
 
-// Receiver is what a plan depends on about one receiver.
+// Receiver has the facts about one receiver from which a plan follows.
 type Receiver struct {
 	Target
 
-	// InFlight is the request about this Alert that is not answered yet; nil: there is none.
+	// InFlight is the request about this Alert that is not answered yet; nil: no request is.
 	InFlight *InFlightRequest
 	// Failed is the last attempt of this process, if it failed.
 	Failed *FailedAttempt
 	// Recovered is when the receiver last succeeded again after it had failed.
 	Recovered time.Time
-	// Blocked: it takes nothing for some time, whatever the Alert; set for an Alert that is being deleted.
+	// Blocked: it takes no request for some time, about any Alert; set for an Alert that is being deleted.
 	Blocked bool
 }
 
@@ -158,8 +159,8 @@ func future(t, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
-// status, rounded up.
+// lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is the time in the status,
+// rounded up.
 func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 	if failed := in.Receivers[RefOf(row)].Failed; failed != nil {
 		return failed.At
@@ -178,7 +179,7 @@ func (in Inputs) isRecovered(row v1beta1.Delivery) bool {
 	return !isOwnFault && receiver.Recovered.After(in.lastFailure(row))
 }
 
-// isDue reports whether another attempt at what was tried last is due.
+// isDue reports whether another attempt at the last request is due.
 func (in Inputs) isDue(row v1beta1.Delivery) bool {
 	next := row.NextAttemptTime
 	isWaiting := next != nil && in.Now.Before(next.Time) && !times.IsAhead(lastAttempt(row), in.Now)
@@ -187,11 +188,11 @@ func (in Inputs) isDue(row v1beta1.Delivery) bool {
 	return !isWaiting || in.isRecovered(row) || isThrottled
 }
 
-// Action is what to do with the Alert itself. The set is closed.
+// Action is the next write to the Alert itself, or none. The set is closed.
 type Action int
 
 const (
-	// Deliver: send what is due, and record it.
+	// Deliver: make the requests that are due, and record them.
 	Deliver Action = iota
 	// AddFinalizer: before anything is sent.
 	AddFinalizer
@@ -201,19 +202,19 @@ const (
 	Purge
 )
 
-// Plan is what to do next about an Alert.
+// Plan has the next requests and write about an Alert.
 type Plan struct {
 	// Deliveries are the deliveries as they are, one for each receiver.
 	Deliveries []DeliveryPlan
 	Action     Action
 	// Wake is when to plan again if nothing happens before; zero: never.
 	Wake time.Time
-	// KeepUntil is until when the Alert, which goes away without a resolve, waits for receivers that forget what they hold to keep it; zero:
-	// it does not wait.
+	// KeepUntil is until when an Alert that goes away without a resolve waits for its last reposts to receivers that forget messages; zero: it does
+	// not wait.
 	KeepUntil time.Time
 }
 
-// DeliveryPlan is what to do next about one receiver.
+// DeliveryPlan has the next request to one receiver, and its row of the status.
 type DeliveryPlan struct {
 	Row v1beta1.Delivery
 	// recordedState is the row's state before the plan.
@@ -221,7 +222,7 @@ type DeliveryPlan struct {
 	// Named is false where the spec no longer names the receiver.
 	Named bool
 	phase phase
-	// reason is that of the Alert's condition unless the phase is settled; waitsFor is added to its message.
+	// reason is the reason of the Alert's condition unless the phase is settled; waitsFor is added to the condition's message.
 	reason, waitsFor string
 	// Send is the request to make now, if any.
 	Send *Request
@@ -253,7 +254,7 @@ type Request struct {
 	AtMostOnce bool
 	// OutcomeUnknown: the receiver may hold more than it confirmed.
 	OutcomeUnknown bool
-	// Severity and JoinedTime are those of the content.
+	// Severity and JoinedTime belong to the content.
 	Severity   v1beta1.Severity
 	JoinedTime *metav1.Time
 	// Quiet: nobody has to be told of the content.
@@ -271,13 +272,13 @@ type Request struct {
 	Unconfirmed int32
 	// Partial says which of the receiver's recipients have the content, or a former one that was not confirmed; "": none.
 	Partial string
-	// FailingSince is when the first attempt failed of those in a row before this one; zero: there is none.
+	// FailingSince is when the first of the attempts in a row before this one failed; zero: none has failed.
 	FailingSince time.Time
 	// ByDefault, as in the row.
 	ByDefault bool
 }
 
-// Outcome is what came of a request.
+// Outcome is the result of a request.
 type Outcome struct {
 	Request
 	Ref     v1beta1.ReceiverRef

@@ -30,9 +30,8 @@ func Fingerprint(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// ContentHash is the hash of the content of a spec: what people read. Links, and the time when instances joined, are parts only where the
-// spec has them, so that the hashes of other Alerts are those of former releases. The instances are no part: the content says what of them
-// people read.
+// ContentHash is the hash of the text of a spec that people read. Links, and the time when instances joined, are parts only where the spec has them,
+// so that the hashes of other Alerts are the same as in former releases. The instances are no part: the content has their texts.
 func ContentHash(spec *v1beta1.AlertSpec) string {
 	parts := []string{"page", spec.Title, spec.Content, string(spec.Severity)}
 	if spec.JoinedTime != nil {

@@ -47,7 +47,7 @@ func BeginsAgain(a *v1beta1.Alert) bool {
 	return !IsOver(a) && a.Status.Occurrence > 0 && a.Status.FiringSince == nil
 }
 
-// isRecordedAsOver reports whether the status of an Alert whose occurrences are not recorded is that of a resolved one: by its condition, or, while
+// isRecordedAsOver reports whether the status of an Alert whose occurrences are not recorded says that it is resolved: by its condition, or, while
 // resolves are being sent, by the rows of its receivers.
 func isRecordedAsOver(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) bool {
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.Reason == v1beta1.ReasonResolved {
@@ -68,7 +68,7 @@ func (in Inputs) setOccurrence(a *v1beta1.Alert, status *v1beta1.AlertStatus) {
 	}
 }
 
-// firingSince is when the present occurrence began; that of an Alert that does not fire, when it was created.
+// firingSince is when the present occurrence began; for an Alert that does not fire, when it was created.
 func firingSince(a *v1beta1.Alert, in Inputs) time.Time {
 	if since := in.present(a).since; !since.IsZero() {
 		return since

@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// backoff is that of requests that failed.
+// backoff has the delays of requests that failed.
 var backoff = times.Backoff{First: time.Second, Last: 10 * time.Minute, Jitter: 25, Steps: 1024}
 
 // Apply returns the row after an outcome. Applying an outcome twice is applying it once, and a failure changes no row of a later attempt,
@@ -49,8 +49,8 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	return row
 }
 
-// backoffOf returns the time between an outcome and the next attempt. What the receiver throttles waits for its turn in the queue of this
-// process, and only after a restart for the time.
+// backoffOf returns the time between an outcome and the next attempt. A request that the receiver throttled waits for its turn in the queue of this
+// process. The time matters only after a restart.
 func backoffOf(o Outcome) time.Duration {
 	if o.Verdict.Throttled {
 		return backoff.First
@@ -88,7 +88,7 @@ func stateOfOpen(row v1beta1.Delivery, event result.Event) v1beta1.DeliveryState
 	return v1beta1.DeliveryPending
 }
 
-// notRepeatedHint is what a person can do about an unknown outcome.
+// notRepeatedHint says how a person can have a message sent again whose outcome is unknown.
 const notRepeatedHint = "; it may have arrived, and deliveryPolicy AtMostOnce does not repeat it: to send it again, change the Alert or the policy"
 
 // beginAttempt returns the row with an attempt of a request, which began at a time of the API server.
@@ -108,8 +108,8 @@ func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Deli
 	return row
 }
 
-// RowInFlight returns the row that is recorded while a request is in flight (R1): unless its outcome replaces the row, the receiver may hold
-// what was sent.
+// RowInFlight returns the row that is recorded while a request is in flight (R1): unless its outcome replaces the row, the receiver may hold the
+// message.
 func RowInFlight(row v1beta1.Delivery, f InFlightRequest) v1beta1.Delivery {
 	row = beginAttempt(row, f.Request, f.Began)
 	row.LastAttemptTime, row.LastAttemptedReceiver, row.MisconfiguredAnswers = times.Timestamp(f.Since), f.Version, f.Misconfigured

@@ -12,10 +12,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
-// keepTimeout is how long a time to live waits for receivers that forget what they hold; what was posted last has ended by then.
+// keepTimeout is how long an Alert whose time to live has ended waits for its last repost to receivers that forget messages. An earlier repost has
+// ended there by then.
 const keepTimeout = 10 * time.Minute
 
-// Decide returns what to do next about an Alert.
+// Decide returns the plan for an Alert.
 func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	var plan Plan
 	rows := rowsOf(a, in)
@@ -68,7 +69,7 @@ func (pl Plan) Sends() bool {
 	return slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.Send != nil })
 }
 
-// Held returns the rows of the receivers that keep what they hold, unless they forget it.
+// Held returns the rows of the receivers that hold the content of an Alert which fires and names them.
 func (pl Plan) Held(a *v1beta1.Alert) (rows []v1beta1.Delivery) {
 	for _, d := range pl.Deliveries {
 		if d.Named && IsHeld(a, d.Row) {
@@ -109,7 +110,7 @@ func (pl Plan) finished(a *v1beta1.Alert, in Inputs) bool {
 	return !slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.phase != phaseSettled })
 }
 
-// planDelivery returns what to do next about one receiver. full: no further receiver gets a message.
+// planDelivery returns the plan for one receiver. full: no further receiver gets a message.
 func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) DeliveryPlan {
 	ref := RefOf(row)
 	receiver := in.Receivers[ref]
@@ -127,8 +128,8 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 	return d
 }
 
-// planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without
-// it would say that nothing was sent.
+// planInFlight waits for the answer of a request in flight. Any write of the status meanwhile records the request (R1): a row without it would say
+// that no message was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now time.Time) {
 	d.Row = RowInFlight(d.Row, f)
 	if d.Named && !IsOver(a) && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {

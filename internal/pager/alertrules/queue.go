@@ -87,7 +87,7 @@ func (d *DeliveryPlan) queue(cause limiter.Cause, now time.Time) {
 	}
 }
 
-// whyQueued returns the reason of the Alert's condition, and what it waits for.
+// whyQueued returns the reason of the Alert's condition, and a text that says why the request waits.
 func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) {
 	seeReceiver := fmt.Sprintf("see the status of %s/%s", row.Kind, row.Name)
 	switch cause {

@@ -117,11 +117,11 @@ const (
 	HoldsNothing Holding = iota
 	// MayHold: it may have got one.
 	MayHold
-	// Holds: it has confirmed one, and not yet that the Alert is over.
+	// Holds: it has confirmed one, but not yet that the Alert is over.
 	Holds
 )
 
-// HoldingOf returns what a row says of its receiver.
+// HoldingOf returns the Holding of a receiver by its row.
 func HoldingOf(row v1beta1.Delivery) Holding {
 	switch {
 	case row.ContentHash != "" && !isResolved(row.ContentHash):
@@ -132,8 +132,8 @@ func HoldingOf(row v1beta1.Delivery) Holding {
 	return HoldsNothing
 }
 
-// holding returns the same with what is not in the row: a repeat of a pending row is not recorded before it is sent, so that only the process
-// that made the last attempt knows that it failed.
+// holding is HoldingOf with this process's own attempts: a repeat of a pending row is not recorded before it is sent, so that only the process that
+// made the last attempt knows that it failed.
 func (d *DeliveryPlan) holding(in Inputs) Holding {
 	row, recorded := d.Row, HoldingOf(d.Row)
 	isOwn := in.Receivers[RefOf(row)].Failed != nil

@@ -17,7 +17,7 @@ const (
 	// graceAfterCreation is how young an Alert is that gets one attempt although it is being deleted: kubectl apply and kubectl delete
 	// in one script.
 	graceAfterCreation = time.Minute
-	// RestoreLabel is set by Velero on what it restores from a backup.
+	// RestoreLabel is set by Velero on objects that it restores from a backup.
 	RestoreLabel = "velero.io/restore-name"
 	// deletionPolicyAnnotation, set to Retain, releases an object without telling its receivers that the alert is over.
 	deletionPolicyAnnotation = "bellhop.gophernetes.io/deletion-policy"
@@ -29,7 +29,7 @@ func isRestored(o metav1.Object) bool {
 	return ok
 }
 
-// RetainsExternal reports whether the deletion of an object does not resolve what receivers hold.
+// RetainsExternal reports whether the deletion of an object leaves its messages at receivers unresolved.
 func RetainsExternal(o metav1.Object) bool {
 	return o.GetAnnotations()[deletionPolicyAnnotation] == retain
 }
@@ -48,14 +48,14 @@ func isEdited(a *v1beta1.Alert) bool {
 	return a.Generation > created
 }
 
-// hasInitialStatus reports whether the Alert has the status that it was created with: the default of observedGeneration is -1. That proves nothing: the first message is sent
-// without a record.
+// hasInitialStatus reports whether the Alert has the status that it was created with. The default of observedGeneration is -1. The initial status
+// proves nothing: the first message is sent without a record.
 func hasInitialStatus(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
 
 // severities are all severities, in ascending order.
 var severities = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}
 
-// Rank orders severities; that of none is that of Info.
+// Rank orders severities; an empty severity ranks as Info.
 func Rank(s v1beta1.Severity) int {
 	return slices.Index(severities, cmp.Or(s, v1beta1.SeverityInfo))
 }

@@ -56,8 +56,8 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	return status
 }
 
-// isReached reports whether the receiver confirmed the Alert. What was sent stays sent where the resolve fails, or where a change is filtered
-// or comes after the expiry.
+// isReached reports whether the receiver confirmed the Alert. The Alert stays sent where the resolve fails, or where a change is filtered or comes
+// after the expiry.
 func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 	switch row.State {
 	case v1beta1.DeliverySent:
@@ -133,7 +133,7 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 	return metav1.ConditionTrue, v1beta1.ReasonFiltered, "Below the minSeverity of every receiver"
 }
 
-// describe says of each receiver what it waits for and when it is tried again.
+// describe returns a text that says for each receiver why its request waits and when the next attempt is due.
 func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	var parts []string
 	for _, d := range open {

@@ -8,11 +8,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// want is what an Alert wants of a receiver. The set is closed.
+// want is the state that an Alert wants a receiver to have. The set is closed.
 type want int
 
 const (
-	// wantsNoChange: it keeps what it holds.
+	// wantsNoChange: it keeps the message that it holds, if any.
 	wantsNoChange want = iota
 	// wantsContent: it holds the content.
 	wantsContent
@@ -24,8 +24,8 @@ const (
 	wantsRelease
 )
 
-// wants returns what an Alert, whose content has a hash, wants of a receiver. The first case that applies decides: a deletion goes before a resolve, and content that the
-// receiver has confirmed is not filtered afterwards.
+// wants returns the state that an Alert, whose content has a hash, wants a receiver to have. The first case that applies decides: a deletion goes
+// before a resolve, and content that the receiver has confirmed is not filtered afterwards.
 func (d *DeliveryPlan) wants(a *v1beta1.Alert, content string, t Target, in Inputs) want {
 	switch {
 	case !a.DeletionTimestamp.IsZero() && RetainsExternal(a):
@@ -44,8 +44,8 @@ func (d *DeliveryPlan) wants(a *v1beta1.Alert, content string, t Target, in Inpu
 	return wantsContent
 }
 
-// next plans what to do about a receiver: by what the Alert wants of it, what it holds, and what may be sent. The first case that applies
-// decides. The row has the state Sent only while the receiver holds the content of the spec: what is repeated has the text of the spec. The
+// next plans the next request to a receiver: by the state that the Alert wants it to have, by its Holding, and by what may be sent. The first case
+// that applies decides. The row has the state Sent only while the receiver holds the content of the spec: a repost has the text of the spec. The
 // state is also set while a request is due or in flight (request, planInFlight), and by its outcome (Apply).
 func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 	content, holding := ContentHash(&a.Spec), d.holding(in)
@@ -83,7 +83,7 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 		default:
 			d.settle(v1beta1.DeliveryResolved, "")
 		}
-	case wantsRelease: // what was certainly not accepted is cancelled, so that a storm can be purged
+	case wantsRelease: // a message that was certainly not accepted is not sent, so that a storm can be purged
 		limit := in.deletionLimit(a, d.Row, t)
 		inTime := limit.IsZero() || !in.hasPassed(limit)
 		mayTry := d.Named && inTime && !in.Receivers[RefOf(d.Row)].Blocked

@@ -15,7 +15,7 @@ import (
 // second a person has seen the message twice if the service did take it.
 var unconfirmedDelays = [result.MaxUnconfirmed - 1]time.Duration{15 * time.Second, 5 * time.Minute}
 
-// unconfirmedHint is what a person can do about a message that was answered with an unknown success.
+// unconfirmedHint says how a person can have a message sent again that was answered with an unknown success.
 const unconfirmedHint = "; it may have arrived each time, so it is not repeated any more: to send it again, change the Alert, or the receiver's provider or Secret"
 
 // applyUnconfirmed returns the row after a success that the service does not document. The message may have been shown to people, so it

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controllertest has what the tests of the controllers of Alerts and receivers share.
+// Package controllertest has the API server in memory that the tests of the controllers of Alerts and receivers share.
 package controllertest
 
 import (

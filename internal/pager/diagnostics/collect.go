@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package diagnostics collects what a person would look up first about an object that fails: its containers that do not run, its
-// Warning events, and the last lines of a log where an administrator of the namespace permits it.
+// Package diagnostics collects the facts that a person would look up first about an object that fails: its containers that do not run, its Warning
+// events, and the last lines of a log where an administrator of the namespace permits it.
 package diagnostics
 
 import (
@@ -46,11 +46,11 @@ type Subject struct {
 	UID       types.UID
 	// Pods selects the pods of the object; nil: it has none.
 	Pods labels.Selector
-	// Summary is what the reader knows already, as REASON: MESSAGE.
+	// Summary is the text that the reader knows already, as REASON: MESSAGE.
 	Summary string
 }
 
-// Collect returns text for people about an object, of at most maxBytes. What may not be read is left out.
+// Collect returns text for people about an object, of at most maxBytes. Facts that may not be read are left out.
 func (c Collector) Collect(ctx context.Context, subject Subject, maxBytes int) string {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

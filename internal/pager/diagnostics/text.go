@@ -23,7 +23,7 @@ const (
 	minSecretLine = 8
 )
 
-// facts are what was found about an object.
+// facts are the results of the look-ups about an object.
 type facts struct {
 	summary    string
 	containers []string

@@ -20,7 +20,7 @@ const (
 	// defaultAfter is for how long an object has to fail by default; a Job or a CronJob has failed when its status says so.
 	defaultAfter = 5 * time.Minute
 	maxAfter     = 24 * time.Hour
-	// defaultDeadline is for how long an object may be in progress by default; what runs to completion may as long as it wants.
+	// defaultDeadline is for how long an object may be in progress by default; a Job may be for ever.
 	defaultDeadline     = time.Hour
 	maxProgressDeadline = 30 * 24 * time.Hour
 	maxReceivers        = 16 // of an Alert
@@ -32,7 +32,7 @@ const Selector = v1beta1.PageLabel + "=true"
 // ConsentSelector selects the Namespaces whose objects may ask for Alerts.
 const ConsentSelector = v1beta1.PageByLabelLabel + "=enabled"
 
-// AskAnnotations are those of objects that ParseAsk reads.
+// AskAnnotations are the annotations of objects that ParseAsk reads.
 var AskAnnotations = []string{
 	v1beta1.PageReceiversAnnotation, v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation, v1beta1.PageProgressDeadlineAnnotation,
 }
@@ -42,7 +42,7 @@ func Consents(namespace metav1.Object) bool {
 	return namespace.GetLabels()[v1beta1.PageByLabelLabel] == "enabled"
 }
 
-// Ask is what an object asks for by its label and annotations.
+// Ask has the settings of an object's Alert, by its label and annotations.
 type Ask struct {
 	// Receivers of the Alert; none: the default one.
 	Receivers []v1beta1.ReceiverRef
@@ -53,8 +53,7 @@ type Ask struct {
 	Severity         v1beta1.Severity
 }
 
-// ParseAsk reads what an object of a kind asks for; asks is false without the label. An error names the annotation, its value and what
-// would be right.
+// ParseAsk reads the Ask of an object of a kind; asks is false without the label. An error names the annotation, its value and valid values.
 func ParseAsk(o metav1.Object, kind string) (ask Ask, asks bool, err error) {
 	if o.GetLabels()[v1beta1.PageLabel] != "true" || o.GetDeletionTimestamp() != nil {
 		return Ask{}, false, nil

@@ -37,7 +37,7 @@ type namespaceBudget struct {
 	reported time.Time
 }
 
-// Has reports whether the budget of a namespace is in use. If not, Begin takes over what another process has used of it.
+// Has reports whether the budget of a namespace is in use. If not, Begin takes over another process's use of it.
 func (b *Budget) Has(namespace string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,7 +118,7 @@ func (b *Budget) Report(namespace string, now time.Time) (ok bool, again time.Ti
 	return true, time.Time{}
 }
 
-// Waiting returns how many objects of a namespace wait, and what one of them asks for.
+// Waiting returns how many objects of a namespace wait, and the Ask of one of them.
 func (b *Budget) Waiting(namespace string) (int, Ask) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -26,7 +26,7 @@ const (
 	statusUnknown = "Unknown"
 )
 
-// A reading says what state a condition means.
+// A reading maps a condition to a state.
 type reading struct {
 	Sign
 	reasons []string // of the condition; none: any
@@ -36,11 +36,11 @@ type reading struct {
 // anyKind has the readings for all kinds that are judged by conditions; the first one that is found decides.
 var anyKind = []reading{
 	{Sign{conditionStalled, statusTrue}, nil, Failing},
-	// Crossplane: Ready is what the provider has read last, which may be long ago.
+	// Crossplane: Ready is the provider's last observation, which may be old.
 	{Sign{"Synced", statusFalse}, []string{"ReconcilePaused"}, halted},
 	{Sign{"Synced", statusFalse}, []string{"ReconcileError"}, Failing},
 	{Sign{"LastAsyncOperation", statusFalse}, nil, Failing},
-	// Strimzi: what is not ready has no condition Ready.
+	// Strimzi: an object that is not ready has no condition Ready.
 	{Sign{"ReconciliationPaused", statusTrue}, nil, halted},
 	{Sign{"NotReady", statusTrue}, []string{"Creating"}, Progressing},
 	{Sign{"NotReady", statusTrue}, nil, Failing},
@@ -52,7 +52,7 @@ var anyKind = []reading{
 	{Sign{conditionReady, statusUnknown}, nil, Progressing},
 }
 
-// atWork are the reasons of what is not ready, and of which nothing has gone wrong yet.
+// atWork are the reasons of objects that are not ready, but have not failed yet.
 var atWork = []string{
 	"Pending",             // cert-manager
 	"Creating", "Waiting", // Crossplane, and its claims
@@ -62,7 +62,7 @@ var atWork = []string{
 
 // readingsByKind has the readings for kinds that have more than anyKind.
 var readingsByKind = map[schema.GroupKind][]reading{
-	{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}: beforeAnyKind( // at its maximum it has ScalingLimited, and does what it is for
+	{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}: beforeAnyKind( // at its maximum it has ScalingLimited, but works
 		reading{Sign{"AbleToScale", statusFalse}, nil, Failing},
 		reading{Sign{"ScalingActive", statusFalse}, []string{"ScalingDisabled"}, Healthy},
 		reading{Sign{"ScalingActive", statusFalse}, nil, Failing},
@@ -134,8 +134,8 @@ func computeConditions(o *unstructured.Unstructured, failures []Sign) Result {
 	return unknownConditions(found, "neither the condition Ready nor Stalled")
 }
 
-// observedBy returns the generation that a condition is about. Its own decides: Flux sets that of the status only once an object is ready or
-// stalled.
+// observedBy returns the generation that a condition is about. The condition's own comes first: Flux sets the status's only once an object is ready
+// or stalled.
 func observedBy(c *condition, status fields) int64 {
 	if c.observedGeneration != 0 {
 		return c.observedGeneration
@@ -170,7 +170,7 @@ func unknownConditions(found conditions, lacks string) Result {
 
 const checkController = "Check that its controller runs, or remove the label"
 
-// remedies has what a user can do about an object that cannot be judged, by the reason of its result; objects with another reason lack conditions.
+// remedies has advice to a user for objects that cannot be judged, by the reason of the result; objects with another reason lack conditions.
 var remedies = map[string]string{
 	NotReported:          checkController,
 	"NoPhase":            checkController,
@@ -179,7 +179,7 @@ var remedies = map[string]string{
 	"UnreadableSchedule": "Correct its schedule or time zone, or remove the label",
 }
 
-// RemedyOfUnknown says what somebody can do about an object that cannot be judged.
+// RemedyOfUnknown returns advice to a user for an object that cannot be judged.
 func RemedyOfUnknown(o *unstructured.Unstructured) string {
 	if remedy, ok := remedies[Compute(o, Evidence{}).Reason]; ok {
 		return remedy

@@ -10,7 +10,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
-// Action is what has to be done about the Alert of an object.
+// Action is the next write to the Alert of an object, or none.
 type Action string
 
 // The actions.
@@ -24,7 +24,7 @@ const (
 // jobAlertLasts is for how long an Alert about a failed Job fires, unless a person or a later Job ends it.
 const jobAlertLasts = 24 * time.Hour
 
-// Inputs are what Decide decides from.
+// Inputs are the facts from which Decide decides.
 type Inputs struct {
 	// Asks is whether the object has the label, and its Namespace consents.
 	Asks bool
@@ -34,11 +34,12 @@ type Inputs struct {
 	IsJob  bool
 	Ask    Ask
 	Result Result
-	// ResolveAfter is for how long an object has to be healthy, or to ask for nothing, before its Alert is resolved: what flaps makes one Alert.
+	// ResolveAfter is for how long an object has to be healthy, or to ask for nothing, before its Alert is resolved: an object that flaps has one
+	// Alert.
 	ResolveAfter time.Duration
 	// IsFiring is whether an Alert about the object exists and is not resolved.
 	IsFiring bool
-	// FiredFor is when the failure began that the Alert has fired for; zero: there is none, or it has ended: the operator resolved the Alert.
+	// FiredFor is when the failure began that the Alert has fired for; zero: no failure, or it has ended: the operator resolved the Alert.
 	FiredFor time.Time
 	// SeenSince is since when the process has seen the present Answer, for what the status of the object does not say.
 	SeenSince time.Time
@@ -46,7 +47,7 @@ type Inputs struct {
 	HasRecovered bool
 }
 
-// Answer is what an object says: its state, with whether there is a status, or that it asks for nothing.
+// Answer is the state of an object as a text; NotReported without a status, and empty without the label or the consent.
 func (in Inputs) Answer() string {
 	switch {
 	case !in.Asks:
@@ -68,7 +69,7 @@ func (in Inputs) isWell() bool {
 	return in.Result.State == Progressing && in.Result.WellAt.After(in.FiredFor)
 }
 
-// IsRecovery reports whether an Answer ends a failure: what is in progress, or cannot be judged, may go on to fail.
+// IsRecovery reports whether an Answer ends a failure: an object that is in progress, or cannot be judged, may fail further.
 func IsRecovery(answer string) bool { return answer == "" || answer == string(Healthy) }
 
 // Judge returns the result as it counts at a time: progress that has lasted for its deadline is a failure.
@@ -101,7 +102,7 @@ func (in Inputs) began(r Result) time.Time {
 	return r.Since
 }
 
-// Decide returns what has to be done now, and when the object has to be looked at again if nothing changes; zero: never.
+// Decide returns the action that is due, and when the object has to be looked at again if nothing changes; zero: never.
 func Decide(in Inputs, now time.Time) (Action, time.Time) {
 	r := in.Judge(now)
 	if in.IsFiring && in.IsJob {
@@ -162,7 +163,7 @@ func (in Inputs) hasRecovered(r Result) bool { return in.HasRecovered || r.WellA
 // isUndated reports whether the time at which a failure began does not tell it from an earlier one.
 func (in Inputs) isUndated(r Result) bool { return in.Result.Since.IsZero() || r.IsRenewed }
 
-// isAnother reports whether a failure is another one than that for which the Alert, which is firing, has fired: what flaps fails again.
+// isAnother reports whether a failure is another one than the Alert, which is firing, has fired for: an object that flaps fails again.
 func (in Inputs) isAnother(r Result) bool {
 	if in.isUndated(r) {
 		return in.hasRecovered(r)

@@ -44,7 +44,7 @@ func computeApplication(o *unstructured.Unstructured, _ Evidence) Result {
 	}
 }
 
-// isSuperseded reports whether an Application is in sync with other revisions than those of its last operation: the revision that failed has been
+// isSuperseded reports whether an Application is in sync with other revisions than its last operation had: the revision that failed has been
 // reverted, and nothing was left to do.
 func isSuperseded(application fields) bool {
 	sync := application.object("sync")
@@ -52,7 +52,7 @@ func isSuperseded(application fields) bool {
 	return sync.text("status") == "Synced" && len(operated) > 0 && len(synced) > 0 && !slices.Equal(operated, synced)
 }
 
-// revisionsOf returns the revision of the source of an Application, or those of several sources.
+// revisionsOf returns the revision of the source of an Application, or the revisions of several sources.
 func revisionsOf(part fields) []string {
 	if revision := part.text("revision"); revision != "" {
 		return []string{revision}
@@ -132,7 +132,7 @@ func lacksAQuarter(o *unstructured.Unstructured) bool {
 	return 4*statusOf(o).number("availableReplicas") < 3*want
 }
 
-// phasesOfPostgres has the phases of a Cluster of CloudNativePG that are no failure; its controller makes up others for what goes wrong.
+// phasesOfPostgres has the phases of a Cluster of CloudNativePG that are no failure; its controller has others for failures.
 var phasesOfPostgres = map[string]State{
 	"Cluster in healthy state": Healthy,
 	"Waiting for user action":  Healthy, // a supervised switchover

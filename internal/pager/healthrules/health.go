@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// State is what a person would say of an object.
+// State is the state of an object as a person would describe it.
 type State string
 
 // The states. Only Healthy ends a failure: an object that is worked on may fail again.
@@ -31,7 +31,7 @@ type Result struct {
 	State State
 	// Since is when the state began, as the object's status says; zero: the status does not say, see UnreadySince.
 	Since time.Time
-	// Reason and Message are those of the condition that the result follows from.
+	// Reason and Message belong to the condition that the result follows from.
 	Reason, Message string
 	// Again is when time alone changes the result; zero: never.
 	Again time.Time
@@ -47,15 +47,15 @@ type Result struct {
 	HasEnded bool
 }
 
-// Evidence is what decides about an object beside the object itself.
+// Evidence has the facts outside of an object that decide about it.
 type Evidence struct {
 	Now time.Time
 	// Failures are the conditions that mean a failure, for a kind that an administrator has named with them; none: Compute knows.
 	Failures []Sign
-	// Runs are those of a CronJob. AreRunsOld is whether they were read before the CronJob changed last: the last ones may be missing.
+	// Runs are the runs of a CronJob. AreRunsOld is whether they were read before the CronJob changed last: the last ones may be missing.
 	Runs       []Run
 	AreRunsOld bool
-	// BindingMode is that of the StorageClass of a PersistentVolumeClaim; empty: not known.
+	// BindingMode is the mode of a PersistentVolumeClaim's StorageClass; empty: not known.
 	BindingMode storagev1.VolumeBindingMode
 }
 
@@ -109,7 +109,7 @@ var byKind = map[schema.GroupKind]func(*unstructured.Unstructured, Evidence) Res
 	{Group: "acme.cert-manager.io", Kind: "Challenge"}: computeACME,
 }
 
-// alsoByKind has the kinds whose conditions do not say all: what else decides, given what the conditions mean.
+// alsoByKind has the kinds whose conditions do not say all. A function returns the final result from the one that the conditions mean.
 var alsoByKind = map[schema.GroupKind]func(*unstructured.Unstructured, Evidence, Result) Result{
 	{Group: "cert-manager.io", Kind: "Certificate"}:               alsoCertificate,
 	{Group: "external-secrets.io", Kind: "ExternalSecret"}:        alsoExternalSecret,

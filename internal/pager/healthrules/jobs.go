@@ -44,7 +44,7 @@ func computeJob(o *unstructured.Unstructured, _ Evidence) Result {
 
 // DecidingJob returns the Job that decides at a time about several of a name, or of a CronJob, and when another one will; zero: time alone does not
 // change that. It is the one that has ended last, or has been in progress for longer than it may, which counts from then on; else the newest. nil:
-// there is none.
+// there are no Jobs.
 func DecidingJob(jobs []*unstructured.Unstructured, now time.Time) (deciding *unstructured.Unstructured, again time.Time) {
 	var best candidate
 	for _, job := range jobs {
@@ -68,7 +68,7 @@ type candidate struct {
 	hasDecided bool
 }
 
-// decidesBefore reports whether a Job decides, and not other. Of two that have ended in the same second the one that has failed does.
+// decidesBefore reports whether a Job decides instead of other. Of two that have ended in the same second the one that has failed does.
 func (c candidate) decidesBefore(other candidate) bool {
 	if c.hasDecided != other.hasDecided {
 		return c.hasDecided
@@ -114,7 +114,7 @@ const defaultStartingDeadline = 5 * time.Minute
 // settleOverdue is for how long a process sees a CronJob whose runs are overdue before it believes that: its controller may have begun a run.
 const settleOverdue = time.Minute
 
-// A Run is what is read of a Job of a CronJob.
+// A Run has the fields of a CronJob's Job that are read.
 type Run struct {
 	Name  string
 	Began time.Time
@@ -139,7 +139,7 @@ func NeedsRuns(o *unstructured.Unstructured) bool {
 	return o.GroupVersionKind().GroupKind() == cronJob && !statusOf(o).time("lastScheduleTime").IsZero()
 }
 
-// A schedule is what decides about a CronJob.
+// A schedule has the facts that decide about a CronJob.
 type schedule struct {
 	cronJob batchv1.CronJob
 	times   cron.Schedule
@@ -275,8 +275,8 @@ func (s schedule) beginsUntil(scheduled time.Time) time.Time {
 	return scheduled.Add(late)
 }
 
-// hopefulSince returns when the run began that may still succeed; zero: there is none. It is the first one without an end since the last success:
-// where runs overlap, the last one is always young. A run that is replaced by its deadline says nothing.
+// hopefulSince returns when the run began that may still succeed; zero: no run may. It is the first one without an end since the last success: where
+// runs overlap, the last one is always young. A run that is replaced by its deadline says nothing.
 func (s schedule) hopefulSince() time.Time {
 	began := s.activeSince()
 	if len(began) == 0 {

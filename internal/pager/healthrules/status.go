@@ -13,8 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// fields are those of a status, whose form is the choice of whoever wrote its controller: what has another form than expected reads as
-// absent.
+// fields are the fields of a status, whose form its controller chooses: a field of another form than expected reads as absent.
 type fields map[string]any
 
 // hasMore is a field that Trim sets in a status of which it has removed fields.
@@ -22,7 +21,7 @@ const hasMore = "hasMore"
 
 func statusOf(o *unstructured.Unstructured) fields { return fields(o.Object).object("status") }
 
-// isEmpty reports whether a controller has reported nothing; the generation alone is what some set at the creation.
+// isEmpty reports whether a controller has reported nothing; some set the generation alone at the creation.
 func (f fields) isEmpty() bool {
 	for name, value := range f {
 		list, isList := value.([]any)
@@ -76,7 +75,7 @@ func (f fields) number(name string) int64 {
 	return n
 }
 
-// time returns a time of RFC 3339; zero if there is none, or another text.
+// time returns a time of RFC 3339; zero if the field is absent, or another text.
 func (f fields) time(name string) time.Time {
 	at, err := time.Parse(time.RFC3339, f.text(name))
 	if err != nil {
@@ -94,7 +93,7 @@ type condition struct {
 
 type conditions []condition
 
-// conditions returns those of a status: a list, or a map by type.
+// conditions returns the conditions of a status: from a list, or from a map by type.
 func (f fields) conditions() conditions {
 	var found conditions
 	switch value := f["conditions"].(type) {

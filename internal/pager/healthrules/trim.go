@@ -42,11 +42,11 @@ var (
 // maxKept bounds the values that are kept of an object, at all depths: each event decodes them again.
 const maxKept = 10_000
 
-// A Trimmed is what a cache has of an object: what Compute, ParseAsk, PodSelector, and Alerts and events about it read. The rest of the object is
-// JSON, which takes a fifth of the memory of the maps that it is decoded into.
+// A Trimmed is an object in a cache, with only the fields that Compute, ParseAsk, PodSelector, and Alerts and Events about the object read. The rest
+// of the object is JSON, which takes a fifth of the memory of the maps that it is decoded into.
 type Trimmed struct {
 	Kind string
-	// CronJob is the name of the CronJob whose Job it is; empty: it is none.
+	// CronJob is the name of the CronJob that controls the object, a Job; empty: none does.
 	CronJob string
 
 	namespace, name, resourceVersion string
@@ -59,7 +59,7 @@ type Trimmed struct {
 // Created returns when the object was created. It decodes nothing: the first list of a process asks for it of each object.
 func (t *Trimmed) Created() time.Time { return t.created }
 
-// Trim returns what is read of an object, which it changes.
+// Trim returns the fields of an object that are read. It changes the object.
 func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	t := &Trimmed{Kind: o.GetKind(), CronJob: cronJobOf(o), namespace: o.GetNamespace(), name: o.GetName(), resourceVersion: o.GetResourceVersion(), uid: o.GetUID()}
 	t.created = o.GetCreationTimestamp().Time
@@ -97,7 +97,7 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	return t, err
 }
 
-// cronJobOf returns the name of the CronJob that controls a Job; empty: there is none.
+// cronJobOf returns the name of the CronJob that controls a Job; empty: none does.
 func cronJobOf(o *unstructured.Unstructured) string {
 	if owner := metav1.GetControllerOf(o); o.GetKind() == "Job" && owner != nil && owner.Kind == cronJob.Kind {
 		return owner.Name
@@ -105,8 +105,8 @@ func cronJobOf(o *unstructured.Unstructured) string {
 	return ""
 }
 
-// hasEndedBeforeDeletion reports whether an object is a Job that had ended before it was deleted. It is what it was then: what its TTL deletes has
-// a deletionTimestamp for as long as its Pods exist.
+// hasEndedBeforeDeletion reports whether an object is a Job that had ended before it was deleted. It counts with its state then: a Job that its TTL
+// deletes has a deletionTimestamp for as long as its Pods exist.
 func hasEndedBeforeDeletion(o *unstructured.Unstructured) bool {
 	deleted := o.GetDeletionTimestamp()
 	if o.GetKind() != "Job" || deleted == nil {
@@ -122,7 +122,7 @@ func (t *Trimmed) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: t.namespace, Name: t.name, ResourceVersion: t.resourceVersion, UID: t.uid}
 }
 
-// Object returns the object without what Trim has removed. The caller may change it.
+// Object returns the object without the fields that Trim has removed. The caller may change it.
 func (t *Trimmed) Object() (*unstructured.Unstructured, error) {
 	o := &unstructured.Unstructured{}
 	if err := o.UnmarshalJSON([]byte(t.rest)); err != nil {
@@ -135,14 +135,14 @@ func (t *Trimmed) Object() (*unstructured.Unstructured, error) {
 	return o, nil
 }
 
-// keepIn removes all but some fields from an object in a field, and returns that object; nil: the field is none.
+// keepIn removes all but some fields from an object in a field, and returns that object; nil: the field is not an object.
 func keepIn(parent map[string]any, field string, names []string) map[string]any {
 	part, _ := parent[field].(map[string]any)
 	keep(part, names)
 	return part
 }
 
-// bound removes what a value has within it beyond the values that are left.
+// bound removes the values within a value, at all depths, that exceed the number left.
 func bound(value any, left *int) any {
 	switch value := value.(type) {
 	case map[string]any:

@@ -23,8 +23,8 @@ import (
 // rolloutDone is the reason of the condition Progressing of a Deployment that is rolled out.
 const rolloutDone = "NewReplicaSetAvailable"
 
-// computeDeployment computes the result for a Deployment. During a rollout, which has a deadline of its own, only what the rollout cannot
-// end fails; Pods that become unready are not looked at.
+// computeDeployment computes the result for a Deployment. During a rollout, which has a deadline of its own, only a problem that the rollout cannot
+// end is a failure; Pods that become unready do not count.
 func computeDeployment(o *unstructured.Unstructured, _ Evidence) Result {
 	d, err := decode[appsv1.Deployment](o)
 	if err != nil {
@@ -95,8 +95,8 @@ func computePods(ready, want int32) Result {
 	return Result{State: Healthy, Reason: "PodsReady", Message: message}
 }
 
-// computeDisruptionBudget computes the result for a PodDisruptionBudget: too few of its Pods are healthy. That it allows no disruption is what it
-// may be for.
+// computeDisruptionBudget computes the result for a PodDisruptionBudget: too few of its Pods are healthy. That it allows no disruption may be its
+// purpose.
 func computeDisruptionBudget(o *unstructured.Unstructured, _ Evidence) Result {
 	status := statusOf(o)
 	if status.number("observedGeneration") == 0 { // the API server has set the rest

@@ -21,7 +21,7 @@ const (
 	PolicyStrict Policy = "strict"
 )
 
-// NotPermitted is the end of a message about what PolicyStrict refuses.
+// NotPermitted is the end of a message about a setting that PolicyStrict refuses.
 const NotPermitted = "; the operator's --receiver-policy=strict does not permit that to a Receiver"
 
 // Validate returns an error for an unknown policy.
@@ -32,7 +32,7 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// Risks returns what is risky about a destination.
+// Risks returns the risks of a destination.
 func Risks(host string, isPlain bool) (risks []string) {
 	ip, isLiteral := outbound.Literal(host)
 	if isPlain && !ip.IsLoopback() {
@@ -52,7 +52,7 @@ func (p Policy) CheckSecret(data map[string][]byte) error {
 	return nil
 }
 
-// RisksInSecret returns what is risky about the address in a receiver's Secret.
+// RisksInSecret returns the risks of the address in a receiver's Secret.
 func RisksInSecret(addresses []notify.Address) (risks []string) {
 	for _, a := range addresses {
 		for _, risk := range Risks(a.Host, a.Plain) {

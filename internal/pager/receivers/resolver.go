@@ -82,7 +82,7 @@ func IsDefault(receiver metav1.Object) bool {
 	return receiver.GetAnnotations()[v1beta1.DefaultReceiverAnnotation] == "true"
 }
 
-// Default returns the default Receiver of a namespace, else the default ClusterReceiver that selects it; nil: there is none.
+// Default returns the default Receiver of a namespace, else the default ClusterReceiver that selects it; nil: it has no default.
 func (r Resolver) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
 	var local v1beta1.ReceiverList
 	if err := r.Cache.List(ctx, &local, append(r.defaults(), client.InNamespace(namespace))...); err != nil {
@@ -215,7 +215,7 @@ func (r Resolver) secretVersion(ctx context.Context, receiver v1beta1.ReceiverOb
 	}
 	secret := apiserver.Metadata("Secret")
 	err = r.Cache.Get(ctx, client.ObjectKey{Namespace: r.SecretNamespace(receiver), Name: ref.Name}, secret)
-	if apierrors.IsForbidden(err) { // the read of its content fails as well, and what needs that says so
+	if apierrors.IsForbidden(err) { // the read of its content fails as well, and a reader that needs the content says so
 		return "forbidden", false, nil
 	}
 	if err != nil {

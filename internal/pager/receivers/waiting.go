@@ -17,8 +17,8 @@ import (
 
 // The name of the cache's index, and keys in it.
 const (
-	// WaitingIndex has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver; and all Alerts
-	// that are reposted.
+	// WaitingIndex has the Alerts that are not finished, by the objects that they wait for: a waitingKey, defaultReceiver or anyReceiver; and all
+	// Alerts that are reposted.
 	WaitingIndex = "waitingFor"
 
 	anyReceiver     = "*"
@@ -31,7 +31,7 @@ func waitingKey(ref v1beta1.ReceiverRef) string {
 	return string(ref.Kind) + "/" + ref.Name
 }
 
-// WaitingKeys returns the keys of an Alert in the index, which name what the Alert waits for.
+// WaitingKeys returns the keys of an Alert in the index, which name the objects that the Alert waits for.
 func WaitingKeys(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation

@@ -1,9 +1,9 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package repost repeats the alerts that a receiver holds and forgets otherwise, such as an Alertmanager: at each interval of the
-// provider all of them, in batches, since a request for each Alert would be too many. Reposts are not recorded in a status: the statuses of
-// the Alerts say what a receiver holds.
+// Package repost repeats the alerts of receivers that forget them otherwise, such as an Alertmanager. At each interval of the provider it posts all
+// alerts that a receiver holds in batches: a request for each Alert would be too many. Reposts are not recorded in a status: the statuses of the
+// Alerts already have the messages that a receiver holds.
 package repost
 
 import (
@@ -32,9 +32,10 @@ const (
 	lookEvery = 5 * time.Second
 	// collectTime is how long the loop waits for more Alerts that go away.
 	collectTime = 200 * time.Millisecond
-	// retryAfter is the time after which what failed in a round is posted again.
+	// retryAfter is the time after which items that failed in a round are posted again.
 	retryAfter = 30 * time.Second
-	// roundTimeout bounds a round, which may wait for slots at a receiver that fails. What is left is posted again as what failed is.
+	// roundTimeout bounds a round, which may wait for slots at a receiver that fails. The items that are left are posted again like items that
+	// failed.
 	roundTimeout = 5 * time.Minute
 	// forgetAfter: without a call of Keep for this long, the loop sends no final repost of the Alert.
 	forgetAfter = time.Minute
@@ -57,7 +58,7 @@ type Metrics interface {
 	CountReposts(receiver *v1beta1.CommonReceiverSpec, alerts int, failure *result.Error)
 }
 
-// Options are what a Loop uses.
+// Options are the dependencies of a Loop.
 type Options struct {
 	Cache     client.Reader
 	Alerts    Alerts
@@ -79,11 +80,11 @@ type Loop struct {
 	woken   chan struct{}
 }
 
-// roundID identifies the rounds to a receiver: those of what it holds, and those of what goes away.
+// roundID identifies the rounds to a receiver: of the alerts that it holds, or of the last reposts of Alerts that go away.
 type roundID struct {
 	endpoints.Key
 
-	isFinal bool // what goes away
+	isFinal bool // of Alerts that go away
 }
 
 // round is the state of the rounds with one ID: whether one is running, and when the next one is due.
@@ -97,7 +98,7 @@ type round struct {
 	requests chan struct{}
 }
 
-// dueItems returns those of the items that are due.
+// dueItems returns the items that are due.
 func (r *round) dueItems(items []item, now time.Time) []item {
 	if r.running {
 		return nil
@@ -111,7 +112,7 @@ func (r *round) dueItems(items []item, now time.Time) []item {
 	return nil
 }
 
-// leavingID identifies what one receiver holds of one Alert.
+// leavingID identifies an Alert at one receiver.
 type leavingID struct {
 	uid types.UID
 	ref v1beta1.ReceiverRef
@@ -119,7 +120,7 @@ type leavingID struct {
 
 func (i item) leavingID() leavingID { return leavingID{i.alert.UID, i.ref} }
 
-// leaving is what a receiver holds of an Alert that goes away.
+// leaving is an Alert that goes away, at a receiver that holds it.
 type leaving struct {
 	item
 
@@ -183,7 +184,8 @@ func (l *Loop) Look(ctx context.Context) (err error) {
 	return nil
 }
 
-// held returns what receivers hold that forget it. Whether they hold the present content is checked when it is claimed.
+// held returns the Alerts at receivers that hold them, but would forget them. Whether a receiver holds the present content is checked when the Alert
+// is claimed.
 func (l *Loop) held(ctx context.Context) (map[roundID][]item, error) {
 	alerts, err := receivers.RepostedAlerts(ctx, l.Cache)
 	if err != nil {
@@ -204,7 +206,7 @@ func (l *Loop) held(ctx context.Context) (map[roundID][]item, error) {
 	return held, nil
 }
 
-// addLeaving adds what receivers hold of Alerts that go away, and forgets the Alerts that do not any more. The caller has locked mu.
+// addLeaving adds the Alerts that go away, and forgets those that do not any more. The caller has locked mu.
 func (l *Loop) addLeaving(held map[roundID][]item, now time.Time) {
 	for id, going := range l.leaving {
 		if now.Sub(going.asked) > forgetAfter {
@@ -216,8 +218,8 @@ func (l *Loop) addLeaving(held map[roundID][]item, now time.Time) {
 	}
 }
 
-// newRound returns the state before the first round with items: that is due an interval after the oldest of the last attempts, or at once if
-// that time was recorded by a clock that was ahead, and for what goes away.
+// newRound returns the state before the first round with items: it is due an interval after the oldest of the last attempts. It is due at once if
+// that time was recorded by a clock that was ahead, or if the Alerts go away.
 func (l *Loop) newRound(id roundID, items []item, now time.Time) *round {
 	r := &round{requests: make(chan struct{}, batchesInFlight)}
 	if other := l.rounds[roundID{id.Key, !id.isFinal}]; other != nil {
@@ -255,7 +257,7 @@ func (l *Loop) runRound(ctx context.Context, id roundID, items []item, r *round)
 	r.failed, r.retryAt = all.failed, now.Add(retryAfter)
 	if id.isFinal {
 		l.recordKept(all)
-		r.due = now.Add(lookEvery) // of what was added meanwhile, or could not be claimed
+		r.due = now.Add(lookEvery) // for items that were added meanwhile, or could not be claimed
 		if len(all.failed)+len(all.refused) > 0 {
 			r.due = now.Add(retryAfter)
 		}
@@ -295,9 +297,9 @@ func (l *Loop) Recover(key endpoints.Key) {
 	signal(l.woken)
 }
 
-// Keep has a receiver keep what it holds of an Alert that goes away without a resolve, and reports whether the Alert has to wait for that: an
-// Alert that is being deleted does not wait for a receiver that fails. The Alert is reconciled after an answer. Its caller calls again before
-// forgetAfter has passed.
+// Keep has an Alert that goes away without a resolve posted a last time to a receiver, so that the receiver keeps it, and reports whether the Alert
+// has to wait for that: an Alert that is being deleted does not wait for a receiver that fails. The Alert is reconciled after an answer. Its caller
+// calls again before forgetAfter has passed.
 func (l *Loop) Keep(a *v1beta1.Alert, ref v1beta1.ReceiverRef) (waits bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,7 +24,7 @@ const (
 	maxSplits = 32
 )
 
-// item is what one receiver holds of one Alert. Both are as the cache showed them when the round began.
+// item is one Alert at one receiver. The Alert is as the cache showed it when the round began.
 type item struct {
 	alert *v1beta1.Alert
 	ref   v1beta1.ReceiverRef
@@ -36,7 +36,7 @@ func (i item) row() v1beta1.Delivery {
 	return alertrules.DeliveryIn(i.alert.Status.Deliveries, i.ref)
 }
 
-// answer is what became of a batch. Items that the receiver does not hold any more, or that could not be claimed, are in none of the lists.
+// answer is the result of a batch. Items that the receiver does not hold any more, or that could not be claimed, are in none of the lists.
 type answer struct {
 	outcome
 
@@ -46,7 +46,7 @@ type answer struct {
 	split []item
 }
 
-// outcome is what became of items.
+// outcome has items by the result of their posts.
 type outcome struct {
 	posted []item
 	// failed may succeed if they are posted again.

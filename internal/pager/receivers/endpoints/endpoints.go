@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package endpoints has what this process needs and knows of the endpoints of receivers: a sender for each version, the limits of
-// requests, and what deliveries and probes have shown of them.
+// Package endpoints has this process's state of the endpoints of receivers: a sender for each version, the limits of requests, and the results of
+// deliveries and probes.
 package endpoints
 
 import (
@@ -53,7 +53,7 @@ type Cache struct {
 
 	Senders *versioned.Cache[Key, *PreparedSender]
 	kept    keptSenders
-	// Limiters has one limiter for each receiver, whatever its version. Those of the Receivers of a namespace share a bound.
+	// Limiters has one limiter for each receiver, of any version. The limiters of the Receivers of a namespace share a bound.
 	Limiters   limiter.Limiters[Key]
 	Recoveries recoveries
 }
@@ -87,7 +87,7 @@ func (c *Cache) IsBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Ti
 
 // PreparedSender is the sender of one revision of a receiver and its Secret.
 type PreparedSender struct {
-	Sender  notify.Sender // nil: there is none
+	Sender  notify.Sender // nil: see failure
 	failure error         // why there is no sender
 	version string        // as in alertrules.Target
 	note    string        // as in alertrules.Target
@@ -105,10 +105,10 @@ func (p *PreparedSender) Close() {
 	}
 }
 
-// SetVersion sets the version of a target, and what its sender can do. It reads the receiver's Secret, once for each version of the Secret. It returns false
-// where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error. An error is ErrBusy:
-// a worker does not wait for the read of another one. Where the receiver or its Secret is gone it returns false, too: the target sends resolves
-// with the former sender, if that is kept.
+// SetVersion sets the version of a target, and the abilities of its sender. It reads the receiver's Secret, once for each version of the Secret. It
+// returns false where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error. An error is
+// ErrBusy: a worker does not wait for the read of another one. Where the receiver or its Secret is gone it returns false, too: the target sends
+// resolves with the former sender, if that is kept.
 func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *alertrules.Target) (ok bool, err error) {
 	isSecretMissing := target.Problem != nil && target.Problem.Reason == v1beta1.ReasonSecretNotFound
 	key := KeyOf(namespace, ref)
@@ -128,7 +128,7 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 	return true, nil
 }
 
-// describe sets the version of a target, and what its sender can do.
+// describe sets the version of a target, and the abilities of its sender.
 func describe(ctx context.Context, target *alertrules.Target, prepared *PreparedSender) {
 	target.Version, target.SecretNote = prepared.version, prepared.note
 	if prepared.Sender != nil {
@@ -161,8 +161,8 @@ func (c *Cache) preparedSender(ctx context.Context, key Key, target alertrules.T
 }
 
 // newSender returns the function that makes the sender of the target's revision. It returns the former one if the endpoint and the timeout are
-// the same: a sender may remember what it has delivered. An error is that of reading the Secret; a configuration of which the provider makes
-// no sender is prepared, too, with its failure.
+// the same: a sender may remember its deliveries. An error means that the Secret could not be read. A configuration of which the provider makes no
+// sender is prepared, too, with its failure.
 func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target alertrules.Target) func(former *PreparedSender) (*PreparedSender, error) {
 	return func(former *PreparedSender) (_ *PreparedSender, err error) {
 		defer func() {
@@ -265,7 +265,7 @@ func invalidReceiver(err error, spec *v1beta1.CommonReceiverSpec, note string) e
 }
 
 // endpointVersion returns the version of a receiver, as in alertrules.Target. It is a hash that statuses show. The Secret's UID, which they
-// do not show, is part of it: without the UID, a reader of a status could compare the hash with those of guessed credentials.
+// do not show, is part of it: without the UID, a reader of a status could compare the hash with the hashes of guessed credentials.
 func endpointVersion(target alertrules.Target, secret *corev1.Secret) string {
 	provider, err := json.Marshal(target.Spec.Provider)
 	if err != nil {
@@ -346,7 +346,7 @@ func FailureOf(err error) *result.Error {
 // unasked are the reasons of requests that were not sent, or were canceled, or ended with a panic, which says nothing of the receiver.
 var unasked = []string{result.ReasonInternalError, result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
 
-// LimiterResult returns what a failure means for other requests to the receiver. A refusal is an answer.
+// LimiterResult returns the meaning of a failure for other requests to the receiver. A refusal is an answer.
 func LimiterResult(failure *result.Error) limiter.Result {
 	switch {
 	case failure == nil:

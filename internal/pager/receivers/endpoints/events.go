@@ -90,7 +90,7 @@ func eventRefusal(err error) *result.Error {
 		e.Message += ": " + string(reason)
 	}
 	switch {
-	// The fault is that of the Alert's namespace, and lasts: the receiver serves other namespaces.
+	// The fault is in the Alert's namespace, and lasts: the receiver serves other namespaces.
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		e.Class, e.Reason = result.Permanent, result.ReasonGone
 		e.Message = "the namespace is being deleted and takes no events"

@@ -14,14 +14,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
-// Health is what this process has observed of receivers, in deliveries and probes.
+// Health is the state of receivers as this process's deliveries and probes have shown it.
 type Health struct {
 	mu       sync.Mutex
 	seen     map[Key]Observation
 	OnChange func(Key) // reconciles the receiver; may be nil
 }
 
-// Observation is what was observed of one receiver.
+// Observation is the state of one receiver, as deliveries and probes have shown it.
 type Observation struct {
 	Delivered time.Time // when the receiver last confirmed a message
 	Failed    time.Time // when a delivery or a probe last failed
@@ -37,25 +37,25 @@ type Observation struct {
 	Slow         bool
 }
 
-// Proof is what the last delivery or probe has shown of a receiver. The zero value shows nothing.
+// Proof is the result of the last delivery or probe of a receiver. The zero value shows nothing.
 type Proof struct {
 	Version   string        // of the receiver, as in alertrules.Target
 	Failure   *result.Error // nil: it works
 	NotProbed bool          // the provider has no request that checks a receiver without sending a message
-	// Refused is why some of the receiver's recipients do not get what is sent; "": all do.
+	// Refused is why some of the receiver's recipients do not get messages; "": all do.
 	Refused string
-	// Delivery: the failure is that of a delivery. No probe follows; the next delivery shows whether the receiver works again.
+	// Delivery: Failure is a delivery's, not a probe's. No probe follows; the next delivery shows whether the receiver works again.
 	Delivery bool
 }
 
-// Of returns what was observed of a receiver.
+// Of returns the observation of a receiver.
 func (h *Health) Of(key Key) Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.seen[key]
 }
 
-// Update changes what was observed of a receiver, and reconciles the receiver if its status shows the change.
+// Update changes the observation of a receiver, and reconciles the receiver if its status shows the change.
 func (h *Health) Update(key Key, change func(seen *Observation) (isShown bool)) {
 	if h.update(key, change) && h.OnChange != nil {
 		h.OnChange(key)

@@ -130,7 +130,7 @@ func (c *Cache) retire(ctx context.Context, key Key, target alertrules.Target, n
 	return nil
 }
 
-// isTerminating reads whether a namespace is being deleted, or gone. The empty name is that of no namespace.
+// isTerminating reads whether a namespace is being deleted, or gone. It is false for the empty name.
 func (c *Cache) isTerminating(ctx context.Context, name string) (bool, error) {
 	if name == "" {
 		return false, nil
