@@ -236,6 +236,8 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 		"never ready":                 {fs(restarted, otherPlan), "small small small"},
 		"two changes on record":       {fs(ready, otherPlan, restarted, planNamed("medium"), restarted), "small medium large"},
 		"and the second was refused":  {fs(ready, otherPlan, unanswered, later(time.Hour), planNamed("medium"), refusedOnce), "small large medium"},
+		"failed, and edited":          {fs(suppliedIDToDelete, provisioning, operationFailed, later(time.Hour), otherPlan, refusedOnce), "large small large"},
+		"and edited again":            {fs(suppliedIDToDelete, provisioning, operationFailed, later(time.Hour), otherPlan, refusedOnce, otherParameters, refusedOnce), "large small large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)

@@ -66,7 +66,7 @@ func (s Schedule) Renew() *v1beta1.Attempts {
 	switch {
 	case !s.IsForFormerSpec():
 		return a
-	case a.Unknown == 0 && !a.Conflict:
+	case a.Unknown == 0 && !a.Conflict && len(a.PlanIDs) == 0:
 		return nil
 	}
 	return &v1beta1.Attempts{
