@@ -104,6 +104,33 @@ func TestABindingIsReadyThoughItsCleanUpFails(t *testing.T) {
 	}
 }
 
+// F-S17: a clock that was ahead at the last clean-up does not keep the next one, or the end of a deletion, from being requested.
+func TestACleanUpAfterAClockWasAhead(t *testing.T) {
+	f := newFixture()
+	f.leave()
+	for _, edit := range bfs(deleted1, lives1, in(365*24*time.Hour)) {
+		edit(f)
+	}
+	f.lookCleanUps()
+	for f.b.Status.LeftBehind[0].Generation != f.b.Generation {
+		if next := f.step(); next.Request != nil {
+			f.after(saidOf(osbresult.Unknown, 500))
+		} else {
+			f.b.Status = next.Status
+		}
+	}
+	in(-365 * 24 * time.Hour)(f)
+	for range 3 { // each in another second
+		in(time.Second)(f)
+		next := f.step()
+		if next.Request != nil {
+			return
+		}
+		f.b.Status = next.Status
+	}
+	t.Errorf("nothing is requested; Stalled is %+v", rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionStalled))
+}
+
 // F-JS12: replacements leave ids behind as well. The credentials in the Secret stay, and no more than four ids are left behind.
 func TestReplacementsLeaveIDsBehind(t *testing.T) {
 	f := newFixture(bound1, rebound)

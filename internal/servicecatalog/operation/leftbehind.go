@@ -277,7 +277,10 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, ki
 	if !isTried {
 		return rules.InProgress(kind.Removal.Failed, message), nil
 	}
-	return rules.BlockedBy(kind.Removal.Failed, message+" (the next attempt is at "+times.Format(next)+")"), nil
+	if next.After(in.Now) { // a message with the present time would differ in each reconcile, and would be written before each request
+		message += " (the next attempt is at " + times.Format(next) + ")"
+	}
+	return rules.BlockedBy(kind.Removal.Failed, message), nil
 }
 
 // ownLeftBehind returns the ids that the object itself has left behind, and not the one that it was copied from.
