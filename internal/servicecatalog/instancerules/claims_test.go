@@ -155,6 +155,9 @@ func TestConflictIsNotRemoved(t *testing.T) {
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
+			if ready := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady); test.want == "nothing: Failed" && !strings.Contains(ready.Message, "deletion-policy=Retain") {
+				t.Errorf("it does not say that something is held: %s", ready.Message)
+			}
 			if message := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; test.want == held && !strings.Contains(message, "large-id") {
 				t.Errorf("it does not say what the broker has: %s", message)
 			}

@@ -89,6 +89,15 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
+// describeHeld returns what goes before a message where the broker has something that is neither used nor removed, so that a refusal of another
+// request does not hide it; empty: it has nothing.
+func (ap *Application) describeHeld() string {
+	if !ap.ConflictHeld {
+		return ""
+	}
+	return rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, "something that no request in the status explains") + ". "
+}
+
 // RecordNoConflict records that the broker has nothing under the id after all.
 func (ap *Application) RecordNoConflict() {
 	a := ap.Attempts()

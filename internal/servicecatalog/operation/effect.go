@@ -89,7 +89,7 @@ func (ap *Application) recordChange() Effect {
 	case class == osbresult.Conflict && ap.Change.Creates:
 		return ap.recordConflict()
 	case ap.Answer.IsRefusal(), class == osbresult.NeedsApp:
-		return Effect{Result: Refused, Message: ap.callFailed(ap.DescribeOutcome()) + ap.adviseOnRequired()}
+		return Effect{Result: Refused, Message: ap.describeHeld() + ap.callFailed(ap.DescribeOutcome()) + ap.adviseOnRequired()}
 	}
 	return ap.repeat(NoEffect)
 }
