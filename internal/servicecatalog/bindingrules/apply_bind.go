@@ -213,13 +213,17 @@ func (ap *application) revertAfter(message string) {
 // recordBindFailure records an asynchronous creation that has failed, or is past its deadline.
 func (ap *application) recordBindFailure(effect operation.Effect) {
 	message := effect.Message
+	isUnseen := !ap.call.SeenRunning && effect.Result == operation.Failed // the operation that has failed may be a later one than the one on record
 	switch s := &ap.status; {
+	case ap.phase.IsReplacement() && isUnseen && ap.call.Retrievable:
+		ap.phase.Accepted = false
+		ap.setConditions(ap.RetryByFetch(message))
 	case ap.phase.IsReplacement():
 		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case bindingphase.IsBound(s): // an existing binding was requested again
 		ap.phase = bindingphase.Phase{}
 		ap.setConditions(ap.Retry(v1beta1.ReasonBindCallFailed, message))
-	case ap.call.MayMitigate() && !ap.call.SeenRunning && effect.Result == operation.Failed: // the operation that has failed may be a later one than the one on record
+	case ap.call.MayMitigate() && isUnseen:
 		ap.phase = bindingphase.Phase{Task: bindingphase.Binding}
 		ap.setConditions(ap.RetryUnseen(v1beta1.ReasonBindCallFailed, message))
 	case ap.call.MayMitigate():

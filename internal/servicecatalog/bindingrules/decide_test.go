@@ -579,6 +579,57 @@ func TestAConflictOfASuccessor(t *testing.T) {
 	}
 }
 
+// F-S24: an operation that has failed may be a later one than that of a status from a backup, such as a removal. What the broker has is used.
+func TestAFailedPollOfASuccessor(t *testing.T) {
+	successor := bfs(retrievable, bound1, rebound, func(f *fixture) { f.after(without(osbresult.Accepted, 202)) })
+	failed := func(f *fixture) { f.after(pollOf(osbresult.Failed)); f.in.Now = f.in.Now.Add(time.Hour) }
+	fetched := func(a Answer) func(*fixture) {
+		return func(f *fixture) { f.after(a); f.in.Now = f.in.Now.Add(time.Hour) }
+	}
+	for _, test := range []struct {
+		name string
+		is   []func(*fixture)
+		then string
+	}{
+		{"seen to be accepted", bfs(failed), "unbind " + next1},
+		{"restored", bfs(restarted1, failed), "fetch " + next1 + " again"},
+		{"restored, and restarted", bfs(restarted1, failed, restarted1), "bind " + next1},
+		{"restored, and the broker returns it", bfs(restarted1, failed, fetched(with(200))), "unbind id"},
+		{"restored, and the broker has none", bfs(restarted1, failed, fetched(saidOf(osbresult.Gone, 404))), "journal unbind " + next1},
+	} {
+		if got := newFixture(append(successor, test.is...)...).step().say(); got != test.then {
+			t.Errorf("%s: %s, want %s", test.name, got, test.then)
+		}
+	}
+}
+
+// F-S26: a successor on record is removed without a replacement only where the broker has refused, since the status was restored, to return its
+// credentials in each way that there is.
+func TestASuccessorWhoseCredentialsAreRefused(t *testing.T) {
+	successor := bfs(retrievable, bound1, rebound, func(f *fixture) { f.after(without(osbresult.Accepted, 202)) }, restarted1)
+	answered := func(a Answer) func(*fixture) {
+		return func(f *fixture) { f.after(a); f.in.Now = f.in.Now.Add(time.Hour) }
+	}
+	created, refused := answered(pollOf(osbresult.Succeeded)), answered(saidOf(osbresult.Rejected, 400))
+	otherParameters := func(f *fixture) { f.in.Parameters.Checksum = "other" }
+	for _, test := range []struct {
+		name string
+		is   []func(*fixture)
+		then string
+	}{
+		{"by no request", bfs(created), "fetch " + next1 + " again"},
+		{"by no request, with other parameters", bfs(created, otherParameters), "fetch " + next1 + " again"},
+		{"by a fetch", bfs(created, refused), "bind " + next1 + " again"},
+		{"by a fetch, before a restart", bfs(created, refused, restarted1, otherParameters), "fetch " + next1 + " again"},
+		{"by a fetch, and a bind would be for other parameters", bfs(created, refused, otherParameters), "journal unbind " + next1},
+		{"by a fetch and a bind", bfs(created, refused, refused), "journal unbind " + next1},
+	} {
+		if got := newFixture(append(successor, test.is...)...).step().say(); got != test.then {
+			t.Errorf("%s: %s, want %s", test.name, got, test.then)
+		}
+	}
+}
+
 // F-S42: a script that waits for status.rebind learns whether the former credentials are still in use.
 func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
 	for _, test := range []struct {

@@ -21,6 +21,8 @@ var mutations = []mutationtest.Mutation{
 		Right: "	if !ap.call.SeenRunning && ap.call.MayMitigate() {", Wrong: "	if false {"},
 	{Name: "S24: what a binding's record does not show is taken for a leftover", Package: "../bindingrules", File: "../operation/conflict.go", Test: "TestBindingWalks",
 		Right: "	if !ap.Call.NothingAtBroker && !ap.ConflictHeld {", Wrong: "	if true {"},
+	{Name: "S24: a failed removal is taken for a failed replacement", Package: "../bindingrules", File: "apply_bind.go", Test: "TestAFailedPollOfASuccessor",
+		Right: "	case ap.phase.IsReplacement() && isUnseen && ap.call.Retrievable:", Wrong: "	case false:"},
 	{Name: "S25: an accepted provisioning is taken for a creation", Package: "../instancerules", File: "apply_provision.go", Test: "TestTwoClustersWithOneID",
 		Right: "	ap.status.OwnershipUnknown = !ap.call.Owned\n", Wrong: "	ap.status.CreatedForUID = ap.si.UID\n"},
 	{Name: "S25: an accepted binding is taken for a creation", Package: "../bindingrules", File: "apply_bind.go", Test: "TestTwoClustersWithOneID",
