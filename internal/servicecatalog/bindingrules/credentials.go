@@ -163,12 +163,26 @@ func (d *decision) recheck() bool {
 		if d.prepareWrite() {
 			d.Request = d.newRequest(rules.Fetch)
 			d.Request.Repeat, d.Request.Recheck = true, true
+			d.recordOtherWrite()
 		}
 	default:
+		told := fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again", d.b.Spec.InstanceRef.Name)
+		if d.Status.InstanceFingerprint == unknownFingerprint {
+			told = fmt.Sprintf("ServiceInstance %q may have been updated after they were issued, and the broker does not return them again", d.b.Spec.InstanceRef.Name)
+		}
 		d.Status.InstanceFingerprint = InstanceFingerprint(d.in.BoundInstance.Instance)
-		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again: if they are not valid any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
+		d.setConditions(stillInjectedConditions(fmt.Sprintf("%s: if they are not valid any more, change the annotation %s", told, v1beta1.RebindAnnotation)))
 	}
 	return d.Request != nil || d.Need != ""
+}
+
+// recordOtherWrite records that the Secret was written after the status was: perhaps by a process that was stopped, with credentials of after the
+// update. If the update is taken back, they are fetched again.
+func (d *decision) recordOtherWrite() {
+	s := &d.Status
+	if d.in.SecretVersion != "" && d.in.SecretVersion != s.SecretVersion && s.InstanceFingerprint != unknownFingerprint {
+		s.InstanceFingerprint, d.WriteAhead = unknownFingerprint, true
+	}
 }
 
 // isRemovalFirst reports whether the due removal of a predecessor goes before the request for credentials: while requests fail, the two take turns.

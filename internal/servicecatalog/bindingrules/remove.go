@@ -111,7 +111,9 @@ func (d *decision) mitigate() {
 // recordSecretWritten records that the Secret has the credentials of the present id, as a process that was stopped has written it.
 func (d *decision) recordSecretWritten() {
 	d.phase.Encode(&d.Status)
-	d.Status.InstanceFingerprint = RecordedFingerprint(d.in.BoundInstance.Instance)
+	if d.Status.InstanceFingerprint = RecordedFingerprint(d.in.BoundInstance.Instance); d.effectivePlan().BindingRetrievable { // the instance may have been updated since
+		d.Status.InstanceFingerprint = unknownFingerprint
+	}
 	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
 	d.phase = bindingphase.Of(&d.Status)
 	d.RequeueAt = d.in.Now // what time alone changes from now on is decided next

@@ -334,10 +334,11 @@ func TestThatAServiceHasNoCredentialsIsRemembered(t *testing.T) {
 func TestCredentialsOfDuringAnUpdate(t *testing.T) {
 	during := func(f *fixture) { f.in.BoundInstance.Instance.Status.CurrentOperation = v1beta1.OperationUpdate }
 	after := func(f *fixture) { f.in.BoundInstance.Instance.Status.CurrentOperation = "" }
+	const stopped = "written by a process that was stopped"
 	for name, is := range map[string][]func(*fixture){
 		"bound":    bfs(retrievable, during, bound1),
 		"repaired": bfs(retrievable, bound1, during, secretGone, func(f *fixture) { f.after(with(200)) }),
-		"written by a process that was stopped": bfs(retrievable, during, bound1, func(f *fixture) {
+		stopped: bfs(retrievable, during, bound1, func(f *fixture) {
 			f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
 			f.b.Status = f.step().Status
 		}),
@@ -347,8 +348,53 @@ func TestCredentialsOfDuringAnUpdate(t *testing.T) {
 			t.Errorf("%s: %s; the fingerprint is %q", name, got, f.b.Status.InstanceFingerprint)
 		}
 		f = newFixture(append(is, after)...)
-		if got := f.step().say(); !strings.HasPrefix(got, "nothing") {
+		if got := f.step().say(); !strings.HasPrefix(got, "nothing") && name != stopped { // of which it is not known when it received them
 			t.Errorf("%s, and the update has failed: %s", name, got)
+		}
+	}
+}
+
+// F-S41: where a process was stopped before it could record that the Secret is written, it is not known whether the instance was updated since. Another
+// process fetches the credentials, and does not say that they are those of the instance as it is.
+func TestCredentialsOfBeforeAnUpdate(t *testing.T) {
+	stopped := func(f *fixture) {
+		f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
+		f.b.Status = f.step().Status
+	}
+	notTold := func(f *fixture) { f.after(without(osbresult.Done, 200)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		then string
+	}{
+		"retrievable":           {bfs(retrievable, bound1, updated, stopped), "fetch id again"},
+		"not retrievable":       {bfs(bound1, updated, stopped), "nothing: Ready"},
+		"retrievable, not told": {bfs(retrievable, bound1, updated, stopped, notTold), "nothing: Ready"},
+	} {
+		next := newFixture(test.is...).step()
+		if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.say() != test.then || !rules.IsTrue(ready) || strings.Contains(ready.Message, "was updated") {
+			t.Errorf("%s: %s, want %s; Ready is %+v", name, next.say(), test.then, ready)
+		}
+	}
+}
+
+// F-S41: the same where that process has written credentials of after an update into the Secret, those that another process fetches cannot be
+// written, and the update is taken back.
+func TestCredentialsOfAnUpdateThatIsTakenBack(t *testing.T) {
+	for version, want := range map[string]string{"7": "nothing: Ready", "8": "fetch id again"} {
+		f := newFixture(retrievable, bound1)
+		issued := f.in.BoundInstance.Instance.Status.ExternalProperties.DeepCopy()
+		updated(f)
+		f.in.SecretVersion = version
+		next := f.step()
+		if next.WriteAhead {
+			f.b.Status = next.Status
+		}
+		recorded := f.b.Status.InstanceFingerprint
+		f.notWritten(with(200), Unwritten{Unfit: true})
+		f.b.Status.InstanceFingerprint = recorded // as the reconciler restores it
+		f.in.BoundInstance.Instance.Status.ExternalProperties = issued
+		if got := f.step().say(); got != want {
+			t.Errorf("the Secret has version %s: %s, want %s", version, got, want)
 		}
 	}
 }

@@ -143,6 +143,10 @@ func RecordedFingerprint(instance *v1beta1.ServiceInstance) string {
 	return rules.Fingerprint(instance.Status.ExternalProperties)
 }
 
+// unknownFingerprint is recorded with credentials of which it is not known what the instance had when they were issued. It is that of no instance,
+// so that they are fetched again.
+var unknownFingerprint = rules.Fingerprint(&v1beta1.ServiceInstancePropertiesState{})
+
 // IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.
 func IsMadeBefore(s *v1beta1.ServiceBindingStatus, instance *v1beta1.ServiceInstance) bool {
 	was, is := s.InstanceFingerprint, InstanceFingerprint(instance)
