@@ -84,6 +84,8 @@ type bindingWalk struct {
 	calm      bool                 // every request is answered, nothing crashes, nobody edits
 	wasReady  map[string]bool      // ids that were Ready
 	removed   map[string]bool      // ids under which a removal was asked for
+	refused   map[string]way       // by id, the ways by which the broker returns no credentials, as it has said since the last restore and crash
+	withheld  map[string]bool      // hosts that the broker has refused to return, since the Secret was written
 	endless   map[string]bool      // tokens of which a crash has lost when they end
 	replaced  map[string]time.Time // when the credentials of a token were replaced in the Secret
 	brought   bool
@@ -177,7 +179,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: rulestest.T0, params: "p0",
-		restoredTo: func(bindingphase.Task) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
+		restoredTo: func(bindingphase.Task) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, refused: map[string]way{}, withheld: map[string]bool{}, endless: map[string]bool{}}
 	o := rulestest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), rulestest.NewInstance()
 	w.class.Spec.BindingRetrievable = seed&1 != 0
@@ -303,11 +305,12 @@ func (w *bindingWalk) updateInstance(host string) {
 
 func (w *bindingWalk) host() string { return w.instance.Status.ExternalProperties.ParameterChecksum }
 
-// isHostOutdated reports whether the Secret has another host than the broker returns now, if it does: it may have refused to. After a crash
-// between the writes of Secret and status it is not known which host the Secret has.
+// isHostOutdated reports whether the Secret has another host than the broker returns now, if it does: it may have refused to, which is final for the
+// instance as it was then, also after a restart. After a crash between the writes of Secret and status it is not known which host the Secret has.
 func (w *bindingWalk) isHostOutdated() bool {
 	s := &w.b.Status
-	isReturned := w.class.Spec.BindingRetrievable && !w.oneShot && !w.known.recovery.of(rules.BindingID(w.b, s)).hasFailed(fetch)
+	isRefused := w.known.recovery.of(rules.BindingID(w.b, s)).hasFailed(fetch) || w.withheld[w.host()] && s.InstanceFingerprint == InstanceFingerprint(w.instance)
+	isReturned := w.class.Spec.BindingRetrievable && !w.oneShot && !isRefused
 	return isReturned && w.secret != nil && string(w.secret.Data["host"]) != w.host() && s.InstanceFingerprint != ""
 }
 
@@ -321,7 +324,7 @@ func (w *bindingWalk) restore() {
 			w.work(id, h)
 		}
 	}
-	w.restored, w.removed = true, map[string]bool{}
+	w.restored, w.removed, w.refused = true, map[string]bool{}, map[string]way{}
 	w.restoredTo(bindingphase.TaskOf(&w.b.Status))
 	w.unsure = w.hasUnknownOutcome()
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%v)", bindingphase.Of(&w.b.Status)))
@@ -337,6 +340,9 @@ func (w *bindingWalk) forgetReport() {
 func (w *bindingWalk) forget() {
 	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
 	w.cached = w.secret.DeepCopy()
+	if !bindingphase.Of(&w.b.Status).IsMitigating() { // otherwise it has been decided on
+		w.refused = map[string]way{}
+	}
 }
 
 // hasUnknownOutcome is that of instanceWalk. What was accepted may have failed: then it is asked for again.
@@ -548,7 +554,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.ID] && !isPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.oneShot && !call.CleanUp) { // credentials that are told once may be in no Secret after a restore
+	if w.wasReady[call.ID] && !isPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.hasLost(call.ID) && !call.CleanUp) {
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.ID)
 	}
 	h := w.held[call.ID]
@@ -557,6 +563,29 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	}
 	if since, ok := w.replaced[h.token]; ok && w.now.Before(since.Add(catalog.RotationOverlap(b)-time.Second)) {
 		w.failf("F-S26: %s is removed %s after its credentials were replaced", call.ID, w.now.Sub(since))
+	}
+}
+
+// hasLost says whether the credentials of a successor are in no Secret after a restore, and the broker does not return them, as it has said since: it
+// refuses to, or has told them once. Then nothing can use them, and another binding is requested. What the record does not show is no successor.
+func (w *bindingWalk) hasLost(id string) bool {
+	if bindingphase.TaskOf(&w.b.Status) != bindingphase.MitigatingSuccessor {
+		return false
+	}
+	fetched := !w.class.Spec.BindingRetrievable || w.refused[id]&fetch != 0
+	return fetched && w.refused[id]&repeat != 0
+}
+
+// observeRefusal records that the broker returns no credentials by a way. It does not repeat a creation that has failed, as it says.
+func (w *bindingWalk) observeRefusal(call *Request, a Answer) {
+	withholds := a.IsRefusal() || a.Class == osbresult.Done && a.Binding != nil && a.Binding.Credentials == nil
+	hasFailed := call.Operation == rules.Poll && !call.PollsRemoval && a.State == osbresult.Failed
+	switch {
+	case call.Operation == rules.Fetch && withholds:
+		w.refused[call.ID] |= fetch
+		w.withheld[w.host()] = true
+	case call.Operation == rules.Bind && withholds, hasFailed:
+		w.refused[call.ID] |= repeat
 	}
 }
 
@@ -648,6 +677,7 @@ func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, content bindings
 	token := string(changed.Data["token"])
 	if bindingsecret.Merge(changed, id, content.Beside(changed)) {
 		w.write(changed)
+		w.withheld = map[string]bool{}
 	}
 	if now := string(w.secret.Data["token"]); token != "" && now == "" {
 		w.failf("F-S26: the credentials were taken out of the Secret")
@@ -678,6 +708,9 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	if was := &w.b.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationBind && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && w.reported == "" {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
+	if is := bindingphase.Of(&status); is.IsMitigating() && !bindingphase.Of(&w.b.Status).IsMitigating() && status.InProgressProperties != nil && status.InProgressProperties.ParameterChecksum != checksumOf(w.params) {
+		w.refused[rules.BindingID(w.b, &status)] |= repeat // which would be for other parameters
+	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
 	w.backups = append(w.backups, bindingBackup{*status.DeepCopy(), w.secret.DeepCopy()})
 	if !w.isReady() {
@@ -688,6 +721,7 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	}
 	if status.CurrentOperation == "" {
 		w.wasReady[rules.BindingID(w.b, &w.b.Status)], w.unsure = true, false
+		delete(w.refused, rules.BindingID(w.b, &w.b.Status))
 	}
 	return true
 }
@@ -746,6 +780,7 @@ func (w *bindingWalk) ask(call *Request) Answer {
 	w.calls++
 	w.used[call.ID] = w.used[call.ID] || call.Operation == rules.Bind
 	a := w.answer(call)
+	w.observeRefusal(call, a)
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.Operation, tail(call.ID), tail(call.PredecessorID), a.Class, a.State))
 	return a
 }
@@ -846,12 +881,18 @@ func (w *bindingWalk) work(id string, h *heldBinding) {
 	}
 	switch {
 	case h.working == "unbind" && !h.fails:
-		delete(w.held, id)
+		w.drop(id)
 	case h.working == "bind" && h.fails:
 		h.working = "failed"
 		return
 	}
 	h.working = ""
+}
+
+// drop removes what the broker has under an id: what is created there later is another binding.
+func (w *bindingWalk) drop(id string) {
+	delete(w.held, id)
+	delete(w.wasReady, id)
 }
 
 func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
@@ -911,7 +952,7 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 		h.working, h.polls, h.fails = "unbind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 		return saidOf(osbresult.Accepted, 202)
 	}
-	delete(w.held, call.ID)
+	w.drop(call.ID)
 	return saidOf(osbresult.Done, 200)
 }
 
@@ -1020,6 +1061,7 @@ func (w *bindingWalk) end() {
 		w.failf("neither Ready nor Stalled")
 	case ready.Reason == v1beta1.ReasonSecretEdited && h != nil:
 	case w.brought:
+	case rules.IsConflictUnexplained(s.Attempts) && strings.Contains(ready.Message, "It is neither changed nor removed"): // and another request was refused meanwhile
 	case h != nil:
 		w.failf("failed, and something is left")
 	}

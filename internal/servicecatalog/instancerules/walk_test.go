@@ -759,6 +759,7 @@ func (w *instanceWalk) check() {
 		w.failf("neither Ready nor Stalled")
 	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:
 		w.failf("given up, and never asked for: want %s %s, asked for %+v", w.si.Spec.ClusterServicePlanExternalName, w.params, w.asked)
+	case rules.IsConflictUnexplained(w.si.Status.Attempts) && strings.Contains(ready.Message, "It is neither changed nor removed"): // and another request was refused meanwhile
 	case h != nil && !w.suppliedID && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
 		w.failf("failed, and something is left")
 	}
