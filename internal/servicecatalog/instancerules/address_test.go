@@ -27,27 +27,27 @@ func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
 		mends func(*fixture)
 		ended string
 	}{
-		"a deletion, and a confirmed move":   {fs(atFirst, ready, deleted, definitionExists), confirm, "release DeprovisionedSuccessfully"},
-		"a deletion, and the former address": {fs(atFirst, ready, deleted, definitionExists), atFirst, "release DeprovisionedSuccessfully"},
-		"an orphan mitigation":               {fs(atFirst, unknownTimes(4)), confirm, "wait"},
-		"a poll":                             {fs(atFirst, ready, deleted, definitionExists, func(f *fixture) { f.answer(said(osbresult.Accepted, 202)) }), confirm, "release DeprovisionedSuccessfully"},
-		"an instance without an address":     {fs(ready, deleted, definitionExists), confirm, "release DeprovisionedSuccessfully"},
+		"a deletion, and a confirmed move":   {edits(atFirst, ready, deleted, definitionExists), confirm, "release DeprovisionedSuccessfully"},
+		"a deletion, and the former address": {edits(atFirst, ready, deleted, definitionExists), atFirst, "release DeprovisionedSuccessfully"},
+		"an orphan mitigation":               {edits(atFirst, unknownTimes(4)), confirm, "wait"},
+		"a poll":                             {edits(atFirst, ready, deleted, definitionExists, func(f *fixture) { f.answer(answerOf(osbresult.Accepted, 202)) }), confirm, "release DeprovisionedSuccessfully"},
+		"an instance without an address":     {edits(ready, deleted, definitionExists), confirm, "release DeprovisionedSuccessfully"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(append(test.is, moved)...)
-			f.answer(said(osbresult.Gone, 410))
+			f.answer(answerOf(osbresult.Gone, 410))
 			f.succeed()
 			next := Decide(f.si, f.in)
 			stalled := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 			if next.Request != nil || next.Release != nil || next.CheckAvailability || stalled.Reason != v1beta1.ReasonBrokerMoved || !strings.Contains(stalled.Message, v1beta1.MovedFromAnnotation) {
-				t.Fatalf("%s, %+v", next.say(), stalled)
+				t.Fatalf("%s, %+v", next.describe(), stalled)
 			}
 			test.mends(f)
-			if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
+			if got := Decide(f.si, f.in).describe(); got != "deprovision id small-id" {
 				t.Fatalf("once it is mended: %s", got)
 			}
-			f.answer(said(osbresult.Gone, 410))
-			if got := Decide(f.si, f.in).say(); got != test.ended {
+			f.answer(answerOf(osbresult.Gone, 410))
+			if got := Decide(f.si, f.in).describe(); got != test.ended {
 				t.Errorf("at the end: %s, want %s", got, test.ended)
 			}
 		})
@@ -62,21 +62,21 @@ func TestF_JS9_RecordOfTheAddress(t *testing.T) {
 		want string // the address
 		says string
 	}{
-		"a new instance":                    {fs(moved), rulestest.OtherAddress, "write-ahead provision id small-id"},
-		"at rest, without one":              {fs(ready, atFirst), "", "nothing: Ready"},
-		"at rest, the broker has moved":     {fs(ready, moved), "", "nothing: Ready"},
-		"an update, without one":            {fs(ready, atFirst, otherParameters), rulestest.FirstAddress, "write-ahead update id small-id +parameters"},
-		"a deletion, without one":           {fs(ready, atFirst, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
-		"a deletion, the broker has moved":  {fs(ready, moved, deleted, definitionExists), rulestest.FirstAddress, "write-ahead deprovision id small-id"},
-		"a deletion, it is on record":       {fs(atFirst, ready, moved, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
-		"a deletion, the move is confirmed": {fs(atFirst, ready, moved, confirmed, deleted, definitionExists), rulestest.OtherAddress, "deprovision id small-id"},
-		"a deletion, the key is not known":  {fs(atFirst, ready, unknownAddress, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
+		"a new instance":                    {edits(moved), rulestest.OtherAddress, "write-ahead provision id small-id"},
+		"at rest, without one":              {edits(ready, atFirst), "", "nothing: Ready"},
+		"at rest, the broker has moved":     {edits(ready, moved), "", "nothing: Ready"},
+		"an update, without one":            {edits(ready, atFirst, otherParameters), rulestest.FirstAddress, "write-ahead update id small-id +parameters"},
+		"a deletion, without one":           {edits(ready, atFirst, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
+		"a deletion, the broker has moved":  {edits(ready, moved, deleted, definitionExists), rulestest.FirstAddress, "write-ahead deprovision id small-id"},
+		"a deletion, it is on record":       {edits(atFirst, ready, moved, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
+		"a deletion, the move is confirmed": {edits(atFirst, ready, moved, confirmed, deleted, definitionExists), rulestest.OtherAddress, "deprovision id small-id"},
+		"a deletion, the key is not known":  {edits(atFirst, ready, unknownAddress, deleted, definitionExists), rulestest.FirstAddress, "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			next := Decide(f.si, f.in)
-			if got := next.Status.BrokerAddress; got != test.want || next.say() != test.says {
-				t.Errorf("%s, at %q; want %s, at %q", next.say(), got, test.says, test.want)
+			if got := next.Status.BrokerAddress; got != test.want || next.describe() != test.says {
+				t.Errorf("%s, at %q; want %s, at %q", next.describe(), got, test.says, test.want)
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func unknownAddress(f *fixture) { f.in.Address = operation.AddressInputs{Unknown
 // F-JS9: a broker that changes the resource at another address has it there.
 func TestF_JS9_UpdateAtAnotherAddress(t *testing.T) {
 	f := newFixture(atFirst, ready, moved, otherParameters)
-	f.answer(said(osbresult.Done, 200))
+	f.answer(answerOf(osbresult.Done, 200))
 	if got := f.si.Status.BrokerAddress; got != rulestest.OtherAddress {
 		t.Errorf("it is recorded at %q", got)
 	}
@@ -99,9 +99,9 @@ func TestF_JS9_UpdateAtAnotherAddress(t *testing.T) {
 // F-JS9: while the key of the digests cannot be read, a second 410 ends nothing.
 func TestF_JS9_UnknownAddress(t *testing.T) {
 	f := newFixture(atFirst, ready, deleted, definitionExists, unknownAddress)
-	f.answer(said(osbresult.Gone, 410))
+	f.answer(answerOf(osbresult.Gone, 410))
 	f.succeed()
-	if got := Decide(f.si, f.in).say(); got != "wait" {
+	if got := Decide(f.si, f.in).describe(); got != "wait" {
 		t.Error(got)
 	}
 }
@@ -110,7 +110,7 @@ func TestF_JS9_UnknownAddress(t *testing.T) {
 func TestF_JS9_AddressUnderAnotherKey(t *testing.T) {
 	f := newFixture(atFirst, ready, deleted, definitionExists)
 	f.in.Address = operation.AddressInputs{Current: "v1.new.other", Others: []string{rulestest.FirstAddress}}
-	f.answer(said(osbresult.Gone, 410))
+	f.answer(answerOf(osbresult.Gone, 410))
 	if got := Decide(f.si, f.in).Status.LastConditionState; got != v1beta1.ReasonBrokerMoved {
 		t.Error(got)
 	}

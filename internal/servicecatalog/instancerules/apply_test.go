@@ -27,27 +27,27 @@ func TestProvisionAnswers(t *testing.T) {
 		undo   v1beta1.DeprovisionStatus
 		next   string // and after a day
 	}{
-		"201":                     {nil, said(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
-		"200":                     {nil, said(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
-		"202":                     {nil, said(osbresult.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
-		"400":                     {nil, said(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
-		"400 to a repeat":         {fs(unknownOnce), said(osbresult.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
-		"400 after a restart":     {fs(restarted), said(osbresult.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
-		"401":                     {nil, said(osbresult.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
-		"408":                     {nil, said(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
-		"429":                     {nil, said(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"201":                     {nil, answerOf(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                     {nil, answerOf(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"202":                     {nil, answerOf(osbresult.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
+		"400":                     {nil, answerOf(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":         {edits(unknownOnce), answerOf(osbresult.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
+		"400 after a restart":     {edits(restarted), answerOf(osbresult.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
+		"401":                     {nil, answerOf(osbresult.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"408":                     {nil, answerOf(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"429":                     {nil, answerOf(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
 		"refused connection":      {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}}, "ErrorCallingProvision", "NotRequired", "write-ahead provision id small-id"},
-		"409":                     {fs(retrievable), said(osbresult.Conflict, 409), "Conflict", "Required", "inspect id small-id"},
-		"409, not retrievable":    {nil, said(osbresult.Conflict, 409), "Failed", "Required", "provision id small-id"},
-		"409 under a supplied id": {fs(suppliedID), said(osbresult.Conflict, 409), "Conflict", "NotRequired", "write-ahead provision id small-id"},
-		"ConcurrencyError":        {nil, said(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"409":                     {edits(retrievable), answerOf(osbresult.Conflict, 409), "Conflict", "Required", "inspect id small-id"},
+		"409, not retrievable":    {nil, answerOf(osbresult.Conflict, 409), "Failed", "Required", "provision id small-id"},
+		"409 under a supplied id": {edits(suppliedID), answerOf(osbresult.Conflict, 409), "Conflict", "NotRequired", "write-ahead provision id small-id"},
+		"ConcurrencyError":        {nil, answerOf(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
 		// F-JS8: it is retried, as the table of retries in the documentation says.
-		"MaintenanceInfoConflict": {nil, said(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
-		"412":                     {nil, said(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
-		"422":                     {nil, said(osbresult.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
-		"500":                     {nil, said(osbresult.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"MaintenanceInfoConflict": {nil, answerOf(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"412":                     {nil, answerOf(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"422":                     {nil, answerOf(osbresult.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"500":                     {nil, answerOf(osbresult.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"timeout":                 {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
-		"200 malformed":           {nil, said(osbresult.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"200 malformed":           {nil, answerOf(osbresult.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -60,7 +60,7 @@ func TestProvisionAnswers(t *testing.T) {
 				t.Errorf("deprovisioning is %s, want %s", got, test.undo)
 			}
 			f.in.Now = f.in.Now.Add(24 * time.Hour)
-			if got := Decide(f.si, f.in).say(); got != test.next {
+			if got := Decide(f.si, f.in).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -69,10 +69,10 @@ func TestProvisionAnswers(t *testing.T) {
 
 // TestUpdateAnswers has each row of the response matrix.
 func TestUpdateAnswers(t *testing.T) {
-	unrepeatable := said(osbresult.Rejected, 422)
+	unrepeatable := answerOf(osbresult.Rejected, 422)
 	unrepeatable.UpdateNotRepeatable, unrepeatable.InstanceUnusable = true, true
 	breaks := func(class osbresult.Class, status int) Answer {
-		a := said(class, status)
+		a := answerOf(class, status)
 		a.InstanceUnusable = true
 		return a
 	}
@@ -82,17 +82,17 @@ func TestUpdateAnswers(t *testing.T) {
 		plan   string // that the broker is known to have
 		next   string // after a day
 	}{
-		"200":              {said(osbresult.Done, 200), "Ready", "large-id", "nothing: Ready"},
-		"202":              {said(osbresult.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
-		"400":              {said(osbresult.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
+		"200":              {answerOf(osbresult.Done, 200), "Ready", "large-id", "nothing: Ready"},
+		"202":              {answerOf(osbresult.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
+		"400":              {answerOf(osbresult.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
 		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
-		"404":              {said(osbresult.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
-		"410":              {said(osbresult.Gone, 410), "Failed", "small-id", "nothing: Failed"},
-		"429":              {said(osbresult.Retry, 429), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
-		"ConcurrencyError": {said(osbresult.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
-		"500":              {said(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"404":              {answerOf(osbresult.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
+		"410":              {answerOf(osbresult.Gone, 410), "Failed", "small-id", "nothing: Failed"},
+		"429":              {answerOf(osbresult.Retry, 429), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
+		"ConcurrencyError": {answerOf(osbresult.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
+		"500":              {answerOf(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"500, unusable":    {breaks(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
-		"502":              {said(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502":              {answerOf(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"502, unusable":    {breaks(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
@@ -109,7 +109,7 @@ func TestUpdateAnswers(t *testing.T) {
 			if test.answer.Class == osbresult.Accepted {
 				f.in.Now = f.in.Now.Add(-23 * time.Hour)
 			}
-			if got := Decide(f.si, f.in).say(); got != test.next {
+			if got := Decide(f.si, f.in).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 			if test.answer.InstanceUnusable && !f.si.Status.Unusable {
@@ -126,15 +126,15 @@ func TestDeprovisionAnswers(t *testing.T) {
 		state  string
 		next   string // after an hour
 	}{
-		"200":              {said(osbresult.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"410":              {said(osbresult.Gone, 410), "Ready", "wait"}, // F-JS14
-		"202":              {said(osbresult.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
-		"400":              {said(osbresult.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
-		"404":              {said(osbresult.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
-		"409":              {said(osbresult.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
-		"ConcurrencyError": {said(osbresult.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
-		"AsyncRequired":    {said(osbresult.NeedsAsync, 422), "DeprovisionCallFailed", "deprovision id small-id"},
-		"500":              {said(osbresult.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
+		"200":              {answerOf(osbresult.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"410":              {answerOf(osbresult.Gone, 410), "Ready", "wait"}, // F-JS14
+		"202":              {answerOf(osbresult.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
+		"400":              {answerOf(osbresult.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
+		"404":              {answerOf(osbresult.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"409":              {answerOf(osbresult.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
+		"ConcurrencyError": {answerOf(osbresult.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"AsyncRequired":    {answerOf(osbresult.NeedsAsync, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"500":              {answerOf(osbresult.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
 		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestDeprovisionAnswers(t *testing.T) {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
-			if got := Decide(f.si, f.in).say(); got != test.next {
+			if got := Decide(f.si, f.in).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -155,12 +155,12 @@ func TestDeprovisionAnswers(t *testing.T) {
 func TestADeprovisioningThatWaitsForAnotherOperation(t *testing.T) {
 	for class, want := range map[osbresult.Class]v1beta1.ConditionStatus{osbresult.Concurrency: v1beta1.ConditionFalse, osbresult.NeedsAsync: v1beta1.ConditionUnknown} {
 		f := newFixture(ready, deleted, definitionExists)
-		f.after(Decide(f.si, f.in).Request, said(class, 422))
+		f.after(Decide(f.si, f.in).Request, answerOf(class, 422))
 		if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Status; got != want {
 			t.Errorf("after %s Ready is %s, want %s", class, got, want)
 		}
 		if next := Decide(f.si, f.in); next.Request != nil || next.RequeueAt.IsZero() {
-			t.Errorf("after %s the request is repeated at once: %s", class, next.say())
+			t.Errorf("after %s the request is repeated at once: %s", class, next.describe())
 		}
 	}
 }
@@ -168,20 +168,20 @@ func TestADeprovisioningThatWaitsForAnotherOperation(t *testing.T) {
 // TestPollAnswers has what brokers say of operations.
 func TestPollAnswers(t *testing.T) {
 	in := func(state osbresult.State) Answer {
-		a := said(osbresult.Done, 200)
+		a := answerOf(osbresult.Done, 200)
 		a.State = state
 		return a
 	}
 	updating := func(f *fixture) {
 		ready(f)
 		otherPlan(f)
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
 		ready(f)
 		deleted(f)
 		definitionExists(f)
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
 	}
 	for name, test := range map[string]struct {
 		is     func(*fixture)
@@ -192,14 +192,14 @@ func TestPollAnswers(t *testing.T) {
 		"provisioned":           {provisioning, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
 		"provisioning":          {provisioning, in(osbresult.InProgress), "Provisioning", "poll id small-id"},
 		"provisioning failed":   {provisioning, in(osbresult.Failed), "OrphanMitigation", "deprovision id small-id"},
-		"provisioning, 410":     {provisioning, said(osbresult.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, 500":     {provisioning, said(osbresult.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 410":     {provisioning, answerOf(osbresult.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, answerOf(osbresult.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
 		"provisioning, timeout": {provisioning, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
 		"updated":               {updating, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
 		"updating failed":       {updating, in(osbresult.Failed), "Failed", "write-ahead update id large-id +plan"},
 		"deprovisioned":         {deprovisioning, in(osbresult.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"deprovisioned, 410":    {deprovisioning, said(osbresult.Gone, 410), "Deprovisioning", "wait"}, // F-JS14
-		"deprovisioning, 404":   {deprovisioning, said(osbresult.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioned, 410":    {deprovisioning, answerOf(osbresult.Gone, 410), "Deprovisioning", "wait"}, // F-JS14
+		"deprovisioning, 404":   {deprovisioning, answerOf(osbresult.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
 		"deprovisioning failed": {deprovisioning, in(osbresult.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
 		"deprovisioning":        {deprovisioning, in(osbresult.InProgress), "Deprovisioning", "poll id small-id (removal)"},
 	} {
@@ -207,14 +207,14 @@ func TestPollAnswers(t *testing.T) {
 			f := newFixture(test.is)
 			call := Decide(f.si, f.in).Request
 			if call == nil || call.Operation != rules.Poll {
-				t.Fatalf("it is not polled: %s", Decide(f.si, f.in).say())
+				t.Fatalf("it is not polled: %s", Decide(f.si, f.in).describe())
 			}
 			f.after(call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
-			if got := Decide(f.si, f.in).say(); got != test.next {
+			if got := Decide(f.si, f.in).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -225,13 +225,13 @@ func TestPollAnswers(t *testing.T) {
 func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 	f := newFixture()
 	for range 9 {
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 429))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 429))
 		f.in.Now = f.in.Now.Add(24 * time.Hour)
 	}
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
 	f.in.Now = f.in.Now.Add(time.Minute)
 	if next := Decide(f.si, f.in); next.Request == nil || next.Request.Operation != rules.Poll {
-		t.Errorf("after a minute: %s", next.say())
+		t.Errorf("after a minute: %s", next.describe())
 	}
 }
 
@@ -244,9 +244,9 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 		for i := range times {
 			next := Decide(f.si, f.in)
 			if next.Request == nil || next.Request.Operation != verb {
-				t.Fatalf("the %s is not made that is to end in %s: %s", rules.AttemptNumber(int32(i+1)), class, next.say())
+				t.Fatalf("the %s is not made that is to end in %s: %s", rules.AttemptNumber(int32(i+1)), class, next.describe())
 			}
-			f.after(next.Request, said(class, status))
+			f.after(next.Request, answerOf(class, status))
 			f.in.Now = f.in.Now.Add(wait)
 		}
 	}
@@ -266,7 +266,7 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	mitigated := func(f *fixture) {
 		unknownTimes(4)(f)
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
 		later(time.Hour)(f)
 	}
 	supplied := func(f *fixture) { // and created by this object
@@ -274,7 +274,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		provisioning(f)
 		f.si.Status.CreatedForUID = f.si.UID
 		operationFailed(f)
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
 		otherParameters(f)
 	}
 	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
@@ -282,19 +282,19 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"once":                        {fs(mitigated), "write-ahead provision " + first + " small-id"},
-		"twice":                       {fs(mitigated, mitigated), "write-ahead provision " + second + " small-id"},
-		"a supplied id":               {fs(supplied), "write-ahead provision " + first + " small-id"},
-		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "provision " + first + " small-id"},
-		"deleted after the new id":    {fs(mitigated, created, deleted, definitionExists), "deprovision " + first + " small-id"},
-		"deleted, supplied":           {fs(supplied, created, deleted, definitionExists), "deprovision " + first + " small-id"},
-		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = rulestest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
-		"what is asked for is kept":   {fs(mitigated, created), "nothing: Ready"},
-		"the first one was not given": {fs(unknownTimes(3)), "provision id small-id"},
+		"once":                        {edits(mitigated), "write-ahead provision " + first + " small-id"},
+		"twice":                       {edits(mitigated, mitigated), "write-ahead provision " + second + " small-id"},
+		"a supplied id":               {edits(supplied), "write-ahead provision " + first + " small-id"},
+		"refused under the new id":    {edits(mitigated, conflicting, later(time.Hour)), "provision " + first + " small-id"},
+		"deleted after the new id":    {edits(mitigated, created, deleted, definitionExists), "deprovision " + first + " small-id"},
+		"deleted, supplied":           {edits(supplied, created, deleted, definitionExists), "deprovision " + first + " small-id"},
+		"a restored copy":             {edits(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = rulestest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
+		"what is asked for is kept":   {edits(mitigated, created), "nothing: Ready"},
+		"the first one was not given": {edits(unknownTimes(3)), "provision id small-id"},
 	} {
 		t.Run("F-S5 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.in).say(); got != test.want {
+			if got := Decide(f.si, f.in).describe(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 			if f.si.Spec.ExternalID != "id" {
@@ -323,15 +323,15 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 			next := Decide(f.si, f.in)
 			switch {
 			case next.Request.Operation == rules.Deprovision:
-				f.after(next.Request, said(osbresult.Done, 200))
+				f.after(next.Request, answerOf(osbresult.Done, 200))
 				if !edited {
 					otherParameters(f)
 					edited = true
 				}
 			case next.Request.Operation == rules.Inspect:
-				f.after(next.Request, said(osbresult.Gone, 404))
+				f.after(next.Request, answerOf(osbresult.Gone, 404))
 			case next.Request.ID == id:
-				f.after(next.Request, said(osbresult.Conflict, 409))
+				f.after(next.Request, answerOf(osbresult.Conflict, 409))
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
 		}
@@ -347,11 +347,11 @@ func TestARestoredNextIDIsHeld(t *testing.T) {
 	for _, isRetrievable := range []bool{false, true} {
 		f := newFixture(provisioning, operationFailed, func(f *fixture) {
 			f.in.Offering.Class.Common().InstanceRetrievable = isRetrievable
-			f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+			f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
 		}, later(time.Hour), restored, conflicting, later(time.Hour))
 		id := rules.InstanceID(f.si)
 		if isRetrievable {
-			a := said(osbresult.Done, 200)
+			a := answerOf(osbresult.Done, 200)
 			a.Instance = &osbresult.Instance{PlanID: "large-id"}
 			f.after(Decide(f.si, f.in).Request, a)
 		}
@@ -365,17 +365,17 @@ func TestARestoredNextIDIsHeld(t *testing.T) {
 // TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
 // conformance: F02
 func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
-	for _, out := range []Answer{said(osbresult.Retry, 500), said(osbresult.Retry, 401), said(osbresult.Retry, 429), said(osbresult.Concurrency, 422), said(osbresult.Malformed, 200), said(osbresult.Malformed, 301), said(osbresult.Rejected, 400), said(osbresult.Rejected, 410),
+	for _, out := range []Answer{answerOf(osbresult.Retry, 500), answerOf(osbresult.Retry, 401), answerOf(osbresult.Retry, 429), answerOf(osbresult.Concurrency, 422), answerOf(osbresult.Malformed, 200), answerOf(osbresult.Malformed, 301), answerOf(osbresult.Rejected, 400), answerOf(osbresult.Rejected, 410),
 		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
 		f := newFixture(restarted, conflicting, later(time.Hour))
 		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != rules.Inspect {
-			t.Fatal(next.say())
+			t.Fatal(next.describe())
 		}
 		f.after(next.Request, out)
 		deleted(f)
 		definitionExists(f)
-		if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
+		if got := Decide(f.si, f.in).describe(); got != "deprovision id small-id" {
 			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
 		}
 	}
@@ -385,16 +385,16 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	f := newFixture(retrievable)
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
-	found := said(osbresult.Done, 200)
+	found := answerOf(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"} // and no parameters
 	f.after(Decide(f.si, f.in).Request, found)
-	if got, want := Decide(f.si, f.in).say(), "write-ahead update id small-id +plan +parameters"; got != want {
+	if got, want := Decide(f.si, f.in).describe(), "write-ahead update id small-id +plan +parameters"; got != want {
 		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
 	}
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
-	if got := Decide(f.si, f.in).say(); got != "nothing: Ready" {
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
+	if got := Decide(f.si, f.in).describe(); got != "nothing: Ready" {
 		t.Error("then:", got)
 	}
 }
@@ -404,9 +404,9 @@ func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 	f := newFixture(retrievable, provisioning)
 	f.in.SeenRunning = false // another process has sent the request
 	f.after(&Request{Request: operation.Request{ID: "id", Operation: rules.Poll, Owned: true, Retrievable: true}}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
-	found := said(osbresult.Done, 200)
+	found := answerOf(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"}
-	for _, answer := range []Answer{found, said(osbresult.Rejected, 422)} {
+	for _, answer := range []Answer{found, answerOf(osbresult.Rejected, 422)} {
 		f.in.Now = f.in.Now.Add(time.Hour)
 		f.after(Decide(f.si, f.in).Request, answer)
 	}
@@ -421,32 +421,32 @@ func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 	fromSecret := func(f *fixture) { f.in.Parameters.Version = "v1" }
 	removed := func(f *fixture) {
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	notRemoved := func(f *fixture) {
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"not edited":                   {fs(provisioning, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
-		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
-		"with a Secret, brought":       {fs(fromSecret, suppliedID, provisioning, operationFailed), "wait"},
-		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.in.Parameters.Version = "v2" }, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
-		"edited meanwhile":             {fs(provisioning, otherPlan, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited during the removal":    {fs(provisioning, operationFailed, otherPlan, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, otherPlan, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited while nobody is asked": {fs(provisioning, operationFailed, otherPlan, unreachable, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited, then to be kept":      {fs(provisioning, operationFailed, otherPlan, toBeKept, decided), "write-ahead provision id large-id"},
-		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, otherPlan, removed),
+		"not edited":                   {edits(provisioning, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret":                {edits(fromSecret, provisioning, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret, supplied id":   {edits(fromSecret, suppliedID, provisioning, operationFailed), "wait"},
+		"Secret changed meanwhile":     {edits(fromSecret, provisioning, func(f *fixture) { f.in.Parameters.Version = "v2" }, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"edited meanwhile":             {edits(provisioning, otherPlan, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited during the removal":    {edits(provisioning, operationFailed, otherPlan, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited between two removals":  {edits(provisioning, operationFailed, notRemoved, otherPlan, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited while nobody is asked": {edits(provisioning, operationFailed, otherPlan, unreachable, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited, then to be kept":      {edits(provisioning, operationFailed, otherPlan, toBeKept, decided), "write-ahead provision id large-id"},
+		"edited during the last removal": {edits(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, otherPlan, removed),
 			"write-ahead provision " + catalog.NextID("uid", "id", 3) + " large-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.in).say(); got != test.want {
+			if got := Decide(f.si, f.in).describe(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
@@ -466,13 +466,13 @@ func TestAnOperationOfBindingsIsAProgrammingError(t *testing.T) {
 // F-B23: the instance is fetched once after an asynchronous provisioning or update, if no URL of its dashboard is known.
 func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
 	succeeded := func(dashboard string) Answer {
-		a := said(osbresult.Done, 200)
+		a := answerOf(osbresult.Done, 200)
 		a.State, a.DashboardURL = osbresult.Succeeded, dashboard
 		return a
 	}
-	updating := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202)) }
+	updating := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202)) }
 	known := func(f *fixture) {
-		a := said(osbresult.Accepted, 202)
+		a := answerOf(osbresult.Accepted, 202)
 		a.DashboardURL = "https://early.example.com"
 		f.after(Decide(f.si, f.in).Request, a)
 	}
@@ -482,11 +482,11 @@ func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
 		fetch  bool
 		want   string
 	}{
-		"a provisioning":           {fs(retrievable, provisioning), succeeded("https://late.example.com"), true, "https://late.example.com"},
-		"without an answer":        {fs(retrievable, provisioning), succeeded(""), true, ""},
-		"an update":                {fs(retrievable, ready, otherPlan, updating), succeeded("https://late.example.com"), true, "https://late.example.com"},
-		"known since the response": {fs(retrievable, known), succeeded(""), false, "https://early.example.com"},
-		"not retrievable":          {fs(provisioning), succeeded(""), false, ""},
+		"a provisioning":           {edits(retrievable, provisioning), succeeded("https://late.example.com"), true, "https://late.example.com"},
+		"without an answer":        {edits(retrievable, provisioning), succeeded(""), true, ""},
+		"an update":                {edits(retrievable, ready, otherPlan, updating), succeeded("https://late.example.com"), true, "https://late.example.com"},
+		"known since the response": {edits(retrievable, known), succeeded(""), false, "https://early.example.com"},
+		"not retrievable":          {edits(provisioning), succeeded(""), false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -505,7 +505,7 @@ func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
 // F-B23: an instance that is adopted after a conflict shows the dashboard that was fetched with it.
 func TestAdoptedInstanceHasDashboard(t *testing.T) {
 	f := newFixture(retrievable, conflicting, later(time.Hour))
-	answer := said(osbresult.Done, 200)
+	answer := answerOf(osbresult.Done, 200)
 	answer.Instance = &osbresult.Instance{PlanID: "small-id", DashboardURL: "https://dashboard.example.com"}
 	f.after(Decide(f.si, f.in).Request, answer)
 	if got := ptr.Deref(f.si.Status.DashboardURL, ""); got != "https://dashboard.example.com" {
@@ -519,8 +519,8 @@ func TestUnansweredPollSaysWhatFollows(t *testing.T) {
 		answer Answer
 		want   string
 	}{
-		"404": {said(osbresult.Malformed, 404), "Polling the operation failed: HTTP 404; the next poll is within a minute, or once the broker answers other requests"},
-		"403": {said(osbresult.Misconfigured, 403), "Polling the operation failed: HTTP 403 (attempt 1 failed, the next is at "},
+		"404": {answerOf(osbresult.Malformed, 404), "Polling the operation failed: HTTP 404; the next poll is within a minute, or once the broker answers other requests"},
+		"403": {answerOf(osbresult.Misconfigured, 403), "Polling the operation failed: HTTP 403 (attempt 1 failed, the next is at "},
 	} {
 		f := newFixture(provisioning)
 		f.after(Decide(f.si, f.in).Request, test.answer)

@@ -26,36 +26,36 @@ func TestClaimsOnAnInstance(t *testing.T) {
 		is         []func(*fixture)
 		want, says string
 	}{
-		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
-		"F-S4 the same of a supplied id":                       {fs(suppliedID, created, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
-		"F-S4 claimed before it existed":                       {fs(suppliedID, created, claimedBy(rulestest.EarlierOne), deleted, definitionExists), "release Retained", left},
-		"F-S4 claimed before by one that is being deleted":     {fs(suppliedID, created, claimedBy(rulestest.LeavingOne), deleted, definitionExists), "deprovision id small-id", ""},
-		"F-S4 another owner":                                   {fs(suppliedID, created, claimedBy(rulestest.Owner), deleted, definitionExists), "release Retained", left},
-		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(rulestest.LaterOne)), "write-ahead provision id small-id", ""},
-		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(rulestest.LaterOne)), "write-ahead deprovision id small-id", ""},
-		"F-S4 a later claimant":                                {fs(suppliedID, claimedBy(rulestest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 a claimant whose owner is being deleted":         {fs(suppliedID, claimedBy(rulestest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 the same, once that is gone":                     {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
-		"F-S4 and the broker creates one":                      {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
-		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), used), "nothing: Failed", "a resource of another object"},
-		"F-S4 and this object is deleted then":                 {fs(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
-		"F-JS5 a claimant of something older":                  {fs(suppliedID, claimedBy(rulestest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
-		"F-JS5 a claimant of the same age that came first":     {fs(suppliedID, claimedBy(rulestest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
-		"F-JS5 a claimant of the same age that came second":    {fs(suppliedID, claimedBy(rulestest.LaterOne)), "write-ahead provision id small-id", ""},
-		"F-JS5 a refused claimant is deleted":                  {fs(suppliedID, claimedBy(rulestest.Owner), decided, deleted, definitionExists), "release Retained", madeNothing},
-		"F-JS5 the same after the owner":                       {fs(suppliedID, claimedBy(rulestest.Owner), decided, restarted, claimedBy(), deleted, definitionExists), "release Retained", madeNothing},
-		"F-JS5 one that nothing was sent for is deleted":       {fs(deleted, definitionExists), "release DeprovisionedSuccessfully", madeNothing},
-		"F-JS5 one of the same age, and the other was created": {fs(suppliedID, created, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 an owner is deleted, claimed later":              {edits(ready, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 the same of a supplied id":                       {edits(suppliedID, created, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 claimed before it existed":                       {edits(suppliedID, created, claimedBy(rulestest.EarlierOne), deleted, definitionExists), "release Retained", left},
+		"F-S4 claimed before by one that is being deleted":     {edits(suppliedID, created, claimedBy(rulestest.LeavingOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 another owner":                                   {edits(suppliedID, created, claimedBy(rulestest.Owner), deleted, definitionExists), "release Retained", left},
+		"F-S4 an owner goes on, claimed later":                 {edits(claimedBy(rulestest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-S4 an owner is mitigated, claimed later":            {edits(unknownTimes(4), claimedBy(rulestest.LaterOne)), "write-ahead deprovision id small-id", ""},
+		"F-S4 a later claimant":                                {edits(suppliedID, claimedBy(rulestest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 a claimant whose owner is being deleted":         {edits(suppliedID, claimedBy(rulestest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 the same, once that is gone":                     {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
+		"F-S4 and the broker creates one":                      {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
+		"F-S4 and it was left there":                           {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), used), "nothing: Failed", "a resource of another object"},
+		"F-S4 and this object is deleted then":                 {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 a claimant of something older":                  {edits(suppliedID, claimedBy(rulestest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came first":     {edits(suppliedID, claimedBy(rulestest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came second":    {edits(suppliedID, claimedBy(rulestest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-JS5 a refused claimant is deleted":                  {edits(suppliedID, claimedBy(rulestest.Owner), decided, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 the same after the owner":                       {edits(suppliedID, claimedBy(rulestest.Owner), decided, restarted, claimedBy(), deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 one that nothing was sent for is deleted":       {edits(deleted, definitionExists), "release DeprovisionedSuccessfully", madeNothing},
+		"F-JS5 one of the same age, and the other was created": {edits(suppliedID, created, claimedBy(rulestest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			next := Decide(f.si, f.in)
-			if got := next.say(); got != test.want {
+			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
-			said := fmt.Sprint(next.Status.Conditions, next.Release)
-			if !strings.Contains(said, test.says) {
-				t.Errorf("it says %s, want %q", said, test.says)
+			text := fmt.Sprint(next.Status.Conditions, next.Release)
+			if !strings.Contains(text, test.says) {
+				t.Errorf("it says %s, want %q", text, test.says)
 			}
 		})
 	}
@@ -70,37 +70,37 @@ func TestClaimsOnAnInstance(t *testing.T) {
 // F-S25: the deletion of an instance with a supplied id waits for its deletion policy.
 // F-S27: an operation under a supplied id is polled to its end, also while the object is being deleted.
 func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
-	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
-	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Failed)) }
-	lost := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500)) }
-	unpolled := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 500)) }
-	later := later(time.Hour)
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.Succeeded)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.Failed)) }
+	lost := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500)) }
+	unpolled := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 500)) }
+	anHourLater := later(time.Hour)
 	const held = "nothing: OwnershipUnknown"
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"a supplied id, ready":                  {fs(suppliedID, provisioning, succeeded, deleted, definitionExists), held},
-		"the same, to be removed":               {fs(suppliedIDToDelete, provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
-		"the same, to be kept":                  {fs(suppliedID, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
-		"deleted while it is provisioned":       {fs(suppliedID, provisioning, deleted, definitionExists), "poll id small-id"},
-		"the same, and no answer":               {fs(suppliedID, provisioning, deleted, definitionExists, unpolled, later), "poll id small-id"},
-		"the same, and it has succeeded":        {fs(suppliedID, provisioning, deleted, definitionExists, succeeded), held},
-		"the same, and it has failed":           {fs(suppliedID, provisioning, deleted, definitionExists, failed), held},
-		"deleted, and it is to be removed":      {fs(suppliedIDToDelete, provisioning, deleted, definitionExists), "deprovision id small-id"},
-		"201 under a supplied id":               {fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
-		"200 under a supplied id":               {fs(suppliedID, used, deleted, definitionExists), "release Retained"},
-		"200 after an answer that was lost":     {fs(suppliedID, lost, later, used, deleted, definitionExists), held}, // F-S47
-		"200 after a restart":                   {fs(suppliedID, restarted, used, deleted, definitionExists), held},
-		"201 after an answer that was lost":     {fs(suppliedID, lost, later, created, deleted, definitionExists), "deprovision id small-id"},
-		"deleted after an answer that was lost": {fs(suppliedID, lost, deleted, definitionExists), held},
-		"the same, to be removed ":              {fs(suppliedIDToDelete, lost, deleted, definitionExists), "deprovision id small-id"},
-		"an id that was made":                   {fs(provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+		"a supplied id, ready":                  {edits(suppliedID, provisioning, succeeded, deleted, definitionExists), held},
+		"the same, to be removed":               {edits(suppliedIDToDelete, provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+		"the same, to be kept":                  {edits(suppliedID, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
+		"deleted while it is provisioned":       {edits(suppliedID, provisioning, deleted, definitionExists), "poll id small-id"},
+		"the same, and no answer":               {edits(suppliedID, provisioning, deleted, definitionExists, unpolled, anHourLater), "poll id small-id"},
+		"the same, and it has succeeded":        {edits(suppliedID, provisioning, deleted, definitionExists, succeeded), held},
+		"the same, and it has failed":           {edits(suppliedID, provisioning, deleted, definitionExists, failed), held},
+		"deleted, and it is to be removed":      {edits(suppliedIDToDelete, provisioning, deleted, definitionExists), "deprovision id small-id"},
+		"201 under a supplied id":               {edits(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
+		"200 under a supplied id":               {edits(suppliedID, used, deleted, definitionExists), "release Retained"},
+		"200 after an answer that was lost":     {edits(suppliedID, lost, anHourLater, used, deleted, definitionExists), held}, // F-S47
+		"200 after a restart":                   {edits(suppliedID, restarted, used, deleted, definitionExists), held},
+		"201 after an answer that was lost":     {edits(suppliedID, lost, anHourLater, created, deleted, definitionExists), "deprovision id small-id"},
+		"deleted after an answer that was lost": {edits(suppliedID, lost, deleted, definitionExists), held},
+		"the same, to be removed ":              {edits(suppliedIDToDelete, lost, deleted, definitionExists), "deprovision id small-id"},
+		"an id that was made":                   {edits(provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			next := Decide(f.si, f.in)
-			if got := next.say(); got != test.want {
+			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
 			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
@@ -117,13 +117,13 @@ func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
 func TestConflictIsNotRemoved(t *testing.T) {
 	finds := func(plan string) func(*fixture) {
 		return func(f *fixture) {
-			found := said(osbresult.Done, 200)
+			found := answerOf(osbresult.Done, 200)
 			found.Instance = &osbresult.Instance{PlanID: plan}
 			f.after(Decide(f.si, f.in).Request, found)
 		}
 	}
 	polled := func(state osbresult.State) func(*fixture) {
-		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(state)) }
+		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(state)) }
 	}
 	conflict := func(f *fixture) { conflicting(f); later(time.Hour)(f) }
 	const looksAgain, held = "inspect id small-id", "nothing: Conflict"
@@ -131,28 +131,28 @@ func TestConflictIsNotRemoved(t *testing.T) {
 		is   []func(*fixture)
 		want string // an hour later
 	}{
-		"blank, another plan":                  {fs(retrievable, conflict, finds("large-id")), looksAgain},
-		"the same, and that plan is asked for": {fs(retrievable, conflict, finds("large-id"), otherPlan), "inspect id large-id"},
-		"the same, and it is found":            {fs(retrievable, conflict, finds("large-id"), otherPlan, finds("large-id")), "write-ahead update id large-id +plan +parameters"},
-		"the same, deleted":                    {fs(retrievable, conflict, finds("large-id"), deleted, definitionExists), held},
-		"the same, to be removed":              {fs(retrievable, conflict, finds("large-id"), deleted, definitionExists, toBeDeleted), "deprovision id large-id"},
-		"blank, not retrievable":               {fs(conflict), "provision id small-id"},
-		"the same, refused later":              {fs(conflict, refusedOnce), "nothing: Failed"},
-		"the same, edited":                     {fs(conflict, otherPlan), "write-ahead provision id large-id"},
-		"the same, again and again":            {fs(conflict, conflict, unknownTimes(9), conflict), "provision id small-id"},
-		"on record, another plan":              {fs(retrievable, restarted, conflict, finds("large-id")), looksAgain},
-		"on record, not retrievable":           {fs(restarted, conflict, polled(osbresult.Succeeded)), "provision id small-id"},
-		"on record, and it has failed":         {fs(restarted, conflict, polled(osbresult.Failed)), "deprovision id small-id"},
-		"an update has failed, restored":       {fs(provisioning, restored, polled(osbresult.Failed)), "provision id small-id"},
-		"the same, retrievable":                {fs(retrievable, provisioning, restored, polled(osbresult.Failed)), looksAgain},
-		"the provisioning has failed":          {fs(provisioning, polled(osbresult.Failed)), "deprovision id small-id"},
-		"edited while a request has no answer": {fs(retrievable, restarted, otherPlan), "write-ahead deprovision id small-id"},
+		"blank, another plan":                  {edits(retrievable, conflict, finds("large-id")), looksAgain},
+		"the same, and that plan is asked for": {edits(retrievable, conflict, finds("large-id"), otherPlan), "inspect id large-id"},
+		"the same, and it is found":            {edits(retrievable, conflict, finds("large-id"), otherPlan, finds("large-id")), "write-ahead update id large-id +plan +parameters"},
+		"the same, deleted":                    {edits(retrievable, conflict, finds("large-id"), deleted, definitionExists), held},
+		"the same, to be removed":              {edits(retrievable, conflict, finds("large-id"), deleted, definitionExists, toBeDeleted), "deprovision id large-id"},
+		"blank, not retrievable":               {edits(conflict), "provision id small-id"},
+		"the same, refused later":              {edits(conflict, refusedOnce), "nothing: Failed"},
+		"the same, edited":                     {edits(conflict, otherPlan), "write-ahead provision id large-id"},
+		"the same, again and again":            {edits(conflict, conflict, unknownTimes(9), conflict), "provision id small-id"},
+		"on record, another plan":              {edits(retrievable, restarted, conflict, finds("large-id")), looksAgain},
+		"on record, not retrievable":           {edits(restarted, conflict, polled(osbresult.Succeeded)), "provision id small-id"},
+		"on record, and it has failed":         {edits(restarted, conflict, polled(osbresult.Failed)), "deprovision id small-id"},
+		"an update has failed, restored":       {edits(provisioning, restored, polled(osbresult.Failed)), "provision id small-id"},
+		"the same, retrievable":                {edits(retrievable, provisioning, restored, polled(osbresult.Failed)), looksAgain},
+		"the provisioning has failed":          {edits(provisioning, polled(osbresult.Failed)), "deprovision id small-id"},
+		"edited while a request has no answer": {edits(retrievable, restarted, otherPlan), "write-ahead deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			later(time.Hour)(f)
 			next := Decide(f.si, f.in)
-			if got := next.say(); got != test.want {
+			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
 			if ready := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady); test.want == "nothing: Failed" && !strings.Contains(ready.Message, "deletion-policy=Retain") {
@@ -172,13 +172,13 @@ func TestConflictIsNotRemoved(t *testing.T) {
 // F-S32: 200 after a lost answer is not this object's where another one owned the id when the request was made.
 func TestALostAnswerDoesNotInherit(t *testing.T) {
 	f := newFixture(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
-	if got := Decide(f.si, f.in).say(); got != "nothing: Failed" || f.si.Status.CreatedForUID != rulestest.Owner.UID {
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
+	if got := Decide(f.si, f.in).describe(); got != "nothing: Failed" || f.si.Status.CreatedForUID != rulestest.Owner.UID {
 		t.Errorf("F-S32: then %s, and it was created for %s", got, f.si.Status.CreatedForUID)
 	}
 	deleted(f)
 	definitionExists(f)
-	if got := Decide(f.si, f.in).say(); got != "release Retained" {
+	if got := Decide(f.si, f.in).describe(); got != "release Retained" {
 		t.Errorf("F-S32: deleted: %s", got)
 	}
 }

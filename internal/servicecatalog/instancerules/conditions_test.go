@@ -13,7 +13,7 @@ import (
 
 func TestConditionsStandInOrder(t *testing.T) {
 	f := newFixture(provisioning)
-	a := said(osbresult.Done, 200)
+	a := answerOf(osbresult.Done, 200)
 	a.State = osbresult.Failed
 	f.after(Decide(f.si, f.in).Request, a)
 	var order []string

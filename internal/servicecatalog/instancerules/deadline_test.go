@@ -16,31 +16,31 @@ import (
 // conformance: L12
 func TestDeadlineOfAnInstance(t *testing.T) {
 	const week = 8 * 24 * time.Hour
-	inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress)) }
-	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
+	inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.InProgress)) }
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.Succeeded)) }
 	polled := func(class osbresult.Class, status int) func(*fixture) {
-		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(class, status)) }
+		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(class, status)) }
 	}
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 		says string // the reasons of Ready and Stalled
 	}{
-		"past the deadline, not asked since":      {fs(provisioning, later(week)), "poll id small-id", "Provisioning"},
-		"asked before the deadline only":          {fs(provisioning, inProgress, later(week)), "poll id small-id", "Provisioning"},
-		"restarted past the deadline":             {fs(provisioning, inProgress, later(week), restarted, forgetPolls), "poll id small-id", "Provisioning"},
-		"still in progress past the deadline":     {fs(provisioning, later(week), inProgress), "deprovision id small-id", "StartingInstanceOrphanMitigation"},
-		"finished while the operator was away":    {fs(provisioning, later(week), succeeded), "nothing: Ready", "ProvisionedSuccessfully"},
-		"no answer past the deadline":             {fs(provisioning, later(week), polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
-		"an answer of a proxy past the deadline":  {fs(provisioning, later(week), polled(osbresult.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
-		"no answer before the deadline":           {fs(provisioning, polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
-		"an update past the deadline":             {fs(ready, otherPlan, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
-		"an update in progress past the deadline": {fs(ready, otherPlan, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
-		"an update finished meanwhile":            {fs(ready, otherPlan, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
+		"past the deadline, not asked since":      {edits(provisioning, later(week)), "poll id small-id", "Provisioning"},
+		"asked before the deadline only":          {edits(provisioning, inProgress, later(week)), "poll id small-id", "Provisioning"},
+		"restarted past the deadline":             {edits(provisioning, inProgress, later(week), restarted, forgetPolls), "poll id small-id", "Provisioning"},
+		"still in progress past the deadline":     {edits(provisioning, later(week), inProgress), "deprovision id small-id", "StartingInstanceOrphanMitigation"},
+		"finished while the operator was away":    {edits(provisioning, later(week), succeeded), "nothing: Ready", "ProvisionedSuccessfully"},
+		"no answer past the deadline":             {edits(provisioning, later(week), polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
+		"an answer of a proxy past the deadline":  {edits(provisioning, later(week), polled(osbresult.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
+		"no answer before the deadline":           {edits(provisioning, polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
+		"an update past the deadline":             {edits(ready, otherPlan, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
+		"an update in progress past the deadline": {edits(ready, otherPlan, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
+		"an update finished meanwhile":            {edits(ready, otherPlan, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.in).say(); got != test.want {
+			if got := Decide(f.si, f.in).describe(); got != test.want {
 				t.Errorf("next: %s, want %s", got, test.want)
 			}
 			if got := rulestest.ReadyAndStalled(f.si.Status.Conditions); got != test.says {
@@ -53,9 +53,9 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 // forgetPolls has the process be another: it has not asked yet.
 func forgetPolls(f *fixture) { f.in.LastPoll, f.in.PollAfter = time.Time{}, 0 }
 
-// stateOf is an answer to a poll.
-func stateOf(state osbresult.State) Answer {
-	a := said(osbresult.Done, 200)
+// pollAnswer is an answer to a poll.
+func pollAnswer(state osbresult.State) Answer {
+	a := answerOf(osbresult.Done, 200)
 	a.State, a.OperationDescription = state, "words"
 	return a
 }

@@ -4,7 +4,6 @@
 package instancerules
 
 import (
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,8 +35,8 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	return f
 }
 
-// look finds the plans that the status names, and draws another number for a next id once the id in force has the one before.
-func (f *fixture) look() {
+// refreshInputs finds the plans that the status names, and draws another number for a next id once the id in force has the one before.
+func (f *fixture) refreshInputs() {
 	if rules.InstanceID(f.si) == catalog.NextID(f.si.UID, f.si.Spec.ExternalID, f.in.NextNumber) {
 		f.in.NextNumber++
 	}
@@ -54,27 +53,12 @@ func (f *fixture) after(call *Request, a Answer) {
 	}
 	f.gone.Observe(a.Outcome)
 	f.in.Gone = f.gone.Inputs(f.si.Status.Common())
-	f.look()
+	f.refreshInputs()
 }
 
-// say describes a decision in words.
-func (d Decision) say() string {
+// describe describes a decision in words.
+func (d Decision) describe() string {
 	var parts []string
-	switch {
-	case d.Need == rules.NeedFinalizer:
-		parts = append(parts, "add finalizer")
-	case d.Need == rules.NeedDefinition:
-		parts = append(parts, "read CRD")
-	case d.Need == rules.NeedParameters:
-		parts = append(parts, "read parameters")
-	case d.Need == rules.NeedReferences:
-		parts = append(parts, "write references")
-	case d.Release != nil:
-		parts = append(parts, "release "+d.Release.Reason)
-	}
-	if d.WriteAhead {
-		parts = append(parts, "write-ahead")
-	}
 	if c := d.Request; c != nil {
 		parts = append(parts, string(c.Operation), c.ID, c.PlanID)
 		if c.NewPlan {
@@ -87,26 +71,20 @@ func (d Decision) say() string {
 			parts = append(parts, "(removal)")
 		}
 	}
-	if !d.RequeueAt.IsZero() {
-		parts = append(parts, "wait")
-	}
-	if len(parts) == 0 {
-		return "nothing: " + d.Status.LastConditionState
-	}
-	return strings.Join(parts, " ")
+	return rulestest.DescribeDecision(&d.Decision, parts, d.Status.LastConditionState)
 }
 
-func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+func edits(edits ...func(*fixture)) []func(*fixture) { return edits }
 
 // noDefault is an object from before the schema had a default status.
 func noDefault(f *fixture) { f.si.Status.ObservedGeneration = 0 }
 
 func ready(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 201))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 201))
 }
 
 func provisioning(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
 }
 
 // otherParameters has the spec name other parameters.
@@ -159,7 +137,7 @@ func restarted(f *fixture) {
 	if next := Decide(f.si, f.in); next.WriteAhead {
 		f.si.Status = next.Status
 	}
-	f.look()
+	f.refreshInputs()
 	f.in.SeenRunning = false
 }
 
@@ -175,29 +153,29 @@ func suppliedIDToDelete(f *fixture) {
 func unknownTimes(times int) func(*fixture) {
 	return func(f *fixture) {
 		for range times {
-			f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+			f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
 			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 	}
 }
 
 func unknownOnce(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
 	f.in.Now = f.in.Now.Add(time.Hour)
 }
 
-func conflicting(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409)) }
+func conflicting(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409)) }
 
 // operationFailed is what the broker says of the operation.
 func operationFailed(f *fixture) {
-	a := said(osbresult.Done, 200)
+	a := answerOf(osbresult.Done, 200)
 	a.State = osbresult.Failed
 	f.after(Decide(f.si, f.in).Request, a)
 }
 
 // operationBroke is the same, and that the instance cannot be used any more.
 func operationBroke(f *fixture) {
-	a := said(osbresult.Done, 200)
+	a := answerOf(osbresult.Done, 200)
 	a.State, a.InstanceUnusable = osbresult.Failed, true
 	f.after(Decide(f.si, f.in).Request, a)
 }
@@ -218,11 +196,11 @@ func retrievable(f *fixture) { f.in.Offering.Class.Common().InstanceRetrievable 
 func boundTo(f *fixture) { f.in.Bindings = []string{"b"} }
 
 // used is an instance that was at the broker before.
-func used(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200)) }
+func used(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200)) }
 
 // created is one that this very object has created.
 func created(f *fixture) {
-	a := said(osbresult.Done, 201)
+	a := answerOf(osbresult.Done, 201)
 	a.Created = true
 	f.after(Decide(f.si, f.in).Request, a)
 }
@@ -235,7 +213,7 @@ func rotated(version, checksum string) func(*fixture) {
 // tooLate is when an operation has taken longer than it may, and the broker says so.
 func tooLate(f *fixture) {
 	later(8 * 24 * time.Hour)(f)
-	f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress))
+	f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.InProgress))
 }
 
 // unreachable is when the broker's credentials were missing for a while.
@@ -253,11 +231,11 @@ func toBeKept(f *fixture) {
 }
 
 // accepted has the broker begin.
-func accepted(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202)) }
+func accepted(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202)) }
 
 // broken has the broker refuse the request, and say that the instance cannot be used any more.
 func broken(f *fixture) {
-	refusal := said(osbresult.Rejected, 422)
+	refusal := answerOf(osbresult.Rejected, 422)
 	refusal.InstanceUnusable = true
 	f.after(Decide(f.si, f.in).Request, refusal)
 }
@@ -266,4 +244,4 @@ func unanswered(f *fixture) {
 	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
 }
 
-func refusedOnce(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Rejected, 400)) }
+func refusedOnce(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Rejected, 400)) }

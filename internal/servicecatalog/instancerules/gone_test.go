@@ -33,23 +33,23 @@ func (f *fixture) succeed() {
 // F-JS14: a gateway that is out of service answers 410 to everything. A deletion and a clean-up end with a second 410, to a request that was
 // sent after the broker had answered another one with success.
 func TestF_JS14_GoneIsConfirmed(t *testing.T) {
-	gone := said(osbresult.Gone, 410)
-	accepted := said(osbresult.Accepted, 202)
+	gone := answerOf(osbresult.Gone, 410)
+	accepted := answerOf(osbresult.Accepted, 202)
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		sent  string // after the success
 		ended string
 	}{
-		"a deletion":                       {fs(ready, deleted, definitionExists), "deprovision id small-id", "release DeprovisionedSuccessfully"},
-		"an orphan mitigation":             {fs(unknownTimes(4)), "deprovision id small-id", "wait"},
-		"the poll of a deletion":           {fs(ready, deleted, definitionExists, func(f *fixture) { f.answer(accepted) }), "deprovision id small-id", "release DeprovisionedSuccessfully"},
-		"the poll of an orphan mitigation": {fs(unknownTimes(4), func(f *fixture) { f.answer(accepted) }), "deprovision id small-id", "wait"},
+		"a deletion":                       {edits(ready, deleted, definitionExists), "deprovision id small-id", "release DeprovisionedSuccessfully"},
+		"an orphan mitigation":             {edits(unknownTimes(4)), "deprovision id small-id", "wait"},
+		"the poll of a deletion":           {edits(ready, deleted, definitionExists, func(f *fixture) { f.answer(accepted) }), "deprovision id small-id", "release DeprovisionedSuccessfully"},
+		"the poll of an orphan mitigation": {edits(unknownTimes(4), func(f *fixture) { f.answer(accepted) }), "deprovision id small-id", "wait"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			expect := func(step, want string) {
 				t.Helper()
-				if got := Decide(f.si, f.in).say(); got != want {
+				if got := Decide(f.si, f.in).describe(); got != want {
 					t.Fatalf("%s: %s, want %s", step, got, want)
 				}
 			}
@@ -72,7 +72,7 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 			f.restart()
 			expect("after a success that another process has seen", "wait")
 			f.succeed()
-			f.answer(said(osbresult.Unknown, 500))
+			f.answer(answerOf(osbresult.Unknown, 500))
 			f.in.Now = f.in.Now.Add(time.Hour)
 			expect("after an error", test.sent)
 			f.answer(gone)
@@ -87,12 +87,12 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 // F-JS14: where the broker accepts the request that follows the first 410, it has answered with success, and a 410 to the poll ends the deletion.
 func TestF_JS14_GoneAfterAnAcceptedRemoval(t *testing.T) {
 	f := newFixture(ready, deleted, definitionExists)
-	f.answer(said(osbresult.Gone, 410))
+	f.answer(answerOf(osbresult.Gone, 410))
 	f.succeed()
-	f.answer(said(osbresult.Accepted, 202))
+	f.answer(answerOf(osbresult.Accepted, 202))
 	f.in.Now = f.in.Now.Add(time.Minute)
-	f.answer(said(osbresult.Gone, 410))
-	if got := Decide(f.si, f.in).say(); got != "release DeprovisionedSuccessfully" {
+	f.answer(answerOf(osbresult.Gone, 410))
+	if got := Decide(f.si, f.in).describe(); got != "release DeprovisionedSuccessfully" {
 		t.Error(got)
 	}
 }
@@ -102,7 +102,7 @@ func TestF_JS14_GoneIsForgottenWithTheNextUse(t *testing.T) {
 	f := newFixture(ready)
 	f.si.Status.Gone = []v1beta1.GoneResource{{ID: "id", Time: *times.Timestamp(f.in.Now)}, {ID: "other", Time: *times.Timestamp(f.in.Now)}}
 	otherParameters(f)
-	f.answer(said(osbresult.Done, 200))
+	f.answer(answerOf(osbresult.Done, 200))
 	if got := f.si.Status.Gone; len(got) != 1 || got[0].ID != "other" {
 		t.Errorf("the status has %+v", got)
 	}

@@ -60,7 +60,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 func (f *fixture) leave() {
 	for len(f.si.Status.LeftBehind) == 0 {
 		if next := Decide(f.si, f.in); next.Request != nil {
-			f.after(next.Request, said(osbresult.Unknown, 500))
+			f.after(next.Request, answerOf(osbresult.Unknown, 500))
 		} else {
 			f.si.Status, f.in.Now = next.Status, next.RequeueAt
 		}
@@ -71,11 +71,11 @@ func (f *fixture) leave() {
 func failingOnce(call *Request) Answer {
 	switch {
 	case call.Operation == rules.Provision && call.ID != "id":
-		a := said(osbresult.Done, 201)
+		a := answerOf(osbresult.Done, 201)
 		a.Created = true
 		return a
 	default:
-		return said(osbresult.Unknown, 500)
+		return answerOf(osbresult.Unknown, 500)
 	}
 }
 
@@ -119,16 +119,16 @@ func TestADeletionRemovesWhatIsLeftBehind(t *testing.T) {
 	f.run(2*time.Hour, failingOnce)
 	present := f.si.Status.ExternalID
 	deleted(f)
-	if got := Decide(f.si, f.in).say(); got != "read CRD" {
+	if got := Decide(f.si, f.in).describe(); got != "read CRD" {
 		t.Errorf("first: %s", got)
 	}
 	definitionExists(f)
 	isGone := false
 	broker := func(call *Request) Answer {
 		if call.ID == present || isGone {
-			return said(osbresult.Done, 200)
+			return answerOf(osbresult.Done, 200)
 		}
-		return said(osbresult.Unknown, 500)
+		return answerOf(osbresult.Unknown, 500)
 	}
 	calls := f.run(2*time.Hour+time.Minute, broker)
 	if len(calls) != 2 || calls[0].id != present || calls[1].id != "id" {
@@ -158,7 +158,7 @@ func TestADeletionRemovesWhatIsLeftBehind(t *testing.T) {
 // F-JS12: no more than four ids are left behind. The next attempts are an hour and more apart, and the conditions say what a person can do.
 func TestFourIDsAreLeftBehind(t *testing.T) {
 	f := newFixture()
-	broken := func(*Request) Answer { return said(osbresult.Unknown, 500) }
+	broken := func(*Request) Answer { return answerOf(osbresult.Unknown, 500) }
 	calls := f.run(200*time.Hour, broken)
 	var first []time.Duration
 	var ids []string
@@ -185,7 +185,7 @@ func TestFourIDsAreLeftBehind(t *testing.T) {
 	f.si.Generation++ // a touch
 	mended := func(call *Request) Answer {
 		if call.Operation == rules.Deprovision {
-			return said(osbresult.Done, 200)
+			return answerOf(osbresult.Done, 200)
 		}
 		return failingOnce(call)
 	}
@@ -202,14 +202,14 @@ func TestAnAsynchronousCleanUpIsPolled(t *testing.T) {
 	state := osbresult.InProgress
 	broker := func(call *Request) Answer {
 		if call.Operation != rules.Poll {
-			a := said(osbresult.Accepted, 202)
+			a := answerOf(osbresult.Accepted, 202)
 			a.Operation = "op-7"
 			return a
 		}
 		if call.LastOperation != "op-7" || !call.PollsRemoval {
 			t.Errorf("polled is %+v", call)
 		}
-		return stateOf(state)
+		return pollAnswer(state)
 	}
 	f.si.Generation++
 	f.si.Status.ReconciledGeneration++
@@ -238,19 +238,19 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 	moved(f)
 	broker := func(call *Request) Answer {
 		if call.ID == "id" {
-			return said(osbresult.Gone, 410)
+			return answerOf(osbresult.Gone, 410)
 		}
 		return failingOnce(call)
 	}
 	f.run(24*time.Hour, broker)
 	f.succeed()
-	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return said(osbresult.Done, 200) })
+	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return answerOf(osbresult.Done, 200) })
 	if s := &f.si.Status; s.BrokerAddress != rulestest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != rulestest.FirstAddress {
 		t.Fatalf("%+v", s)
 	}
 	deleted(f)
 	definitionExists(f)
-	f.run(49*time.Hour, func(*Request) Answer { return said(osbresult.Done, 200) })
+	f.run(49*time.Hour, func(*Request) Answer { return answerOf(osbresult.Done, 200) })
 	if stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled); stalled.Reason != v1beta1.ReasonBrokerMoved {
 		t.Errorf("Stalled is %+v", stalled)
 	}
@@ -268,7 +268,7 @@ func TestF_S72_ARecoveryOfALaterTime(t *testing.T) {
 	f.run(2*time.Hour, failingOnce)
 	f.in.Recovered = f.in.Now.Add(time.Hour)
 	if got := Decide(f.si, f.in); got.Request != nil || !got.RequeueAt.After(f.in.Now) {
-		t.Errorf("it is due before its time: %s", got.say())
+		t.Errorf("it is due before its time: %s", got.describe())
 	}
 	f.in.Now = f.in.Recovered
 	if calls := f.run(3*time.Hour, failingOnce); len(calls) != 1 {
@@ -282,7 +282,7 @@ func TestIDsThatAnotherObjectHasLeftBehind(t *testing.T) {
 	for _, id := range []string{"1", "2", "3", "4"} {
 		f.si.Status.LeftBehind = append(f.si.Status.LeftBehind, v1beta1.LeftBehind{ID: id, UID: "another"})
 	}
-	if got := Decide(f.si, f.in).say(); got != "write-ahead provision id small-id" {
+	if got := Decide(f.si, f.in).describe(); got != "write-ahead provision id small-id" {
 		t.Error(got)
 	}
 }

@@ -56,32 +56,32 @@ func TestWhatIsSentDecides(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a touch is read first":                {fs(fromSecret("1", large), ready, fromSecret("2", large), unread), "read parameters"},
-		"a touch":                              {fs(fromSecret("1", large), ready, fromSecret("2", `{ "limit" : 9007199254740992 }`)), "nothing: Ready"},
-		"another large number":                 {fs(fromSecret("1", large), ready, fromSecret("2", larger)), "write-ahead update id small-id +parameters"},
-		"the same, edited in the spec":         {fs(fromSecret("", large), ready, fromSecret("", larger), requested), "write-ahead update id small-id +parameters"},
-		"the same version":                     {fs(fromSecret("1", large), ready, unread), "nothing: Ready"},
-		"refused, and a touch is read first":   {fs(fromSecret("1", large), refusedOnce, fromSecret("2", large), unread), "read parameters"},
-		"refused, and a touch":                 {fs(fromSecret("1", large), refusedOnce, fromSecret("2", large)), "nothing: Failed"},
-		"refused, and the Secret is deleted":   {fs(fromSecret("1", large), refusedOnce, missingSecret), "nothing: Failed"},
-		"refused, and other parameters":        {fs(fromSecret("1", large), refusedOnce, fromSecret("2", larger)), "write-ahead provision id small-id"},
-		"waiting, and a touch":                 {fs(fromSecret("1", large), slow, sooner, fromSecret("2", large)), "wait"},
-		"a key that was lost":                  {fs(fromSecret("1", large), ready, fromSecret("2", large), otherKey), "nothing: Ready"},
-		"a key that was lost, and a change":    {fs(fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), otherKey), "write-ahead update id small-id +parameters"},
-		"of the original is read first":        {fs(fromSecret("1", large), ready, byOriginal, unread), "read parameters"},
-		"of the original":                      {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`)), "nothing: Ready"},
-		"of the original, then a touch":        {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, fromSecret("3", `{"limit":1}`)), "nothing: Ready"},
-		"of the original, then a change":       {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, fromSecret("3", `{"limit":2}`)), "write-ahead update id small-id +parameters"},
-		"of the original, and an update":       {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, requested), "write-ahead update id small-id +parameters"},
-		"of the original, then a new plan":     {fs(fromSecret("1", large), ready, byOriginal, otherPlan), "write-ahead update id large-id +plan"},
-		"of the original, a large number":      {fs(inSpec(large), ready, byOriginal, inSpec(larger), requested), "write-ahead update id small-id +parameters"},
-		"Manual, and a change":                 {fs(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), unread), "nothing: Ready"},
-		"Manual, a change, and an update":      {fs(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), requested), "write-ahead update id small-id +parameters"},
-		"Manual, a change, and then Automatic": {fs(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), parametersPolicy("Automatic")), "write-ahead update id small-id +parameters"},
+		"a touch is read first":                {edits(fromSecret("1", large), ready, fromSecret("2", large), unread), "read parameters"},
+		"a touch":                              {edits(fromSecret("1", large), ready, fromSecret("2", `{ "limit" : 9007199254740992 }`)), "nothing: Ready"},
+		"another large number":                 {edits(fromSecret("1", large), ready, fromSecret("2", larger)), "write-ahead update id small-id +parameters"},
+		"the same, edited in the spec":         {edits(fromSecret("", large), ready, fromSecret("", larger), requested), "write-ahead update id small-id +parameters"},
+		"the same version":                     {edits(fromSecret("1", large), ready, unread), "nothing: Ready"},
+		"refused, and a touch is read first":   {edits(fromSecret("1", large), refusedOnce, fromSecret("2", large), unread), "read parameters"},
+		"refused, and a touch":                 {edits(fromSecret("1", large), refusedOnce, fromSecret("2", large)), "nothing: Failed"},
+		"refused, and the Secret is deleted":   {edits(fromSecret("1", large), refusedOnce, missingSecret), "nothing: Failed"},
+		"refused, and other parameters":        {edits(fromSecret("1", large), refusedOnce, fromSecret("2", larger)), "write-ahead provision id small-id"},
+		"waiting, and a touch":                 {edits(fromSecret("1", large), slow, sooner, fromSecret("2", large)), "wait"},
+		"a key that was lost":                  {edits(fromSecret("1", large), ready, fromSecret("2", large), otherKey), "nothing: Ready"},
+		"a key that was lost, and a change":    {edits(fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), otherKey), "write-ahead update id small-id +parameters"},
+		"of the original is read first":        {edits(fromSecret("1", large), ready, byOriginal, unread), "read parameters"},
+		"of the original":                      {edits(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`)), "nothing: Ready"},
+		"of the original, then a touch":        {edits(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, fromSecret("3", `{"limit":1}`)), "nothing: Ready"},
+		"of the original, then a change":       {edits(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, fromSecret("3", `{"limit":2}`)), "write-ahead update id small-id +parameters"},
+		"of the original, and an update":       {edits(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, requested), "write-ahead update id small-id +parameters"},
+		"of the original, then a new plan":     {edits(fromSecret("1", large), ready, byOriginal, otherPlan), "write-ahead update id large-id +plan"},
+		"of the original, a large number":      {edits(inSpec(large), ready, byOriginal, inSpec(larger), requested), "write-ahead update id small-id +parameters"},
+		"Manual, and a change":                 {edits(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), unread), "nothing: Ready"},
+		"Manual, a change, and an update":      {edits(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), requested), "write-ahead update id small-id +parameters"},
+		"Manual, a change, and then Automatic": {edits(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), parametersPolicy("Automatic")), "write-ahead update id small-id +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(c.is...)
-			if got := Decide(f.si, f.in).say(); got != c.want {
+			if got := Decide(f.si, f.in).describe(); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
@@ -125,7 +125,7 @@ func TestATouchIsNotRecorded(t *testing.T) {
 	if got := Decide(f.si, f.in).Status.ExternalProperties; got.ParametersVersion != "2" || got.ParametersDigest != f.in.Parameters.Digest {
 		t.Errorf("%+v is recorded of what the original has sent", got)
 	}
-	refusal := said(osbresult.Rejected, 400)
+	refusal := answerOf(osbresult.Rejected, 400)
 	f = newFixture(fromSecret("1", large))
 	f.after(Decide(f.si, f.in).Request, refusal)
 	if got := f.si.Status.Attempts; got.ParametersDigest != f.in.Parameters.Digest {
@@ -144,25 +144,25 @@ func TestRefusalNamesRequiredParameter(t *testing.T) {
 		description string
 		advised     bool
 	}{
-		"a provisioning":                {fs(requires), "plan defined parameters cannot be changed: mysql_version", true},
-		"an update":                     {fs(ready, otherParameters, requires), `the parameter "mysql_version" is set by the plan`, true},
-		"an update of the plan":         {fs(ready, otherPlan, requires), "mysql_version", false},
-		"another parameter":             {fs(requires), "mysql_version_minor and my-size are unknown", false},
-		"the schema does not matter":    {fs(unread), "mysql_version", false},
-		"the description is not shown":  {fs(requires), "", false},
-		"an adopted instance, repeated": {fs(requires, unknownOnce), "mysql_version", true},
-		"an operation":                  {fs(requires, provisioning), "plan defined parameters cannot be changed: mysql_version", true},
-		"an operation of an update":     {fs(ready, otherParameters, requires, provisioning), "mysql_version", true},
-		"an operation for another plan": {fs(ready, otherPlan, requires, provisioning), "mysql_version", false},
-		"an edit after its beginning":   {fs(requires, provisioning, otherParameters), "mysql_version", false},
+		"a provisioning":                {edits(requires), "plan defined parameters cannot be changed: mysql_version", true},
+		"an update":                     {edits(ready, otherParameters, requires), `the parameter "mysql_version" is set by the plan`, true},
+		"an update of the plan":         {edits(ready, otherPlan, requires), "mysql_version", false},
+		"another parameter":             {edits(requires), "mysql_version_minor and my-size are unknown", false},
+		"the schema does not matter":    {edits(unread), "mysql_version", false},
+		"the description is not shown":  {edits(requires), "", false},
+		"an adopted instance, repeated": {edits(requires, unknownOnce), "mysql_version", true},
+		"an operation":                  {edits(requires, provisioning), "plan defined parameters cannot be changed: mysql_version", true},
+		"an operation of an update":     {edits(ready, otherParameters, requires, provisioning), "mysql_version", true},
+		"an operation for another plan": {edits(ready, otherPlan, requires, provisioning), "mysql_version", false},
+		"an edit after its beginning":   {edits(requires, provisioning, otherParameters), "mysql_version", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			answer := said(osbresult.Rejected, 400)
+			answer := answerOf(osbresult.Rejected, 400)
 			answer.Description = test.description
 			call := Decide(f.si, f.in).Request
 			if call.Operation == rules.Poll {
-				answer = stateOf(osbresult.Failed)
+				answer = pollAnswer(osbresult.Failed)
 				answer.OperationDescription = test.description
 			}
 			f.after(call, answer)

@@ -103,23 +103,23 @@ func TestDecideOriginalStatus(t *testing.T) {
 		is           []func(*fixture)
 		want, reason string
 	}{
-		"refused":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp), "nothing: Failed", "it is not retried"},
-		"refused, and edited":           {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, otherParameters), "write-ahead provision id small-id", "the spec is another"},
-		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, deleted, definitionExists), "release DeprovisionedSuccessfully", "the broker has nothing"},
-		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, fs(givenUp), "write-ahead provision id small-id", "the condition is older than the operation"},
-		"F-S65 removal given up":        {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "a person has to ask for it"},
-		"F-S65 the same, asked":         {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists, removalRequested), "deprovision id small-id", "a person has asked for it"},
-		"F-S65 the same, in progress":   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed, CurrentOperation: v1beta1.OperationDeprovision}, fs(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "the original sent nothing more"},
-		"F-S65 the same, retained":      {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists, toBeKept), "release Retained", "nothing is sent"},
-		"of an early version":           {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1}}, fs(deleted, definitionExists), "deprovision id small-id", "its broker has it"},
-		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "the same"},
+		"refused":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, edits(givenUp), "nothing: Failed", "it is not retried"},
+		"refused, and edited":           {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, edits(givenUp, otherParameters), "write-ahead provision id small-id", "the spec is another"},
+		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, edits(givenUp, deleted, definitionExists), "release DeprovisionedSuccessfully", "the broker has nothing"},
+		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, edits(givenUp), "write-ahead provision id small-id", "the condition is older than the operation"},
+		"F-S65 removal given up":        {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, edits(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "a person has to ask for it"},
+		"F-S65 the same, asked":         {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, edits(givenUp, deleted, definitionExists, removalRequested), "deprovision id small-id", "a person has asked for it"},
+		"F-S65 the same, in progress":   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed, CurrentOperation: v1beta1.OperationDeprovision}, edits(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "the original sent nothing more"},
+		"F-S65 the same, retained":      {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, edits(givenUp, deleted, definitionExists, toBeKept), "release Retained", "nothing is sent"},
+		"of an early version":           {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1}}, edits(deleted, definitionExists), "deprovision id small-id", "its broker has it"},
+		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, edits(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "the same"},
 	} {
 		f := newFixture()
 		f.si.Status = test.status
 		for _, edit := range test.is {
 			edit(f)
 		}
-		if got := Decide(f.si, f.in).say(); got != test.want {
+		if got := Decide(f.si, f.in).describe(); got != test.want {
 			t.Errorf("%s: %s, want %s (%s)", name, got, test.want, test.reason)
 		}
 	}
@@ -140,7 +140,7 @@ func TestAnInstanceWhoseRemovalWasGivenUp(t *testing.T) {
 		c := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 		for _, want := range []string{"Status: 500; out of disk.; Stopping reconciliation retries", v1beta1.RetryDeletionAnnotation + "=1", v1beta1.DeletionPolicyRetain} {
 			if next.Request != nil || !rules.IsTrue(c) || !strings.Contains(c.Message, want) {
-				t.Errorf("%s: %+v has no %q", next.say(), c, want)
+				t.Errorf("%s: %+v has no %q", next.describe(), c, want)
 			}
 		}
 		f.si.Status = next.Status
@@ -152,9 +152,9 @@ func TestAnInstanceWhoseRemovalWasGivenUp(t *testing.T) {
 	if next := Decide(f.si, f.in); next.Status.DeprovisionStatus != v1beta1.DeprovisionFailed {
 		t.Errorf("before the answer, deprovisionStatus is %s", next.Status.DeprovisionStatus)
 	}
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
 	delete(f.si.Annotations, v1beta1.RetryDeletionAnnotation)
-	if got := Decide(f.si, f.in).say(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+	if got := Decide(f.si, f.in).describe(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("after the answer: %s, deprovisionStatus is %s", got, f.si.Status.DeprovisionStatus)
 	}
 }
@@ -180,11 +180,11 @@ func TestQueuedInstanceIsNotGivenUp(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"after another blocker":  {fs(unreachable, queued), "write-ahead provision id small-id"},
-		"after a Secret changed": {fs(ready, rotated("v2", "p5"), queued), "write-ahead update id small-id +parameters"},
+		"after another blocker":  {edits(unreachable, queued), "write-ahead provision id small-id"},
+		"after a Secret changed": {edits(ready, rotated("v2", "p5"), queued), "write-ahead update id small-id +parameters"},
 	} {
 		f := newFixture(test.is...)
-		if got := Decide(f.si, f.in).say(); got != test.want {
+		if got := Decide(f.si, f.in).describe(); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}

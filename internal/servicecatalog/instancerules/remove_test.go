@@ -26,9 +26,9 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 			continue
 		}
 		calls = append(calls, string(next.Request.Operation))
-		a := said(osbresult.Unknown, 500)
+		a := answerOf(osbresult.Unknown, 500)
 		if next.Request.Operation == rules.Deprovision {
-			a = said(osbresult.Done, 200)
+			a = answerOf(osbresult.Done, 200)
 		}
 		f.after(next.Request, a)
 		f.in.Now = f.in.Now.Add(time.Hour)
@@ -47,26 +47,26 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 	refused := func(times int) func(*fixture) {
 		return func(f *fixture) {
 			for range times {
-				f.after(Decide(f.si, f.in).Request, said(osbresult.Concurrency, 422))
+				f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Concurrency, 422))
 				f.in.Now = f.in.Now.Add(time.Hour)
 			}
 		}
 	}
 	for name, is := range map[string][]func(*fixture){
-		"deletion":              fs(restarted, refused(15), unknownTimes(1), deleted, definitionExists),
-		"deletion of an update": fs(ready, otherPlan, refused(15), deleted, definitionExists),
-		"cleanup":               fs(refused(15), unknownTimes(4)),
-		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
-		"deletion in a cleanup": fs(unknownTimes(5), deleted, definitionExists),
+		"deletion":              edits(restarted, refused(15), unknownTimes(1), deleted, definitionExists),
+		"deletion of an update": edits(ready, otherPlan, refused(15), deleted, definitionExists),
+		"cleanup":               edits(refused(15), unknownTimes(4)),
+		"cleanup of a failure":  edits(restarted, refused(15), refusedOnce),
+		"deletion in a cleanup": edits(unknownTimes(5), deleted, definitionExists),
 	} {
 		for _, class := range []osbresult.Class{osbresult.Unknown, osbresult.Concurrency} {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
 				f := newFixture(is...)
 				next := Decide(f.si, f.in)
 				if next.Request == nil || next.Request.Operation != rules.Deprovision {
-					t.Fatal(next.say())
+					t.Fatal(next.describe())
 				}
-				f.after(next.Request, said(class, 500))
+				f.after(next.Request, answerOf(class, 500))
 				if wait := f.si.Status.Attempts.NextTime.Sub(f.in.Now); wait > 2*time.Second {
 					t.Errorf("it waits %s", wait)
 				}
@@ -78,27 +78,27 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 // TestACleanupSaysThatItIsOne: to people who have deleted nothing.
 func TestACleanupSaysThatItIsOne(t *testing.T) {
 	const what = "What may have been left at the broker is being removed"
-	busy := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Concurrency, 422)) }
+	busy := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Concurrency, 422)) }
 	inProgress := func(f *fixture) {
-		a := said(osbresult.Done, 200)
+		a := answerOf(osbresult.Done, 200)
 		a.State = osbresult.InProgress
 		f.after(Decide(f.si, f.in).Request, a)
 	}
-	unsaid := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Malformed, 500)) }
+	unsaid := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Malformed, 500)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string // how Ready's message begins
 	}{
-		"failed":             {fs(unanswered), what + ": Deprovision call failed"},
-		"busy":               {fs(busy), what + ": Deprovision call failed"},
-		"accepted":           {fs(accepted), what + ": The instance is being deprovisioned"},
-		"in progress":        {fs(accepted, inProgress), what + ": The instance is being deprovisioned"},
-		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
-		"not said":           {fs(accepted, unsaid), what + ": Polling the operation failed"},
-		"unreachable":        {fs(unanswered, unreachable), "X"},
-		"deleted":            {fs(deleted, definitionExists, unanswered), "Deprovision call failed"},
+		"failed":             {edits(unanswered), what + ": Deprovision call failed"},
+		"busy":               {edits(busy), what + ": Deprovision call failed"},
+		"accepted":           {edits(accepted), what + ": The instance is being deprovisioned"},
+		"in progress":        {edits(accepted, inProgress), what + ": The instance is being deprovisioned"},
+		"failed in progress": {edits(accepted, operationFailed), what + ": Deprovision call failed"},
+		"not said":           {edits(accepted, unsaid), what + ": Polling the operation failed"},
+		"unreachable":        {edits(unanswered, unreachable), "X"},
+		"deleted":            {edits(deleted, definitionExists, unanswered), "Deprovision call failed"},
 	} {
-		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
+		for how, before := range map[string][]func(*fixture){"no answers": edits(unknownTimes(4)), "a failure": edits(provisioning, operationFailed)} {
 			t.Run(name+" after "+how, func(t *testing.T) {
 				f := newFixture(append(before, test.is...)...)
 				if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) || strings.Count(got, what) > 1 {
@@ -118,10 +118,10 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	for range 3 {
 		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != rules.Deprovision {
-			t.Fatalf("it is not asked for: %s", next.say())
+			t.Fatalf("it is not asked for: %s", next.describe())
 		}
-		f.after(next.Request, said(osbresult.Accepted, 202))
-		if got := Decide(f.si, f.in).say(); got != "poll id small-id (removal)" {
+		f.after(next.Request, answerOf(osbresult.Accepted, 202))
+		if got := Decide(f.si, f.in).describe(); got != "poll id small-id (removal)" {
 			t.Fatalf("after that: %s", got)
 		}
 		f.in.Now = f.in.Now.Add(catalog.MaximumPollingDuration)
@@ -133,27 +133,27 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 	f := newFixture(ready, otherPlan)
 	large := f.in.Offering.Plan
-	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
 	deleted(f)
 	definitionExists(f)
 	next := Decide(f.si, f.in)
-	if got := next.say(); got != "deprovision id small-id" {
+	if got := next.describe(); got != "deprovision id small-id" {
 		t.Fatal(got)
 	}
-	busy := said(osbresult.Concurrency, 422)
+	busy := answerOf(osbresult.Concurrency, 422)
 	busy.RetryAfter = time.Minute
 	f.after(next.Request, busy)
 	next = Decide(f.si, f.in)
-	if got := next.say(); got != "poll id small-id" {
+	if got := next.describe(); got != "poll id small-id" {
 		t.Fatal("while it is refused:", got)
 	}
 	f.after(next.Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.InProgress})
-	if got := Decide(f.si, f.in).say(); got != "wait" {
+	if got := Decide(f.si, f.in).describe(); got != "wait" {
 		t.Fatal("between two polls:", got)
 	}
 	later(time.Second)(f)
 	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Succeeded})
-	if got := Decide(f.si, f.in).say(); got != "deprovision id "+large.Common().ExternalID {
+	if got := Decide(f.si, f.in).describe(); got != "deprovision id "+large.Common().ExternalID {
 		t.Error("at its end:", got)
 	}
 }
@@ -163,37 +163,37 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	f := newFixture(toBeKept, provisioning)
 	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
-	if got := Decide(f.si, f.in).say(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+	if got := Decide(f.si, f.in).describe(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
 	}
 	f = newFixture(toBeKept)
 	for range 25 {
 		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != rules.Provision {
-			t.Fatal(next.say())
+			t.Fatal(next.describe())
 		}
-		f.after(next.Request, said(osbresult.Unknown, 500))
+		f.after(next.Request, answerOf(osbresult.Unknown, 500))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	f = newFixture(provisioning)
 	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
 	toBeKept(f)
 	if got := Decide(f.si, f.in); got.Request != nil || got.Status.OrphanMitigationInProgress {
-		t.Error("once it has begun:", got.say())
+		t.Error("once it has begun:", got.describe())
 	}
 }
 
 // TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas: as often as there are some to try,
 // since each time costs a write.
 func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
-	refused := said(osbresult.Rejected, 400)
+	refused := answerOf(osbresult.Rejected, 400)
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"a change":                               {fs(ready, otherPlan, accepted), "small large small small"},
-		"after one that got no answer":           {fs(ready, otherPlan, unanswered, later(time.Hour), accepted), "small large small small"},
-		"of something else, with no plan before": {fs(ready, otherParameters, accepted), "small small small small"},
+		"a change":                               {edits(ready, otherPlan, accepted), "small large small small"},
+		"after one that got no answer":           {edits(ready, otherPlan, unanswered, later(time.Hour), accepted), "small large small small"},
+		"of something else, with no plan before": {edits(ready, otherParameters, accepted), "small small small small"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -202,7 +202,7 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 				f.in.Now = f.in.Now.Add(time.Minute)
 				next := Decide(f.si, f.in)
 				if next.Request == nil || next.Request.Operation != rules.Poll {
-					t.Fatal(next.say())
+					t.Fatal(next.describe())
 				}
 				named = append(named, strings.TrimSuffix(next.Request.PlanID, "-id"))
 				f.after(next.Request, refused)
@@ -219,25 +219,25 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 
 // TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs: and only there.
 func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
-	refused := said(osbresult.Rejected, 400)
+	refused := answerOf(osbresult.Rejected, 400)
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"ready":                       {fs(ready), "small small small"},
-		"a change that got no answer": {fs(ready, otherPlan, unanswered), "small large small"},
-		"a change that was refused":   {fs(ready, otherPlan, refusedOnce), "small small small"},
-		"a change on record":          {fs(ready, otherPlan, restarted), "small large small"},
-		"and waited for bindings":     {fs(ready, otherPlan, restarted, deleted, boundTo, decided), "small large small"},
-		"a change that took too long": {fs(ready, otherPlan, accepted, tooLate, firstPlanAgain, unreachable), "small large small"},
-		"and took too long":           {fs(ready, otherPlan, accepted, tooLate), "small large small"},
-		"a change that failed":        {fs(ready, otherPlan, accepted, operationFailed), "small small small"},
-		"and was taken back":          {fs(ready, otherPlan, restarted, firstPlanAgain), "small large small"},
-		"never ready":                 {fs(restarted, otherPlan), "small small small"},
-		"two changes on record":       {fs(ready, otherPlan, restarted, planNamed("medium"), restarted), "small medium large"},
-		"and the second was refused":  {fs(ready, otherPlan, unanswered, later(time.Hour), planNamed("medium"), refusedOnce), "small large medium"},
-		"failed, and edited":          {fs(suppliedIDToDelete, provisioning, operationFailed, later(time.Hour), otherPlan, refusedOnce), "large small large"},
-		"and edited again":            {fs(suppliedIDToDelete, provisioning, operationFailed, later(time.Hour), otherPlan, refusedOnce, otherParameters, refusedOnce), "large small large"},
+		"ready":                       {edits(ready), "small small small"},
+		"a change that got no answer": {edits(ready, otherPlan, unanswered), "small large small"},
+		"a change that was refused":   {edits(ready, otherPlan, refusedOnce), "small small small"},
+		"a change on record":          {edits(ready, otherPlan, restarted), "small large small"},
+		"and waited for bindings":     {edits(ready, otherPlan, restarted, deleted, boundTo, decided), "small large small"},
+		"a change that took too long": {edits(ready, otherPlan, accepted, tooLate, firstPlanAgain, unreachable), "small large small"},
+		"and took too long":           {edits(ready, otherPlan, accepted, tooLate), "small large small"},
+		"a change that failed":        {edits(ready, otherPlan, accepted, operationFailed), "small small small"},
+		"and was taken back":          {edits(ready, otherPlan, restarted, firstPlanAgain), "small large small"},
+		"never ready":                 {edits(restarted, otherPlan), "small small small"},
+		"two changes on record":       {edits(ready, otherPlan, restarted, planNamed("medium"), restarted), "small medium large"},
+		"and the second was refused":  {edits(ready, otherPlan, unanswered, later(time.Hour), planNamed("medium"), refusedOnce), "small large medium"},
+		"failed, and edited":          {edits(suppliedIDToDelete, provisioning, operationFailed, later(time.Hour), otherPlan, refusedOnce), "large small large"},
+		"and edited again":            {edits(suppliedIDToDelete, provisioning, operationFailed, later(time.Hour), otherPlan, refusedOnce, otherParameters, refusedOnce), "large small large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -250,7 +250,7 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 			for range 3 {
 				next := Decide(f.si, f.in)
 				if next.Request == nil || next.Request.Operation != rules.Deprovision {
-					t.Fatal(next.say())
+					t.Fatal(next.describe())
 				}
 				named = append(named, strings.TrimSuffix(next.Request.PlanID, "-id"))
 				f.after(next.Request, refused)
@@ -267,7 +267,7 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
 	for status, want := range map[int]string{400: "large-id", 404: "small-id", 409: "small-id", 422: "small-id"} {
 		f := newFixture(ready, otherPlan, restarted, deleted, definitionExists)
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Rejected, status))
+		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Rejected, status))
 		f.in.Now = f.in.Now.Add(time.Hour)
 		if got := Decide(f.si, f.in).Request.PlanID; got != want {
 			t.Errorf("after %d: %s, want %s", status, got, want)
@@ -282,14 +282,14 @@ func TestARemovalInFlight(t *testing.T) {
 		is   []func(*fixture)
 		want bool
 	}{
-		"ready, deleted":          {fs(ready, deleted, definitionExists), true},
-		"the first DELETE failed": {fs(ready, deleted, definitionExists, func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500)) }, func(f *fixture) { f.in.Now = f.in.Now.Add(time.Hour) }), false},
-		"ready":                   {fs(ready), false},
-		"an update":               {fs(ready, otherPlan), false},
+		"ready, deleted":          {edits(ready, deleted, definitionExists), true},
+		"the first DELETE failed": {edits(ready, deleted, definitionExists, func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500)) }, func(f *fixture) { f.in.Now = f.in.Now.Add(time.Hour) }), false},
+		"ready":                   {edits(ready), false},
+		"an update":               {edits(ready, otherPlan), false},
 	} {
 		next := Decide(newFixture(test.is...).si, newFixture(test.is...).in)
 		if got := next.InFlight; (got != nil) != test.want {
-			t.Errorf("%s: %s, %+v", name, next.say(), got)
+			t.Errorf("%s: %s, %+v", name, next.describe(), got)
 		} else if got != nil {
 			c := rules.FindCondition(got.Conditions, v1beta1.ConditionReady)
 			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonDeprovisioning || !strings.Contains(c.Message, v1beta1.DeletionPolicyRetain) || next.WriteAhead || got.CurrentOperation != next.Status.CurrentOperation {

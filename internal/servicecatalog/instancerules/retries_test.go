@@ -26,9 +26,9 @@ func attemptsOf(si *v1beta1.ServiceInstance) v1beta1.Attempts {
 	return *si.Status.Attempts
 }
 
-// saying is an answer with the broker's words.
-func saying(class osbresult.Class, status int, words string) Answer {
-	a := said(class, status)
+// answerWithDescription is an answer with the broker's description.
+func answerWithDescription(class osbresult.Class, status int, words string) Answer {
+	a := answerOf(class, status)
 	a.Description = words
 	return a
 }
@@ -38,7 +38,7 @@ func (f *fixture) answered(t *testing.T, a Answer) {
 	t.Helper()
 	next := Decide(f.si, f.in)
 	if next.Request == nil {
-		t.Fatalf("no request is made: %s", next.say())
+		t.Fatalf("no request is made: %s", next.describe())
 	}
 	f.after(next.Request, a)
 }
@@ -56,15 +56,15 @@ func TestConditionsOfWaiting(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"F-JS2 no class, young":             {fs(noClass), "Reconciling"},
-		"F-JS2 no class, old":               {fs(noClass, later(rules.MissingReferenceDelay)), "Stalled"},
-		"F-JS2 the broker is in progress":   {fs(problem(rules.InProgress("x", "y"))), "Reconciling"},
-		"F-JS2 the broker is stalled":       {fs(problem(rules.BlockedBy("x", "y"))), "Stalled"},
-		"F-JS2 a class that is not offered": {fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
-		"F-U13 bindings may go":             {fs(ready, deleted, definitionExists, boundTo), "Reconciling"},
-		"F-JS2 bindings have to go":         {fs(ready, deleted, definitionExists, boundTo, later(bindingsDeletionDelay)), "Stalled"},
-		"F-JS2 bindings go":                 {fs(ready, deleted, definitionExists, boundTo, func(f *fixture) { f.in.BindingsGoing = true }), "Reconciling"},
-		"F-JS2 abandoned":                   {fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "Stalled"},
+		"F-JS2 no class, young":             {edits(noClass), "Reconciling"},
+		"F-JS2 no class, old":               {edits(noClass, later(rules.MissingReferenceDelay)), "Stalled"},
+		"F-JS2 the broker is in progress":   {edits(problem(rules.InProgress("x", "y"))), "Reconciling"},
+		"F-JS2 the broker is stalled":       {edits(problem(rules.BlockedBy("x", "y"))), "Stalled"},
+		"F-JS2 a class that is not offered": {edits(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
+		"F-U13 bindings may go":             {edits(ready, deleted, definitionExists, boundTo), "Reconciling"},
+		"F-JS2 bindings have to go":         {edits(ready, deleted, definitionExists, boundTo, later(bindingsDeletionDelay)), "Stalled"},
+		"F-JS2 bindings go":                 {edits(ready, deleted, definitionExists, boundTo, func(f *fixture) { f.in.BindingsGoing = true }), "Reconciling"},
+		"F-JS2 abandoned":                   {edits(ready, func(f *fixture) { f.si.Finalizers = nil }), "Stalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -82,7 +82,7 @@ func TestConditionsOfWaiting(t *testing.T) {
 func TestMisconfiguration(t *testing.T) {
 	f := newFixture()
 	for i, seconds := range []time.Duration{5, 15, 45, 300, 600, 1200, 1800, 1800} {
-		f.answered(t, saying(osbresult.Misconfigured, 403, "forbidden by the gateway"))
+		f.answered(t, answerWithDescription(osbresult.Misconfigured, 403, "forbidden by the gateway"))
 		want := "Reconciling"
 		if i > 2 {
 			want = "Stalled Failed"
@@ -99,7 +99,7 @@ func TestMisconfiguration(t *testing.T) {
 	if before := Decide(f.si, f.in); before.Request != nil {
 		rulestest.WantState(t, "before the request", before.Status.Conditions, "Stalled Failed")
 	}
-	f.answered(t, said(osbresult.Done, 201))
+	f.answered(t, answerOf(osbresult.Done, 201))
 	rulestest.WantState(t, "mended", f.si.Status.Conditions, "Ready")
 }
 
@@ -107,19 +107,19 @@ func TestMisconfiguration(t *testing.T) {
 func TestAnEditEndsAMisconfiguration(t *testing.T) {
 	f := newFixture()
 	for range 5 {
-		f.answered(t, said(osbresult.Misconfigured, 404))
+		f.answered(t, answerOf(osbresult.Misconfigured, 404))
 		f.in.Now = f.in.Now.Add(f.due())
 	}
-	f.answered(t, said(osbresult.Misconfigured, 404))
+	f.answered(t, answerOf(osbresult.Misconfigured, 404))
 	otherParameters(f)
-	f.answered(t, said(osbresult.Misconfigured, 404))
+	f.answered(t, answerOf(osbresult.Misconfigured, 404))
 	rulestest.WantState(t, "edited", f.si.Status.Conditions, "Reconciling")
 }
 
 // TestOneProbeForABroker has F-R12: what waits for the probe of its broker writes its status once.
 func TestOneProbeForABroker(t *testing.T) {
 	f := newFixture()
-	refusal := saying(osbresult.Misconfigured, 403, "no")
+	refusal := answerWithDescription(osbresult.Misconfigured, 403, "no")
 	refusal.Probed = `ClusterServiceBroker "broker"`
 	f.answered(t, refusal)
 	rulestest.WantState(t, "the broker is blocked", f.si.Status.Conditions, "Stalled Failed")
@@ -132,7 +132,7 @@ func TestOneProbeForABroker(t *testing.T) {
 	if !equality.Semantic.DeepEqual(*before, f.si.Status) {
 		t.Errorf("the probe changed the status from\n%+v to\n%+v", *before, f.si.Status)
 	}
-	own := saying(osbresult.Misconfigured, 403, "no")
+	own := answerWithDescription(osbresult.Misconfigured, 403, "no")
 	own.OwnFault = true
 	f.answered(t, own)
 	if a := attemptsOf(f.si); !a.OwnFault || a.NextTime == nil || f.due() < 4*time.Minute {
@@ -149,7 +149,7 @@ func (f *fixture) mitigated(t *testing.T, fail func()) {
 			f.si.Status = next.Status
 			f.in.Now = next.RequeueAt
 		case next.Request.Operation == rules.Deprovision:
-			f.after(next.Request, said(osbresult.Done, 200))
+			f.after(next.Request, answerOf(osbresult.Done, 200))
 		default:
 			fail()
 		}
@@ -159,11 +159,11 @@ func (f *fixture) mitigated(t *testing.T, fail func()) {
 // TestMitigationsAreSpread has F-JS3 and F-JS4: for answers 500 and for operations that fail.
 func TestMitigationsAreSpread(t *testing.T) {
 	for name, fail := range map[string]func(t *testing.T, f *fixture){
-		"F-JS4 500": func(t *testing.T, f *fixture) { f.answered(t, saying(osbresult.Unknown, 500, quota)) },
+		"F-JS4 500": func(t *testing.T, f *fixture) { f.answered(t, answerWithDescription(osbresult.Unknown, 500, quota)) },
 		"F-JS3 an operation fails": func(t *testing.T, f *fixture) {
-			a := said(osbresult.Accepted, 202)
+			a := answerOf(osbresult.Accepted, 202)
 			if f.si.Status.AsyncOpInProgress {
-				a = said(osbresult.Done, 200)
+				a = answerOf(osbresult.Done, 200)
 				a.State, a.OperationDescription = osbresult.Failed, quota
 			}
 			f.answered(t, a)
@@ -197,12 +197,12 @@ func TestMitigationsAreSpread(t *testing.T) {
 // its own.
 func TestARecoveryEndsTheWait(t *testing.T) {
 	f := newFixture()
-	fail := func() { f.answered(t, saying(osbresult.Unknown, 500, quota)) }
+	fail := func() { f.answered(t, answerWithDescription(osbresult.Unknown, 500, quota)) }
 	for range rules.MaxRemovals {
 		f.mitigated(t, fail)
 	}
 	f.in.Recovered = rulestest.T0.Add(-time.Hour)
-	if got := Decide(f.si, f.in).say(); got != "wait" {
+	if got := Decide(f.si, f.in).describe(); got != "wait" {
 		t.Errorf("before the broker recovers: %s", got)
 	}
 	f.in.Now = f.in.Now.Add(time.Minute)
@@ -210,12 +210,12 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 	f.mitigated(t, fail)
 	f.in.Now = f.in.Now.Add(time.Minute)
 	f.in.Recovered = f.in.Now
-	if got := Decide(f.si, f.in).say(); got != "wait" {
+	if got := Decide(f.si, f.in).describe(); got != "wait" {
 		t.Errorf("after it failed again: %s", got)
 	}
 	f.si.Generation++
 	f.si.Spec.UpdateRequests++
-	f.answered(t, said(osbresult.Done, 201))
+	f.answered(t, answerOf(osbresult.Done, 201))
 	rulestest.WantState(t, "asked for again", f.si.Status.Conditions, "Ready")
 }
 
@@ -225,7 +225,7 @@ func TestADeletionHasNotFailed(t *testing.T) {
 	rulestest.WantState(t, "refused", f.si.Status.Conditions, "Stalled Failed")
 	deleted(f)
 	definitionExists(f)
-	f.answered(t, said(osbresult.Accepted, 202))
+	f.answered(t, answerOf(osbresult.Accepted, 202))
 	rulestest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
 	f = newFixture(ready, otherParameters, refusedOnce, deleted, definitionExists, boundTo, later(bindingsDeletionDelay))
@@ -235,9 +235,9 @@ func TestADeletionHasNotFailed(t *testing.T) {
 // TestTheWordsOfARefusalStay has F-JS3: through the clean-up that follows it.
 func TestTheWordsOfARefusalStay(t *testing.T) {
 	f := newFixture(unknownOnce)
-	f.answered(t, saying(osbresult.Rejected, 400, quota))
+	f.answered(t, answerWithDescription(osbresult.Rejected, 400, quota))
 	rulestest.WantState(t, "being cleaned up", f.si.Status.Conditions, "Reconciling")
-	f.answered(t, said(osbresult.Done, 200))
+	f.answered(t, answerOf(osbresult.Done, 200))
 	rulestest.WantState(t, "cleaned up", f.si.Status.Conditions, "Stalled Failed")
 	for _, kind := range []string{v1beta1.ConditionFailed, v1beta1.ConditionStalled} {
 		if c := rules.FindCondition(f.si.Status.Conditions, kind); !strings.Contains(c.Message, quota) {
@@ -250,32 +250,32 @@ func TestTheWordsOfARefusalStay(t *testing.T) {
 // is asked again.
 func TestAnotherVersionRemovesNothing(t *testing.T) {
 	f := newFixture(retrievable)
-	for _, a := range []Answer{said(osbresult.Conflict, 409), said(osbresult.NeedsCatalog, 412)} {
+	for _, a := range []Answer{answerOf(osbresult.Conflict, 409), answerOf(osbresult.NeedsCatalog, 412)} {
 		f.after(Decide(f.si, f.in).Request, a)
 		f.in.Now = f.in.Now.Add(24 * time.Hour)
 	}
-	if got, want := Decide(f.si, f.in).say(), "inspect id small-id"; got != want {
+	if got, want := Decide(f.si, f.in).describe(), "inspect id small-id"; got != want {
 		t.Errorf("then: %s, want %s", got, want)
 	}
 }
 
 // TestAClockThatIsPutRight: times from when it was ahead put nothing off (R11).
 func TestAClockThatIsPutRight(t *testing.T) {
-	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 503)) }
-	removed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 503)) }
+	removed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200)) }
 	const month = 30 * 24 * time.Hour
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		waits bool
 	}{
-		"F-S17 an instance":           {fs(later(month), failed, later(-month)), false},
-		"F-S17 the same in time":      {fs(later(month), failed), true},
-		"F-S48 an orphan mitigation":  {fs(unknownTimes(4), later(month), removed, later(-month)), false},
-		"F-S48 an hour ahead":         {fs(unknownTimes(4), later(time.Hour), removed, later(-time.Hour)), false},
-		"F-S48 a mitigation, in time": {fs(unknownTimes(4), removed), true},
+		"F-S17 an instance":           {edits(later(month), failed, later(-month)), false},
+		"F-S17 the same in time":      {edits(later(month), failed), true},
+		"F-S48 an orphan mitigation":  {edits(unknownTimes(4), later(month), removed, later(-month)), false},
+		"F-S48 an hour ahead":         {edits(unknownTimes(4), later(time.Hour), removed, later(-time.Hour)), false},
+		"F-S48 a mitigation, in time": {edits(unknownTimes(4), removed), true},
 	} {
 		f := newFixture(test.is...)
-		if got := Decide(f.si, f.in).say(); (got == "wait") != test.waits {
+		if got := Decide(f.si, f.in).describe(); (got == "wait") != test.waits {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -287,28 +287,28 @@ func TestARetryIsDueOnRequest(t *testing.T) {
 		f.si.Generation++
 		f.si.Spec.UpdateRequests++
 	}
-	fail := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 503)) }
+	fail := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 503)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"a provision":          {fs(fail), "write-ahead provision"},
-		"an update":            {fs(ready, otherParameters, fail), "write-ahead update"},
-		"an orphan mitigation": {fs(unknownTimes(4), fail), "deprovision"},
-		"a deletion":           {fs(ready, deleted, definitionExists, fail), "deprovision"},
+		"a provision":          {edits(fail), "write-ahead provision"},
+		"an update":            {edits(ready, otherParameters, fail), "write-ahead update"},
+		"an orphan mitigation": {edits(unknownTimes(4), fail), "deprovision"},
+		"a deletion":           {edits(ready, deleted, definitionExists, fail), "deprovision"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			say := func() string { return Decide(f.si, f.in).say() }
-			if got := say(); got != "wait" {
+			decision := func() string { return Decide(f.si, f.in).describe() }
+			if got := decision(); got != "wait" {
 				t.Errorf("before the request: %s", got)
 			}
 			request(f)
-			if got := say(); !strings.HasPrefix(got, test.want) {
+			if got := decision(); !strings.HasPrefix(got, test.want) {
 				t.Errorf("after the request: %s, want %s", got, test.want)
 			}
 			fail(f)
-			if got := say(); got != "wait" {
+			if got := decision(); got != "wait" {
 				t.Errorf("after it has failed again: %s", got)
 			}
 		})

@@ -515,9 +515,9 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 	}
 	if w.outage > 0 && (call.IsRemoval() || !w.restored) { // after a restore other checks know only the usual answers
 		if w.isElsewhere && !call.IsRemoval() {
-			return said(osbresult.Retry, 503)
+			return answerOf(osbresult.Retry, 503)
 		}
-		return said(goneTo(call), 410)
+		return answerOf(goneTo(call), 410)
 	}
 	switch w.rnd.IntN(12) {
 	case 0:
@@ -575,7 +575,7 @@ func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *Request) Answer {
 		case !w.class.Spec.InstanceRetrievable:
 			return w.poll(call, h)
 		case h == nil, h.working == "provision", h.working == "failed":
-			return said(osbresult.Gone, 404)
+			return answerOf(osbresult.Gone, 404)
 		}
 		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200, Sent: true}, Instance: &osbresult.Instance{PlanID: h.plan}}
 	default:
@@ -583,7 +583,7 @@ func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *Request) Answer {
 	}
 }
 
-func said(class osbresult.Class, status int) Answer {
+func answerOf(class osbresult.Class, status int) Answer {
 	return Answer{Outcome: osbresult.Outcome{Class: class, Status: status, Sent: true}}
 }
 
@@ -616,28 +616,28 @@ func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
 	switch {
 	case h == nil && (w.rnd.IntN(2) == 0 || w.async):
 		w.held[call.ID] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
-		return said(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	case h == nil:
 		w.held[call.ID] = &heldInstance{plan: plan, params: params}
-		done := said(osbresult.Done, 201)
+		done := answerOf(osbresult.Done, 201)
 		done.Created = true
 		return done
 	case h.plan != plan || h.params != params || h.working == "deprovision" || h.working == "failed":
-		return said(osbresult.Conflict, 409)
+		return answerOf(osbresult.Conflict, 409)
 	case h.working == "update":
-		return said(osbresult.Concurrency, 422)
+		return answerOf(osbresult.Concurrency, 422)
 	case h.working != "":
-		return said(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	}
-	return said(osbresult.Done, 200)
+	return answerOf(osbresult.Done, 200)
 }
 
 func (w *instanceWalk) update(call *Request, h *heldInstance) Answer {
 	if h == nil || h.working == "failed" {
-		return said(osbresult.Misconfigured, 404)
+		return answerOf(osbresult.Misconfigured, 404)
 	}
 	if h.working != "" {
-		return said(osbresult.Concurrency, 422)
+		return answerOf(osbresult.Concurrency, 422)
 	}
 	h.nextPlan, h.nextParams = h.plan, h.params
 	if call.NewPlan {
@@ -648,10 +648,10 @@ func (w *instanceWalk) update(call *Request, h *heldInstance) Answer {
 	}
 	if w.rnd.IntN(2) == 0 {
 		h.working, h.polls, h.fails = "update", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-		return said(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	}
 	h.plan, h.params = h.nextPlan, h.nextParams
-	return said(osbresult.Done, 200)
+	return answerOf(osbresult.Done, 200)
 }
 
 func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h *heldInstance) Answer {
@@ -666,21 +666,21 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h
 	}
 	switch {
 	case h == nil && w.forgetful:
-		return said(osbresult.Unknown, 500)
+		return answerOf(osbresult.Unknown, 500)
 	case h == nil:
-		return said(osbresult.Gone, 410)
+		return answerOf(osbresult.Gone, 410)
 	case h.working == "deprovision":
-		return said(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	case call.PlanID != h.plan && !w.stranger: // whose plan is not on record
-		return said(osbresult.Rejected, 400)
+		return answerOf(osbresult.Rejected, 400)
 	case h.working != "" && h.working != "failed" && w.seed%3 == 0: // it first ends what it has begun
-		return said(osbresult.Concurrency, 422)
+		return answerOf(osbresult.Concurrency, 422)
 	case w.rnd.IntN(2) == 0:
 		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-		return said(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	}
 	w.drop(call.ID)
-	return said(osbresult.Done, 200)
+	return answerOf(osbresult.Done, 200)
 }
 
 func (w *instanceWalk) poll(call *Request, h *heldInstance) Answer {
@@ -689,9 +689,9 @@ func (w *instanceWalk) poll(call *Request, h *heldInstance) Answer {
 		if call.PollsRemoval {
 			class = osbresult.Gone
 		}
-		return said(class, 410)
+		return answerOf(class, 410)
 	}
-	a := said(osbresult.Done, 200)
+	a := answerOf(osbresult.Done, 200)
 	switch {
 	case h.working == "failed", h.fails && h.working == "":
 		a.State = osbresult.Failed

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -90,6 +91,41 @@ func SayConditions(list []v1beta1.Condition) string {
 		if c.Type != v1beta1.ConditionReady && c.Status == v1beta1.ConditionTrue {
 			parts = append(parts, string(c.Type))
 		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// needs describes what has to be supplied before a decision.
+var needs = map[rules.Need]string{
+	rules.NeedFinalizer:  "add finalizer",
+	rules.NeedReferences: "write references",
+	rules.NeedDefinition: "read CRD",
+	rules.NeedParameters: "read parameters",
+	rules.NeedSecret:     "read Secret",
+	rules.NeedSources:    "read sources",
+	rules.NeedNamespace:  "read Namespace",
+	rules.NeedPermission: "try write",
+}
+
+// DescribeDecision describes a decision in words, such as "write-ahead bind id wait". The actions are those of its kind, in words; state is the
+// last condition of the status, for a decision to do nothing.
+func DescribeDecision(d *operation.Decision, actions []string, state string) string {
+	var parts []string
+	switch {
+	case d.Need != "":
+		parts = append(parts, needs[d.Need])
+	case d.Release != nil:
+		parts = append(parts, "release", d.Release.Reason)
+	}
+	if d.WriteAhead {
+		parts = append(parts, "write-ahead")
+	}
+	parts = append(parts, actions...)
+	if !d.RequeueAt.IsZero() {
+		parts = append(parts, "wait")
+	}
+	if len(parts) == 0 {
+		return "nothing: " + state
 	}
 	return strings.Join(parts, " ")
 }
