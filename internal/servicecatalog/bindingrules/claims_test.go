@@ -15,7 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
 )
 
-func claimedBy1(all ...rules.Claimant) func(*fixture) {
+func claimedBy(all ...rules.Claimant) func(*fixture) {
 	return func(f *fixture) { f.in.Claimants = all }
 }
 
@@ -28,24 +28,23 @@ func removalAccepted(f *fixture) {
 
 // TestClaimsOnABinding: the same for bindings.
 func TestClaimsOnABinding(t *testing.T) {
-	recorded := func(f *fixture) { f.b.Status = f.step().Status }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"F-S4 an owner is deleted, claimed later": {bfs(bound1, claimedBy1(rulestest.LaterOne), secretGone, deleted1, lives1), "unbind id"},
-		"F-S4 claimed before it existed":          {bfs(brought1, bound1, claimedBy1(rulestest.EarlierOne), secretGone, deleted1, lives1), "release Retained"},
-		"F-S4 a later claimant":                   {bfs(brought1, claimedBy1(rulestest.Owner)), "nothing: ExternalIDInUse"},
-		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(rulestest.Owner), recorded, claimedBy1()), "journal bind id"},
-		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(rulestest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},
-		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(rulestest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(200)) }), "nothing: Failed"},
-		"a claimant during an accepted removal":   {bfs(brought1, removalAccepted, claimedBy1(rulestest.EarlierOne), recorded), "nothing: Failed"},
-		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(rulestest.Owner), recorded, deleted1, lives1), "release Retained"},
-		"F-JS5 one that nothing was sent for":     {bfs(deleted1, lives1), "release UnboundSuccessfully"},
+		"F-S4 an owner is deleted, claimed later": {edits(bound, claimedBy(rulestest.LaterOne), secretGone, deleted, definitionExists), "unbind id"},
+		"F-S4 claimed before it existed":          {edits(suppliedID, bound, claimedBy(rulestest.EarlierOne), secretGone, deleted, definitionExists), "release Retained"},
+		"F-S4 a later claimant":                   {edits(suppliedID, claimedBy(rulestest.Owner)), "nothing: ExternalIDInUse"},
+		"F-S4 the same, once the owner is gone":   {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy()), "write-ahead bind id"},
+		"F-S4 and the broker creates one":         {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), func(f *fixture) { f.after(answerWithCredentials(201)) }), "nothing: Ready"},
+		"F-S4 and it was left there":              {edits(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), func(f *fixture) { f.after(answerWithCredentials(200)) }), "nothing: Failed"},
+		"a claimant during an accepted removal":   {edits(suppliedID, removalAccepted, claimedBy(rulestest.EarlierOne), decided), "nothing: Failed"},
+		"F-JS5 a refused claimant is deleted":     {edits(suppliedID, claimedBy(rulestest.Owner), decided, deleted, definitionExists), "release Retained"},
+		"F-JS5 one that nothing was sent for":     {edits(deleted, definitionExists), "release UnboundSuccessfully"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := f.step().say(); got != test.want {
+			if got := f.step().describe(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 			if f.in.Secret == SecretInSync && test.want == "nothing: Failed" {
@@ -58,23 +57,23 @@ func TestClaimsOnABinding(t *testing.T) {
 // F-S47: 200 does not say whose request has created a binding where an earlier one has no answer on record.
 func TestOwnershipAfterALostAnswer(t *testing.T) {
 	const held = "nothing: OwnershipUnknown"
-	lost := func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)); f.in.Now = f.in.Now.Add(time.Hour) }
-	found, made := func(f *fixture) { f.after(with(200)) }, func(f *fixture) { f.after(with(201)) }
-	gone := []func(*fixture){secretGone, deleted1, lives1}
+	lost := func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)); f.in.Now = f.in.Now.Add(time.Hour) }
+	found, made := func(f *fixture) { f.after(answerWithCredentials(200)) }, func(f *fixture) { f.after(answerWithCredentials(201)) }
+	gone := []func(*fixture){secretGone, deleted, definitionExists}
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"200":                     {bfs(brought1, found), "release Retained"},
-		"201":                     {bfs(brought1, made), "unbind id"},
-		"200 after a lost one":    {bfs(brought1, lost, found), held},
-		"200 after a restart":     {bfs(brought1, restarted1, found), held},
-		"201 after a lost one":    {bfs(brought1, lost, made), "unbind id"},
-		"a lost one":              {bfs(brought1, lost), held},
-		"200, and a repeated one": {bfs(brought1, found, secretGone, found), "release Retained"},
+		"200":                     {edits(suppliedID, found), "release Retained"},
+		"201":                     {edits(suppliedID, made), "unbind id"},
+		"200 after a lost one":    {edits(suppliedID, lost, found), held},
+		"200 after a restart":     {edits(suppliedID, restarted, found), held},
+		"201 after a lost one":    {edits(suppliedID, lost, made), "unbind id"},
+		"a lost one":              {edits(suppliedID, lost), held},
+		"200, and a repeated one": {edits(suppliedID, found, secretGone, found), "release Retained"},
 	} {
 		f := newFixture(append(test.is, gone...)...)
-		if got := f.step().say(); got != test.want {
+		if got := f.step().describe(); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
@@ -86,16 +85,16 @@ func TestForeignPredecessorsAreSaidToStay(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"found there":         {bfs(brought1, func(f *fixture) { f.after(with(200)) }), "which this object did not create"},
-		"after a lost answer": {bfs(brought1, restarted1, func(f *fixture) { f.after(with(200)) }), "has not confirmed whether this object created it"},
+		"found there":         {edits(suppliedID, func(f *fixture) { f.after(answerWithCredentials(200)) }), "which this object did not create"},
+		"after a lost answer": {edits(suppliedID, restarted, func(f *fixture) { f.after(answerWithCredentials(200)) }), "has not confirmed whether this object created it"},
 	} {
-		f := newFixture(append(test.is, rebound, func(f *fixture) { f.after(with(201)) }, deleted1, lives1, secretGone)...)
+		f := newFixture(append(test.is, rebound, func(f *fixture) { f.after(answerWithCredentials(201)) }, deleted, definitionExists, secretGone)...)
 		next := f.step()
 		if next.Retained == nil || next.RetainedID != "id" || !strings.Contains(next.Retained.Message, test.want) {
-			t.Fatalf("%s: %s, %+v", name, next.say(), next.Retained)
+			t.Fatalf("%s: %s, %+v", name, next.describe(), next.Retained)
 		}
 		f.b.Status = next.Status
-		if got := f.step().say(); got != "unbind "+next1 {
+		if got := f.step().describe(); got != "unbind "+next1 {
 			t.Errorf("%s: then %s", name, got)
 		}
 	}

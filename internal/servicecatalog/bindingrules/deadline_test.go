@@ -21,19 +21,19 @@ func TestDeadlineOfABinding(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"past the deadline, not asked since":     {bfs(binding1, in(week)), "poll id"},
-		"asked before the deadline only":         {bfs(binding1, polled(pollOf(osbresult.InProgress)), in(week)), "poll id"},
-		"still in progress past the deadline":    {bfs(binding1, in(week), polled(pollOf(osbresult.InProgress))), "unbind id"},
-		"finished while the operator was away":   {bfs(binding1, in(week), polled(pollOf(osbresult.Succeeded))), "fetch id again"},
-		"no answer past the deadline":            {bfs(binding1, in(week), polled(saidOf(osbresult.Retry, 503)), in(time.Hour)), "poll id"},
-		"an answer of a proxy past the deadline": {bfs(binding1, in(week), polled(saidOf(osbresult.Malformed, 404)), in(time.Hour)), "poll id"},
-		"deleted, and not known to be its own":   {bfs(brought1, binding1, deleted1, lives1, in(week)), "poll id"},
-		"deleted, and created meanwhile":         {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded))), "nothing: OwnershipUnknown"},
-		"the same, and it is to be removed":      {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded)), policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
+		"past the deadline, not asked since":     {edits(bindAccepted, later(week)), "poll id"},
+		"asked before the deadline only":         {edits(bindAccepted, polled(pollAnswer(osbresult.InProgress)), later(week)), "poll id"},
+		"still in progress past the deadline":    {edits(bindAccepted, later(week), polled(pollAnswer(osbresult.InProgress))), "unbind id"},
+		"finished while the operator was away":   {edits(bindAccepted, later(week), polled(pollAnswer(osbresult.Succeeded))), "fetch id again"},
+		"no answer past the deadline":            {edits(bindAccepted, later(week), polled(answerOf(osbresult.Retry, 503)), later(time.Hour)), "poll id"},
+		"an answer of a proxy past the deadline": {edits(bindAccepted, later(week), polled(answerOf(osbresult.Malformed, 404)), later(time.Hour)), "poll id"},
+		"deleted, and not known to be its own":   {edits(suppliedID, bindAccepted, deleted, definitionExists, later(week)), "poll id"},
+		"deleted, and created meanwhile":         {edits(suppliedID, bindAccepted, deleted, definitionExists, later(week), polled(pollAnswer(osbresult.Succeeded))), "nothing: OwnershipUnknown"},
+		"the same, and it is to be removed":      {edits(suppliedID, bindAccepted, deleted, definitionExists, later(week), polled(pollAnswer(osbresult.Succeeded)), policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := f.step().say(); got != test.want {
+			if got := f.step().describe(); got != test.want {
 				t.Errorf("next: %s, want %s", got, test.want)
 			}
 		})

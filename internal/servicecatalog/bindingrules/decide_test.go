@@ -27,36 +27,36 @@ func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
 		target.PlanID = "another"
 		f.in.BoundInstance.Target = &target
 	}
-	unbinding := func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }
+	unbinding := func(f *fixture) { f.after(answerOf(osbresult.Accepted, 202)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"being made":                       {bfs(binding1, newPlan), "small-id"},
-		"being removed":                    {bfs(bound1, deleted1, lives1, ejected, unbinding, newPlan), "small-id"},
-		"being removed, with the new plan": {bfs(bound1, newPlan, deleted1, lives1, ejected, unbinding), "another"},
-		"to be removed":                    {bfs(bound1, newPlan, deleted1, lives1, ejected), "another"},
+		"being made":                       {edits(bindAccepted, newPlan), "small-id"},
+		"being removed":                    {edits(bound, deleted, definitionExists, secretDeleted, unbinding, newPlan), "small-id"},
+		"being removed, with the new plan": {edits(bound, newPlan, deleted, definitionExists, secretDeleted, unbinding), "another"},
+		"to be removed":                    {edits(bound, newPlan, deleted, definitionExists, secretDeleted), "another"},
 	} {
 		f := newFixture(test.is...)
 		next := f.step()
 		if next.Request == nil || next.Request.Target.PlanID != test.want {
-			t.Errorf("%s: %s %+v, want plan %s", name, next.say(), next.Request, test.want)
+			t.Errorf("%s: %s %+v, want plan %s", name, next.describe(), next.Request, test.want)
 		}
 	}
 }
 
 // What is removed has the plan of its instance; where that is not known, another is tried.
 func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
-	f := newFixture(bound1, deleted1, lives1, ejected)
+	f := newFixture(bound, deleted, definitionExists, secretDeleted)
 	f.in.BoundInstance.Plans = []string{"small-id", "large-id"}
 	var named []string
 	for range 3 {
 		next := f.step()
 		if next.Request == nil || next.Request.Operation != rules.Unbind {
-			t.Fatal(next.say())
+			t.Fatal(next.describe())
 		}
 		named = append(named, next.Request.Target.PlanID)
-		f.after(saidOf(osbresult.Rejected, 400))
+		f.after(answerOf(osbresult.Rejected, 400))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	if got := strings.Join(named, " "); got != "small-id large-id small-id" {
@@ -77,130 +77,130 @@ func TestDecideBinding(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"new":                     {"R1", nil, "journal bind id"},
-		"new after a restart":     {"it is on record", bfs(restarted1), "bind id"},
-		"without finalizer":       {"R1", bfs(func(f *fixture) { f.b.Finalizers = nil }), "protect"},
-		"abandoned":               {"the finalizer was removed", bfs(bound1, func(f *fixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
-		"ready":                   {"R6", bfs(bound1), "nothing: Ready"},
-		"without an id":           {"the spec cannot be changed", bfs(func(f *fixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
-		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *fixture) { f.in.Parameters.Known = false }), "read"},
-		"bad parameters": {"", bfs(func(f *fixture) {
+		"new":                     {"R1", nil, "write-ahead bind id"},
+		"new after a restart":     {"it is on record", edits(restarted), "bind id"},
+		"without finalizer":       {"R1", edits(func(f *fixture) { f.b.Finalizers = nil }), "add finalizer"},
+		"abandoned":               {"the finalizer was removed", edits(bound, func(f *fixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                   {"R6", edits(bound), "nothing: Ready"},
+		"without an id":           {"the spec cannot be changed", edits(func(f *fixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "write-ahead bind " + tail(catalog.NextID("uid-b", "", 1))},
+		"parameters from Secrets": {"they are read when they are to be sent", edits(func(f *fixture) { f.in.Parameters.Known = false }), "read parameters"},
+		"bad parameters": {"", edits(func(f *fixture) {
 			f.in.Parameters.Blocker = rules.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 		}), "nothing: ErrorWithParameters"},
 
-		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "wait"},
-		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
-		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
-		"instance stalled, young": {"it does not come soon", bfs(func(f *fixture) {
+		"no instance, young":  {"it was made together with it", edits(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "wait"},
+		"no instance":         {"", edits(later(time.Hour), func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
+		"instance new, young": {"it is being made", edits(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
+		"instance stalled, young": {"it does not come soon", edits(func(f *fixture) {
 			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: []v1beta1.Condition{
 				{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue, Reason: "x"}}}}}
 		}), "nothing: ErrorInstanceNotReady"},
-		"instance not provisioned": {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
-		"instance unusable":        {"B17", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.Unusable = true })), "nothing: InstanceUnusable"},
-		"instance busy":            {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true })), "nothing: ErrorAsyncOperationInProgress"},
-		"instance deleted":         {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(rulestest.T0)) })), "nothing: ErrorInstanceNotReady"},
-		"refs unresolved": {"", bfs(in(time.Hour), func(f *fixture) {
+		"instance not provisioned": {"", edits(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
+		"instance unusable":        {"B17", edits(instance(func(si *v1beta1.ServiceInstance) { si.Status.Unusable = true })), "nothing: InstanceUnusable"},
+		"instance busy":            {"", edits(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true })), "nothing: ErrorAsyncOperationInProgress"},
+		"instance deleted":         {"", edits(instance(func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(rulestest.T0)) })), "nothing: ErrorInstanceNotReady"},
+		"refs unresolved": {"", edits(later(time.Hour), func(f *fixture) {
 			f.in.BoundInstance.Missing = rules.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
 		}), "nothing: ErrorInstanceRefsUnresolved"},
-		"not bindable": {"B01", bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
-		"a volume": {"B10", bfs(func(f *fixture) {
+		"not bindable": {"B01", edits(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
+		"a volume": {"B10", edits(func(f *fixture) {
 			f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain", "volume_mount"}
 		}), "nothing: Failed"},
-		"a log drain":            {"F-B24: the credentials are of use without it", bfs(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "journal bind id"},
-		"somebody else's Secret": {"before the broker is asked", bfs(func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
-		"an id of another": {"R10", bfs(brought1, func(f *fixture) {
+		"a log drain":            {"F-B24: the credentials are of use without it", edits(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "write-ahead bind id"},
+		"somebody else's Secret": {"before the broker is asked", edits(func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
+		"an id of another": {"R10", edits(suppliedID, func(f *fixture) {
 			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "nothing: ExternalIDInUse"},
-		"no broker": {"", bfs(in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
-		"no credentials for it": {"", bfs(func(f *fixture) {
+		"no broker": {"", edits(later(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"no credentials for it": {"", edits(func(f *fixture) {
 			f.in.BrokerBlocker = rules.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
 		}), "nothing: ErrorGettingAuthCredentials"},
 
-		"being made":               {"", bfs(binding1), "poll id"},
-		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *fixture) { f.after(pollOf(osbresult.Succeeded)) }), "fetch id again"},
-		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "fetch id again"},
-		"polled a moment ago":      {"", bfs(binding1, func(f *fixture) { f.after(pollOf(osbresult.InProgress)) }), "wait"},
-		"overdue":                  {"R11: the broker is asked first", bfs(binding1, in(8*24*time.Hour)), "poll id"},
-		"deleted while being made": {"it is acted on", bfs(binding1, deleted1, lives1), "unbind id"},
-		"brought and being made":   {"R10: only if it succeeds it was ours", bfs(brought1, binding1, deleted1, lives1), "poll id"},
+		"being made":               {"", edits(bindAccepted), "poll id"},
+		"made":                     {"L17: the credentials are fetched", edits(bindAccepted, func(f *fixture) { f.after(pollAnswer(osbresult.Succeeded)) }), "fetch id again"},
+		"made, and not returned":   {"a 200 for what has only begun", edits(retrievable, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "fetch id again"},
+		"polled a moment ago":      {"", edits(bindAccepted, func(f *fixture) { f.after(pollAnswer(osbresult.InProgress)) }), "wait"},
+		"overdue":                  {"R11: the broker is asked first", edits(bindAccepted, later(8*24*time.Hour)), "poll id"},
+		"deleted while being made": {"it is acted on", edits(bindAccepted, deleted, definitionExists), "unbind id"},
+		"supplied id, accepted":    {"R10: only if it succeeds it was ours", edits(suppliedID, bindAccepted, deleted, definitionExists), "poll id"},
 
-		"Secret gone":                       {"", bfs(bound1, secretGone), "bind id again"},
-		"Secret gone, retrievable":          {"", bfs(retrievable, bound1, secretGone), "fetch id again"},
-		"Secret not seen":                   {"the cache may lag", bfs(bound1, func(f *fixture) { f.in.Secret = SecretUnknown }), "look"},
-		"Secret gone, credentials not told": {"beside the old one", bfs(bound1, secretGone, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1},
-		"Secret gone, rotatable":            {"", bfs(rotatable, bound1, secretGone, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1 + " for id"},
-		"Secret edited":                     {"", bfs(bound1, secretOurs), "bind id again"},
-		"Secret edited, not told again":     {"nobody asked to end them", bfs(bound1, secretOurs, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: SecretEdited"},
-		"Secret edited, 409":                {"the parameters have changed since", bfs(bound1, secretOurs, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "nothing: SecretEdited"},
-		"Secret replaced":                   {"never another's", bfs(bound1, func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
-		"fetched without credentials":       {"F07", bfs(retrievable, bound1, secretOurs, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "bind id again"},
-		"fetch not answered":                {"F03", bfs(retrievable, bound1, secretGone, func(f *fixture) { f.after(saidOf(osbresult.Retry, 500)) }, in(time.Hour)), "fetch id again"},
-		"brought and not told":              {"it is not ours to remove", bfs(brought1, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: ErrorInjectingBindResult"},
+		"Secret gone":                           {"", edits(bound, secretGone), "bind id again"},
+		"Secret gone, retrievable":              {"", edits(retrievable, bound, secretGone), "fetch id again"},
+		"Secret not seen":                       {"the cache may lag", edits(bound, func(f *fixture) { f.in.Secret = SecretUnknown }), "read Secret"},
+		"Secret gone, credentials not returned": {"beside the old one", edits(bound, secretGone, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "write-ahead bind " + next1},
+		"Secret gone, rotatable":                {"", edits(rotatable, bound, secretGone, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "write-ahead bind " + next1 + " for id"},
+		"Secret edited":                         {"", edits(bound, secretEdited), "bind id again"},
+		"Secret edited, not returned again":     {"nobody asked to end them", edits(bound, secretEdited, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "nothing: SecretEdited"},
+		"Secret edited, 409":                    {"the parameters have changed since", edits(bound, secretEdited, func(f *fixture) { f.after(answerOf(osbresult.Conflict, 409)) }, later(time.Hour)), "nothing: SecretEdited"},
+		"Secret replaced":                       {"never another's", edits(bound, func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
+		"fetched without credentials":           {"F07", edits(retrievable, bound, secretEdited, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "bind id again"},
+		"fetch not answered":                    {"F03", edits(retrievable, bound, secretGone, func(f *fixture) { f.after(answerOf(osbresult.Retry, 500)) }, later(time.Hour)), "fetch id again"},
+		"supplied id, not returned":             {"it is not ours to remove", edits(suppliedID, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "nothing: ErrorInjectingBindResult"},
 
-		"rebind":                           {"R01", bfs(bound1, rebound), "journal bind " + next1},
-		"rebind, rotatable":                {"R02 R03", bfs(rotatable, bound1, rebound), "journal bind " + next1 + " for id"},
-		"rebind of what was brought":       {"another is made beside it", bfs(brought1, func(f *fixture) { f.after(with(200)) }, rebound), "journal bind " + next1},
-		"and then":                         {"it is left", bfs(brought1, func(f *fixture) { f.after(with(200)) }, rebound, bound1), "wait"},
-		"rotated":                          {"applications change over", bfs(rotatable, bound1, rebound, bound1), "wait"},
-		"rotated, and changed over":        {"R04", bfs(rotatable, bound1, rebound, bound1, in(overlap)), "unbind id"},
-		"rotated, and the old one gone":    {"", bfs(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }), "nothing: Ready"},
-		"rotation refused":                 {"the predecessor may be what is refused", bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "journal bind " + next1},
-		"replacement refused":              {"R06: the old one stays", bfs(bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "nothing: Ready"},
-		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
-		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
-		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, deleted1, lives1, ejected, func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }), "unbind " + next1},
-		"to be renewed":                    {"R05", bfs(rotatable, expiring, in(45*time.Minute)), "journal bind " + next1 + " for id"},
-		"not yet to be renewed":            {"R05", bfs(rotatable, expiring, in(44*time.Minute)), "wait"},
-		"to be renewed, but not rotatable": {"R01", bfs(expiring, in(45*time.Minute)), "journal bind " + next1},
-		"ended":                            {"R07: F-S26", bfs(rotatable, expiring, in(time.Hour)), "journal bind " + next1},
-		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, in(overlap), repeated(2, saidOf(osbresult.Unknown, 500))), "unbind id"},
-		"ended while being rotated":        {"R02: a binding that has ended cannot be rotated", bfs(rotatable, expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour)), "journal unbind " + next1},
-		"ended, and the rotation not sent": {"F-S26: no request under the id has had an effect, so that nothing is removed", bfs(rotatable, expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Retry, 429)) }, in(time.Hour)), "journal bind " + next1},
-		"and after that one is gone":       {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }, in(time.Hour)), "journal bind " + tail(catalog.NextID("uid-b", "id", 2))},
-		"lost, and then refused":           {"F-S24: what the first request may have made is fetched, and not removed", bfs(retrievable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "fetch " + next1 + " again"},
-		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "journal unbind " + next1},
-		"renewal refused":                  {"F-S34: it is looked at when they end", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "wait"},
-		"renewal refused, and ended":       {"F-S34: a refusal is final", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "nothing: Failed"},
-		"renewal refused, and asked again": {"", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, rebound), "journal bind " + next2},
+		"rebind":                           {"R01", edits(bound, rebound), "write-ahead bind " + next1},
+		"rebind, rotatable":                {"R02 R03", edits(rotatable, bound, rebound), "write-ahead bind " + next1 + " for id"},
+		"rebind of a supplied id":          {"another is made beside it", edits(suppliedID, func(f *fixture) { f.after(answerWithCredentials(200)) }, rebound), "write-ahead bind " + next1},
+		"and then":                         {"it is left", edits(suppliedID, func(f *fixture) { f.after(answerWithCredentials(200)) }, rebound, bound), "wait"},
+		"rotated":                          {"applications change over", edits(rotatable, bound, rebound, bound), "wait"},
+		"rotated, and changed over":        {"R04", edits(rotatable, bound, rebound, bound, later(overlap)), "unbind id"},
+		"rotated, and the old one gone":    {"", edits(rotatable, bound, rebound, bound, later(overlap), func(f *fixture) { f.after(answerOf(osbresult.Done, 200)) }), "nothing: Ready"},
+		"rotation refused":                 {"the predecessor may be what is refused", edits(rotatable, bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }), "write-ahead bind " + next1},
+		"replacement refused":              {"R06: the old one stays", edits(bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }), "nothing: Ready"},
+		"rotation failed":                  {"R06: the new id only is cleaned up", edits(rotatable, bound, rebound, repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
+		"deleted while being rotated":      {"both go", edits(rotatable, bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, deleted, definitionExists, secretDeleted), "unbind id"},
+		"and after that":                   {"", edits(rotatable, bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, deleted, definitionExists, secretDeleted, func(f *fixture) { f.after(answerOf(osbresult.Done, 200)) }), "unbind " + next1},
+		"to be renewed":                    {"R05", edits(rotatable, expiring, later(45*time.Minute)), "write-ahead bind " + next1 + " for id"},
+		"not yet to be renewed":            {"R05", edits(rotatable, expiring, later(44*time.Minute)), "wait"},
+		"to be renewed, but not rotatable": {"R01", edits(expiring, later(45*time.Minute)), "write-ahead bind " + next1},
+		"ended":                            {"R07: F-S26", edits(rotatable, expiring, later(time.Hour)), "write-ahead bind " + next1},
+		"rotated, then not to be removed":  {"", edits(rotatable, bound, rebound, bound, later(overlap), repeated(2, answerOf(osbresult.Unknown, 500))), "unbind id"},
+		"ended while being rotated":        {"R02: a binding that has ended cannot be rotated", edits(rotatable, expiring, later(45*time.Minute), func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour)), "write-ahead unbind " + next1},
+		"ended, and the rotation not sent": {"F-S26: no request under the id has had an effect, so that nothing is removed", edits(rotatable, expiring, later(45*time.Minute), func(f *fixture) { f.after(answerOf(osbresult.Retry, 429)) }, later(time.Hour)), "write-ahead bind " + next1},
+		"and after that one is gone":       {"R07", edits(rotatable, expiring, later(45*time.Minute), func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour), func(f *fixture) { f.after(answerOf(osbresult.Done, 200)) }, later(time.Hour)), "write-ahead bind " + tail(catalog.NextID("uid-b", "id", 2))},
+		"lost, and then refused":           {"F-S24: what the first request may have made is fetched, and not removed", edits(retrievable, bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour), func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }, later(time.Hour)), "fetch " + next1 + " again"},
+		"rotated into no Secret":           {"R06: the new id only is cleaned up", edits(rotatable, bound, rebound, credentialsDoNotFit), "write-ahead unbind " + next1},
+		"renewal refused":                  {"F-S34: it is looked at when they end", edits(expiring, later(45*time.Minute), func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }), "wait"},
+		"renewal refused, and ended":       {"F-S34: a refusal is final", edits(expiring, later(45*time.Minute), func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }, later(time.Hour)), "nothing: Failed"},
+		"renewal refused, and asked again": {"", edits(expiring, later(45*time.Minute), func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }, rebound), "write-ahead bind " + next2},
 
-		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
-		"deleted after a restart":               {"G67: what is on record may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
-		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
-		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
-		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
-		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "unbind id"},
-		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
-		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
-		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating }), "wait"},
-		"brought and there":                     {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
-		"brought, with policy":                  {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
-		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(rules.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
-		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(rules.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
-		"to be kept, while it is being removed": {"R8", bfs(repeated(rules.MaxRepeats+1, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
-		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
-		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
-		"restored": {"R10: the record of its id is older than the object", bfs(func(f *fixture) {
+		"deleted at once":                       {"nothing was ever sent", edits(deleted, definitionExists), "release UnboundSuccessfully"},
+		"deleted after a restart":               {"G67: what is on record may have been sent", edits(restarted, deleted, definitionExists), "unbind id"},
+		"deleted":                               {"", edits(bound, deleted), "read CRD"},
+		"deleted, CRD exists":                   {"the Secret first", edits(bound, deleted, definitionExists), "eject"},
+		"deleted, Secret gone":                  {"", edits(bound, deleted, definitionExists, secretDeleted), "unbind id"},
+		"deleted, all else gone":                {"the ids are on record", edits(bound, deleted, definitionExists, secretDeleted, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "unbind id"},
+		"deleted, broker gone":                  {"R8", edits(bound, deleted, definitionExists, secretDeleted, later(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"retained":                              {"R8", edits(bound, deleted, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
+		"CRD deleted":                           {"R10", edits(bound, deleted, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating }), "wait"},
+		"supplied id, 200":                      {"R10", edits(suppliedID, func(f *fixture) { f.after(answerWithCredentials(200)) }, deleted, definitionExists), "release Retained"},
+		"supplied id, policy Delete":            {"R10", edits(suppliedID, func(f *fixture) { f.after(answerWithCredentials(200)) }, deleted, definitionExists, secretDeleted, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
+		"supplied id, not yet deleted":          {"R10: the policy is for the deletion", edits(suppliedID, policy(v1beta1.DeletionPolicyDelete), repeated(rules.MaxRepeats+1, answerOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, whatever it is":            {"R8: somebody looks after it", edits(policy(v1beta1.DeletionPolicyRetain), repeated(rules.MaxRepeats+1, answerOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, while it is being removed": {"R8", edits(repeated(rules.MaxRepeats+1, answerOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
+		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", edits(rotatable, bound, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
+		"supplied id, 201":                      {"R10", edits(suppliedID, bound, deleted, definitionExists, secretDeleted), "unbind id"},
+		"restored": {"R10: the record of its id is older than the object", edits(func(f *fixture) {
 			f.b.CreationTimestamp.Time = rulestest.T0.Add(-time.Hour)
 			f.in.Now = rulestest.T0.Add(time.Minute)
-		}, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
-		"claimed by another": {"the last one removes it", bfs(bound1, deleted1, lives1, func(f *fixture) {
+		}, func(f *fixture) { f.after(answerWithCredentials(200)) }, deleted, definitionExists), "release Retained"},
+		"claimed by another": {"the last one removes it", edits(bound, deleted, definitionExists, func(f *fixture) {
 			f.in.Claimants = rules.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
-		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
-		"F-S65 given up, rebound":   {"that asks for credentials", bfs(bound1, deleted1, lives1, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
-		"F-S65 given up, retained":  {"", bfs(bound1, deleted1, lives1, policy(v1beta1.DeletionPolicyRetain), func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "release Retained"},
-		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, removalRequested, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
+		"given up before":           {"by the former service-catalog", edits(bound, deleted, definitionExists, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
+		"F-S65 given up, rebound":   {"that asks for credentials", edits(bound, deleted, definitionExists, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
+		"F-S65 given up, retained":  {"", edits(bound, deleted, definitionExists, policy(v1beta1.DeletionPolicyRetain), func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "release Retained"},
+		"given up, and asked again": {"", edits(bound, deleted, definitionExists, secretDeleted, removalRequested, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
 
-		"deleted after waiting, and a restart": {"nothing was sent", bfs(unbindable, restarted1, deleted1, lives1), "release UnboundSuccessfully"},
-		"bindable at last":                     {"which is on record first", bfs(unbindable, func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = nil }), "journal bind id"},
+		"deleted after waiting, and a restart": {"nothing was sent", edits(unbindable, restarted, deleted, definitionExists), "release UnboundSuccessfully"},
+		"bindable at last":                     {"which is on record first", edits(unbindable, func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = nil }), "write-ahead bind id"},
 
-		"of the former service-catalog": {"it is left as it is", bfs(legacy), "nothing: Ready"},
-		"failed under it":               {"it is left as it is", bfs(legacyFailed), "nothing: Failed"},
-		"and asked for again":           {"", bfs(legacyFailed, rebound), "journal bind id"},
+		"of the former service-catalog": {"it is left as it is", edits(legacy), "nothing: Ready"},
+		"failed under it":               {"it is left as it is", edits(legacyFailed), "nothing: Failed"},
+		"and asked for again":           {"", edits(legacyFailed, rebound), "write-ahead bind id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := f.step().say(); got != test.want {
+			if got := f.step().describe(); got != test.want {
 				t.Errorf("%s, want %s (%s)", got, test.want, test.why)
 			}
 		})
@@ -222,9 +222,9 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 		}
 		if next.Request != nil {
 			calls = append(calls, string(next.Request.Operation))
-			a := saidOf(osbresult.Unknown, 500)
+			a := answerOf(osbresult.Unknown, 500)
 			if next.Request.Operation == rules.Unbind {
-				a = saidOf(osbresult.Done, 200)
+				a = answerOf(osbresult.Done, 200)
 			}
 			f.after(a)
 		}
@@ -239,12 +239,12 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 		t.Errorf("it ends as %+v", s)
 	}
 	rebound(f)
-	if got := f.step().say(); got != "journal bind "+tail(s.ExternalID) {
+	if got := f.step().describe(); got != "write-ahead bind "+tail(s.ExternalID) {
 		t.Errorf("asked again: %s", got)
 	}
 }
 
-// TestABindingIsNotMadeAnewForEver: by a broker that has bindings, and never tells what
+// TestABindingIsNotMadeAnewForEver: by a broker that has bindings, and never returns what
 // their credentials are.
 func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 	f := newFixture(retrievable)
@@ -258,21 +258,21 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 			t.Fatal("it is made for ever")
 		}
 		if next.Request != nil {
-			a := saidOf(osbresult.Done, 200)
+			a := answerOf(osbresult.Done, 200)
 			switch next.Request.Operation {
 			case rules.Bind:
-				a = without(osbresult.Accepted, 202)
+				a = answerWithoutCredentials(osbresult.Accepted, 202)
 				if next.Request.Repeat {
-					a = without(osbresult.Done, 200)
+					a = answerWithoutCredentials(osbresult.Done, 200)
 				}
 			case rules.Poll:
-				a = pollOf(osbresult.Succeeded)
+				a = pollAnswer(osbresult.Succeeded)
 			case rules.Fetch:
-				a = saidOf(osbresult.Gone, 404)
+				a = answerOf(osbresult.Gone, 404)
 			case rules.Unbind:
 				unbinds, at = append(unbinds, next.Request.ID), append(at, f.in.Now.String())
 			default:
-				t.Fatalf("it asks for %s", next.say())
+				t.Fatalf("it asks for %s", next.describe())
 			}
 			f.after(a)
 		}
@@ -287,7 +287,7 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 		t.Errorf("it ends as %+v", s)
 	}
 	rebound(f)
-	if got := f.step().say(); !strings.HasPrefix(got, "journal bind ") {
+	if got := f.step().describe(); !strings.HasPrefix(got, "write-ahead bind ") {
 		t.Errorf("asked again: %s", got)
 	}
 }
@@ -295,56 +295,56 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 // TestALostRotationIsMadeAgain: an answer with credentials that nobody has seen does not
 // keep a Secret from being put right, unless that happens again and again.
 func TestALostRotationIsMadeAgain(t *testing.T) {
-	f := newFixture(rotatable, bound1, secretOurs)
+	f := newFixture(rotatable, bound, secretEdited)
 	var did []string
 	for next := f.step(); next.Request != nil && len(did) < 20; next = f.step() {
-		did = append(did, next.say())
-		a := without(osbresult.Done, 200) // it does not tell them again
+		did = append(did, next.describe())
+		a := answerWithoutCredentials(osbresult.Done, 200) // it does not return them again
 		if next.WriteAhead && next.Request.Operation == rules.Bind {
-			a = saidOf(osbresult.Unknown, 0)
+			a = answerOf(osbresult.Unknown, 0)
 		}
 		f.after(a)
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	one, two := next1, tail(catalog.NextID("uid-b", "id", 2))
 	want := []string{
-		"bind id again", "journal bind " + one + " for id", "bind " + one + " for id", "journal unbind " + one,
-		"bind id again", "journal bind " + two + " for id", "bind " + two + " for id", "journal unbind " + two,
+		"bind id again", "write-ahead bind " + one + " for id", "bind " + one + " for id", "write-ahead unbind " + one,
+		"bind id again", "write-ahead bind " + two + " for id", "bind " + two + " for id", "write-ahead unbind " + two,
 		"bind id again",
 	}
-	if got := f.step().say(); !slices.Equal(did, want) || got != "nothing: SecretEdited" {
+	if got := f.step().describe(); !slices.Equal(did, want) || got != "nothing: SecretEdited" {
 		t.Errorf("%q, and then %s, want %q", did, got, want)
 	}
 }
 
 // TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
 func TestARebindWaitsForItsTurn(t *testing.T) {
-	f := newFixture(retrievable, repeated(1, saidOf(osbresult.Conflict, 409)), rebound)
-	f.after(saidOf(osbresult.Retry, 500))
-	if got := f.step().say(); got != "wait" {
+	f := newFixture(retrievable, repeated(1, answerOf(osbresult.Conflict, 409)), rebound)
+	f.after(answerOf(osbresult.Retry, 500))
+	if got := f.step().describe(); got != "wait" {
 		t.Errorf("then: %s, want wait", got)
 	}
 }
 
 // F-S26: new credentials are made before the old ones are taken away, and the old ones stay valid for the overlap.
 func TestABindingIsReplacedBesideItself(t *testing.T) {
-	f := newFixture(bound1, rebound)
+	f := newFixture(bound, rebound)
 	var did []string
 	for range 4 {
 		next := f.step()
-		if did = append(did, next.say()); next.Request == nil {
+		if did = append(did, next.describe()); next.Request == nil {
 			f.b.Status = next.Status
 			f.in.Now = f.in.Now.Add(overlap)
 			continue
 		}
-		a := saidOf(osbresult.Done, 200)
+		a := answerOf(osbresult.Done, 200)
 		if next.Request.Operation == rules.Bind {
-			a = with(201)
+			a = answerWithCredentials(201)
 		}
 		f.after(a)
-		rulestest.WantState(t, next.say(), f.b.Status.Conditions, "Ready")
+		rulestest.WantState(t, next.describe(), f.b.Status.Conditions, "Ready")
 	}
-	if got, want := strings.Join(did, ", "), "journal bind "+next1+", wait, unbind id, nothing: Ready"; got != want {
+	if got, want := strings.Join(did, ", "), "write-ahead bind "+next1+", wait, unbind id, nothing: Ready"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if s := &f.b.Status; s.Rebind != "now" || s.ExternalID == "" || s.PredecessorID != "" || len(s.Predecessors) > 0 {
@@ -355,9 +355,13 @@ func TestABindingIsReplacedBesideItself(t *testing.T) {
 // F-S26: several replacements within one overlap keep each predecessor for its own time, and deletion removes all of them.
 func TestEachPredecessorHasItsTime(t *testing.T) {
 	again := func(value string) func(*fixture) {
-		return func(f *fixture) { requestRebind(value)(f); f.after(with(201)); f.in.Now = f.in.Now.Add(overlap / 4) }
+		return func(f *fixture) {
+			requestRebind(value)(f)
+			f.after(answerWithCredentials(201))
+			f.in.Now = f.in.Now.Add(overlap / 4)
+		}
 	}
-	f := newFixture(bound1, again("1"), again("2"), again("3"))
+	f := newFixture(bound, again("1"), again("2"), again("3"))
 	if s := &f.b.Status; len(s.Predecessors) != 3 || s.ExternalID != catalog.NextID("uid-b", "id", 3) {
 		t.Fatalf("it says %+v", s)
 	}
@@ -366,7 +370,7 @@ func TestEachPredecessorHasItsTime(t *testing.T) {
 		next := f.step()
 		if next.Request != nil {
 			removed = append(removed, tail(next.Request.ID))
-			f.after(saidOf(osbresult.Done, 200))
+			f.after(answerOf(osbresult.Done, 200))
 			continue
 		}
 		f.b.Status = next.Status
@@ -379,11 +383,11 @@ func TestEachPredecessorHasItsTime(t *testing.T) {
 	if !slices.Equal(removed, want) {
 		t.Errorf("removed are %s, want %s", removed, want)
 	}
-	f = newFixture(bound1, again("1"), again("2"), deleted1, lives1, ejected)
+	f = newFixture(bound, again("1"), again("2"), deleted, definitionExists, secretDeleted)
 	removed = nil
 	for next := f.step(); next.Release == nil && len(removed) < 9; next = f.step() {
 		removed = append(removed, tail(next.Request.ID))
-		f.after(saidOf(osbresult.Done, 200))
+		f.after(answerOf(osbresult.Done, 200))
 	}
 	if !slices.Equal(removed, want) {
 		t.Errorf("with the object %s are removed, want %s", removed, want)
@@ -396,24 +400,23 @@ func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
 		f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
 		f.in.BoundInstance.Instance.Status.ExternalProperties.ParameterChecksum = "other"
 	}
-	said := func(f *fixture) { f.b.Status = f.step().Status }
 	for name, test := range map[string]struct {
 		is         []func(*fixture)
 		want, says string
 	}{
-		"retrievable":                  {bfs(retrievable, bound1, updated), "fetch id again", "The credentials are in Secret"},
-		"and fetched":                  {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(with(200)) }), "nothing: Ready", "The credentials are in Secret"},
-		"and not answered":             {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }), "wait", "The credentials are in the Secret; fetch call failed"},
-		"not told":                     {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
-		"not retrievable":              {bfs(bound1, updated), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
-		"not retrievable, and said so": {bfs(bound1, updated, said), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
-		"of an earlier version":        {bfs(retrievable, bound1, updated, func(f *fixture) { f.b.Status.InstanceFingerprint = "" }), "nothing: Ready", "The credentials are in Secret"},
+		"retrievable":              {edits(retrievable, bound, updated), "fetch id again", "The credentials are in Secret"},
+		"and fetched":              {edits(retrievable, bound, updated, func(f *fixture) { f.after(answerWithCredentials(200)) }), "nothing: Ready", "The credentials are in Secret"},
+		"and not answered":         {edits(retrievable, bound, updated, func(f *fixture) { f.after(answerOf(osbresult.Retry, 503)) }), "wait", "The credentials are in the Secret; fetch call failed"},
+		"not returned":             {edits(retrievable, bound, updated, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"not retrievable":          {edits(bound, updated), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"not retrievable, decided": {edits(bound, updated, decided), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"of an earlier version":    {edits(retrievable, bound, updated, func(f *fixture) { f.b.Status.InstanceFingerprint = "" }), "nothing: Ready", "The credentials are in Secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := newFixture(test.is...).step()
 			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
-			if next.say() != test.want || ready.Status != v1beta1.ConditionTrue || !strings.HasPrefix(ready.Message, test.says) {
-				t.Errorf("%s, want %s; Ready is %s: %s", next.say(), test.want, ready.Status, ready.Message)
+			if next.describe() != test.want || ready.Status != v1beta1.ConditionTrue || !strings.HasPrefix(ready.Message, test.says) {
+				t.Errorf("%s, want %s; Ready is %s: %s", next.describe(), test.want, ready.Status, ready.Message)
 			}
 		})
 	}
@@ -424,38 +427,38 @@ func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
 func TestABindingInATerminatingNamespace(t *testing.T) {
 	terminating := func(f *fixture) { f.in.Namespace = rules.NamespaceTerminating }
 	unconfirmed := func(f *fixture) { f.in.Namespace = rules.NamespaceUnconfirmed }
-	rotated := bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
+	rotated := edits(rotatable, bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour))
 	for name, is := range map[string][]func(*fixture){
-		"new": bfs(in(time.Minute)), "its Secret is gone": bfs(bound1, secretGone), "and retrievable": bfs(retrievable, bound1, secretGone),
-		"during a rotation": rotated, "and its Secret is gone": slices.Concat(rotated, bfs(secretGone)),
+		"new": edits(later(time.Minute)), "its Secret is gone": edits(bound, secretGone), "and retrievable": edits(retrievable, bound, secretGone),
+		"during a rotation": rotated, "and its Secret is gone": slices.Concat(rotated, edits(secretGone)),
 	} {
-		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
+		next := newFixture(slices.Concat(is, edits(terminating))...).step()
 		if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Request != nil || !strings.Contains(ready.Message, "is being deleted") {
-			t.Errorf("%s: %s: %s", name, next.say(), ready.Message)
+			t.Errorf("%s: %s: %s", name, next.describe(), ready.Message)
 		}
-		want := map[string]string{"new": "journal bind id", "during a rotation": "bind " + next1 + " for id"}[name]
+		want := map[string]string{"new": "write-ahead bind id", "during a rotation": "bind " + next1 + " for id"}[name]
 		if want == "" {
-			want = "namespace"
+			want = "read Namespace"
 		}
-		if got := newFixture(slices.Concat(is, bfs(unconfirmed))...).step().say(); got != want {
+		if got := newFixture(slices.Concat(is, edits(unconfirmed))...).step().describe(); got != want {
 			t.Errorf("%s, as far as the cache shows: %s, want %s", name, got, want)
 		}
 	}
-	for name, is := range map[string][]func(*fixture){"a rotation is due": bfs(rotatable, bound1, rebound), "and its credentials end": bfs(expiring, in(365*24*time.Hour))} {
-		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
+	for name, is := range map[string][]func(*fixture){"a rotation is due": edits(rotatable, bound, rebound), "and its credentials end": edits(expiring, later(365*24*time.Hour))} {
+		next := newFixture(slices.Concat(is, edits(terminating))...).step()
 		if next.Request != nil || next.SecretAction != "" {
-			t.Errorf("%s: %s", name, next.say())
+			t.Errorf("%s: %s", name, next.describe())
 		}
 	}
 }
 
 // F-S30: a predecessor that is no longer this object's to remove is left at the broker, and the present credentials stay.
 func TestAPredecessorOfAnother(t *testing.T) {
-	f := newFixture(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
+	f := newFixture(rotatable, bound, rebound, bound, later(overlap), func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour))
 	f.in.FormerClaimants = map[string]rules.Claimants{"id": {rulestest.Owner}}
 	next := f.step()
 	if next.Request != nil || next.SecretAction != "" || next.Retained == nil || next.RetainedID != "id" || len(next.Status.Predecessors) > 0 || bindingphase.Of(&next.Status).HasOperation() {
-		t.Errorf("%s: %+v", next.say(), next.Retained)
+		t.Errorf("%s: %+v", next.describe(), next.Retained)
 	}
 	rulestest.WantState(t, "it says", next.Status.Conditions, "Ready")
 }
@@ -466,23 +469,23 @@ func TestNoClockTakesCredentials(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a year ahead":                           {bfs(expiring, in(365*24*time.Hour)), "journal bind " + next1},
-		"a year ahead, rotatable":                {bfs(rotatable, expiring, in(365*24*time.Hour)), "journal bind " + next1},
-		"a year ahead, and refused":              {bfs(expiring, in(365*24*time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "nothing: Failed"},
-		"a year ahead, and not answered":         {bfs(expiring, in(365*24*time.Hour), func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }), "wait"},
-		"a year ahead, and no broker":            {bfs(expiring, in(365*24*time.Hour), func(f *fixture) { f.in.Broker = nil }), "wait"},
-		"a year ahead when a predecessor waits":  {bfs(expiring, rebound, bound1, in(365*24*time.Hour)), "unbind id"},
-		"a year ahead when one was recorded":     {bfs(in(365*24*time.Hour), bound1, rebound, bound1, in(-365*24*time.Hour)), "wait"},
-		"F-S33 and that was long ago":            {bfs(in(365*24*time.Hour), bound1, rebound, bound1, in(-365*24*time.Hour), stepped, in(overlap)), "unbind id"},
-		"F-S33 ahead when they were issued":      {bfs(in(365*24*time.Hour), expiringAt(rulestest.T0.Add(time.Hour)), in(-365*24*time.Hour), in(45*time.Minute)), "journal bind " + next1},
-		"F-S13 of five minutes, renewed at four": {bfs(expiringWithin(5*time.Minute), in(4*time.Minute)), "journal bind " + next1},
-		"F-S13 of five minutes, without more":    {bfs(expiringWithin(5*time.Minute), in(3*time.Minute)), "wait"},
+		"a year ahead":                           {edits(expiring, later(365*24*time.Hour)), "write-ahead bind " + next1},
+		"a year ahead, rotatable":                {edits(rotatable, expiring, later(365*24*time.Hour)), "write-ahead bind " + next1},
+		"a year ahead, and refused":              {edits(expiring, later(365*24*time.Hour), func(f *fixture) { f.after(answerOf(osbresult.Rejected, 400)) }), "nothing: Failed"},
+		"a year ahead, and not answered":         {edits(expiring, later(365*24*time.Hour), func(f *fixture) { f.after(answerOf(osbresult.Retry, 503)) }), "wait"},
+		"a year ahead, and no broker":            {edits(expiring, later(365*24*time.Hour), func(f *fixture) { f.in.Broker = nil }), "wait"},
+		"a year ahead when a predecessor waits":  {edits(expiring, rebound, bound, later(365*24*time.Hour)), "unbind id"},
+		"a year ahead when one was recorded":     {edits(later(365*24*time.Hour), bound, rebound, bound, later(-365*24*time.Hour)), "wait"},
+		"F-S33 and that was long ago":            {edits(later(365*24*time.Hour), bound, rebound, bound, later(-365*24*time.Hour), decided, later(overlap)), "unbind id"},
+		"F-S33 ahead when they were issued":      {edits(later(365*24*time.Hour), expiringAt(rulestest.T0.Add(time.Hour)), later(-365*24*time.Hour), later(45*time.Minute)), "write-ahead bind " + next1},
+		"F-S13 of five minutes, renewed at four": {edits(expiringWithin(5*time.Minute), later(4*time.Minute)), "write-ahead bind " + next1},
+		"F-S13 of five minutes, without more":    {edits(expiringWithin(5*time.Minute), later(3*time.Minute)), "wait"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			next := f.step()
-			if next.say() != test.want {
-				t.Errorf("%s, want %s", next.say(), test.want)
+			if next.describe() != test.want {
+				t.Errorf("%s, want %s", next.describe(), test.want)
 			}
 			if s := &next.Status; s.ReconciledGeneration == 0 || next.SecretAction != "" {
 				t.Errorf("the credentials do not stay: %+v", s)
@@ -494,11 +497,11 @@ func TestNoClockTakesCredentials(t *testing.T) {
 // TestOldCredentialsStayWhileARotationFails: whatever becomes of it, Ready stays True.
 // conformance: R01 R02 R03 R04 R06
 func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
-	f := newFixture(rotatable, bound1, rebound)
-	for i, a := range []Answer{saidOf(osbresult.Retry, 429), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Concurrency, 422), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 0), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
+	f := newFixture(rotatable, bound, rebound)
+	for i, a := range []Answer{answerOf(osbresult.Retry, 429), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Concurrency, 422), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Unknown, 0), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Done, 200)} {
 		next := f.step()
 		if next.Request == nil || next.Request.ID == "id" || (next.Request.Operation == rules.Unbind) != (i >= 6) {
-			t.Fatalf("request %d is %s", i, next.say())
+			t.Fatalf("request %d is %s", i, next.describe())
 		}
 		if next.Request.Operation == rules.Bind && next.Request.PredecessorID != "id" {
 			t.Errorf("request %d replaces %q", i, next.Request.PredecessorID)
@@ -512,10 +515,10 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	if s := &f.b.Status; s.ExternalID != "" || s.PredecessorID != "" || s.SecretVersion != "7" {
 		t.Errorf("it ends as %+v", s)
 	}
-	if got := f.step().say(); got != "journal bind "+next2+" for id" {
+	if got := f.step().describe(); got != "write-ahead bind "+next2+" for id" {
 		t.Errorf("then: %s", got)
 	}
-	f.after(with(201))
+	f.after(answerWithCredentials(201))
 	if s := &f.b.Status; s.Rebind != "now" || s.AttemptedRebind != "" || s.ExternalID == "" {
 		t.Errorf("after the new credentials it is %+v", s)
 	}
@@ -523,7 +526,7 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 
 // F-S49: clean-ups of a replacement have the delays of orphan mitigations, and the message has the broker's words.
 func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
-	f := newFixture(bound1, rebound)
+	f := newFixture(bound, rebound)
 	removals, end := 0, f.in.Now.Add(24*time.Hour)
 	for range 3000 {
 		next := f.step()
@@ -541,12 +544,12 @@ func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
 			f.b.Status, f.in.Now = next.Status, times.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
 		case next.Request.Operation == rules.Unbind:
 			removals++
-			f.after(saidOf(osbresult.Done, 200))
+			f.after(answerOf(osbresult.Done, 200))
 		default:
-			f.after(saidOf(osbresult.Unknown, 500))
+			f.after(answerOf(osbresult.Unknown, 500))
 		}
 	}
-	t.Errorf("the day does not end: %s", f.step().say())
+	t.Errorf("the day does not end: %s", f.step().describe())
 }
 
 // F-S44: a record that was restored from a backup does not show that the successor was used since. It is fetched where it can be, and removed
@@ -557,20 +560,20 @@ func TestAConflictOfASuccessor(t *testing.T) {
 		in   *fixture
 		then string
 	}{
-		{"restored", newFixture(bound1, rebound, restarted1), "wait"},
-		{"restored, and the broker returns it", newFixture(retrievable, bound1, rebound, restarted1), "fetch " + next1 + " again"},
-		{"restored, of a rotation", newFixture(retrievable, rotatable, bound1, rebound, restarted1), "fetch " + next1 + " again"},
-		{"after an unknown outcome", newFixture(bound1, rebound, repeated(1, saidOf(osbresult.Unknown, 500))), "unbind " + next1},
-		{"after an unknown outcome, and the broker returns it", newFixture(retrievable, bound1, rebound, repeated(1, saidOf(osbresult.Unknown, 500))), "fetch " + next1 + " again"},
+		{"restored", newFixture(bound, rebound, restarted), "wait"},
+		{"restored, and the broker returns it", newFixture(retrievable, bound, rebound, restarted), "fetch " + next1 + " again"},
+		{"restored, of a rotation", newFixture(retrievable, rotatable, bound, rebound, restarted), "fetch " + next1 + " again"},
+		{"after an unknown outcome", newFixture(bound, rebound, repeated(1, answerOf(osbresult.Unknown, 500))), "unbind " + next1},
+		{"after an unknown outcome, and the broker returns it", newFixture(retrievable, bound, rebound, repeated(1, answerOf(osbresult.Unknown, 500))), "fetch " + next1 + " again"},
 	} {
 		f := test.in
 		f.in.Now = f.in.Now.Add(time.Minute)
 		f.step()
-		f.after(saidOf(osbresult.Conflict, 409))
+		f.after(answerOf(osbresult.Conflict, 409))
 		if test.then != "wait" {
 			f.in.Now = f.in.Now.Add(time.Hour)
 		}
-		if got := f.step().say(); got != test.then {
+		if got := f.step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)
 		}
 		if ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
@@ -581,8 +584,8 @@ func TestAConflictOfASuccessor(t *testing.T) {
 
 // F-S24: an operation that has failed may be a later one than that of a status from a backup, such as a removal. What the broker has is used.
 func TestAFailedPollOfASuccessor(t *testing.T) {
-	successor := bfs(retrievable, bound1, rebound, func(f *fixture) { f.after(without(osbresult.Accepted, 202)) })
-	failed := func(f *fixture) { f.after(pollOf(osbresult.Failed)); f.in.Now = f.in.Now.Add(time.Hour) }
+	successor := edits(retrievable, bound, rebound, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Accepted, 202)) })
+	failed := func(f *fixture) { f.after(pollAnswer(osbresult.Failed)); f.in.Now = f.in.Now.Add(time.Hour) }
 	fetched := func(a Answer) func(*fixture) {
 		return func(f *fixture) { f.after(a); f.in.Now = f.in.Now.Add(time.Hour) }
 	}
@@ -591,13 +594,13 @@ func TestAFailedPollOfASuccessor(t *testing.T) {
 		is   []func(*fixture)
 		then string
 	}{
-		{"seen to be accepted", bfs(failed), "unbind " + next1},
-		{"restored", bfs(restarted1, failed), "fetch " + next1 + " again"},
-		{"restored, and restarted", bfs(restarted1, failed, restarted1), "bind " + next1},
-		{"restored, and the broker returns it", bfs(restarted1, failed, fetched(with(200))), "unbind id"},
-		{"restored, and the broker has none", bfs(restarted1, failed, fetched(saidOf(osbresult.Gone, 404))), "journal unbind " + next1},
+		{"seen to be accepted", edits(failed), "unbind " + next1},
+		{"restored", edits(restarted, failed), "fetch " + next1 + " again"},
+		{"restored, and restarted", edits(restarted, failed, restarted), "bind " + next1},
+		{"restored, and the broker returns it", edits(restarted, failed, fetched(answerWithCredentials(200))), "unbind id"},
+		{"restored, and the broker has none", edits(restarted, failed, fetched(answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
 	} {
-		if got := newFixture(append(successor, test.is...)...).step().say(); got != test.then {
+		if got := newFixture(append(successor, test.is...)...).step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)
 		}
 	}
@@ -606,25 +609,25 @@ func TestAFailedPollOfASuccessor(t *testing.T) {
 // F-S26: a successor on record is removed without a replacement only where the broker has refused, since the status was restored, to return its
 // credentials in each way that there is.
 func TestASuccessorWhoseCredentialsAreRefused(t *testing.T) {
-	successor := bfs(retrievable, bound1, rebound, func(f *fixture) { f.after(without(osbresult.Accepted, 202)) }, restarted1)
+	successor := edits(retrievable, bound, rebound, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Accepted, 202)) }, restarted)
 	answered := func(a Answer) func(*fixture) {
 		return func(f *fixture) { f.after(a); f.in.Now = f.in.Now.Add(time.Hour) }
 	}
-	created, refused := answered(pollOf(osbresult.Succeeded)), answered(saidOf(osbresult.Rejected, 400))
+	created, refused := answered(pollAnswer(osbresult.Succeeded)), answered(answerOf(osbresult.Rejected, 400))
 	otherParameters := func(f *fixture) { f.in.Parameters.Checksum = "other" }
 	for _, test := range []struct {
 		name string
 		is   []func(*fixture)
 		then string
 	}{
-		{"by no request", bfs(created), "fetch " + next1 + " again"},
-		{"by no request, with other parameters", bfs(created, otherParameters), "fetch " + next1 + " again"},
-		{"by a fetch", bfs(created, refused), "bind " + next1 + " again"},
-		{"by a fetch, before a restart", bfs(created, refused, restarted1, otherParameters), "fetch " + next1 + " again"},
-		{"by a fetch, and a bind would be for other parameters", bfs(created, refused, otherParameters), "journal unbind " + next1},
-		{"by a fetch and a bind", bfs(created, refused, refused), "journal unbind " + next1},
+		{"by no request", edits(created), "fetch " + next1 + " again"},
+		{"by no request, with other parameters", edits(created, otherParameters), "fetch " + next1 + " again"},
+		{"by a fetch", edits(created, refused), "bind " + next1 + " again"},
+		{"by a fetch, before a restart", edits(created, refused, restarted, otherParameters), "fetch " + next1 + " again"},
+		{"by a fetch, and a bind would be for other parameters", edits(created, refused, otherParameters), "write-ahead unbind " + next1},
+		{"by a fetch and a bind", edits(created, refused, refused), "write-ahead unbind " + next1},
 	} {
-		if got := newFixture(append(successor, test.is...)...).step().say(); got != test.then {
+		if got := newFixture(append(successor, test.is...)...).step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)
 		}
 	}
@@ -638,15 +641,15 @@ func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
 		rebind  string // of the status
 		then    string
 	}{
-		{"the broker fails", []Answer{saidOf(osbresult.Unknown, 500)}, "", "bind " + next1},
-		{"the broker fails, and has nothing", []Answer{saidOf(osbresult.Retry, 429)}, "", "journal bind " + next1},
-		{"after the clean-up of a failure", []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 410)}, "", "journal bind " + next2},
-		{"the broker has another binding of this id", []Answer{without(osbresult.Done, 200)}, "", "journal bind " + next2},
-		{"the broker refuses", []Answer{saidOf(osbresult.Rejected, 400)}, "now", "nothing: Ready"},
-		{"a conflict", []Answer{saidOf(osbresult.Conflict, 409)}, "now", "nothing: Ready"},
-		{"new credentials", []Answer{with(201)}, "now", "wait"},
+		{"the broker fails", []Answer{answerOf(osbresult.Unknown, 500)}, "", "bind " + next1},
+		{"the broker fails, and has nothing", []Answer{answerOf(osbresult.Retry, 429)}, "", "write-ahead bind " + next1},
+		{"after the clean-up of a failure", []Answer{answerOf(osbresult.Unknown, 500), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Unknown, 500), answerOf(osbresult.Done, 410)}, "", "write-ahead bind " + next2},
+		{"the broker has another binding of this id", []Answer{answerWithoutCredentials(osbresult.Done, 200)}, "", "write-ahead bind " + next2},
+		{"the broker refuses", []Answer{answerOf(osbresult.Rejected, 400)}, "now", "nothing: Ready"},
+		{"a conflict", []Answer{answerOf(osbresult.Conflict, 409)}, "now", "nothing: Ready"},
+		{"new credentials", []Answer{answerWithCredentials(201)}, "now", "wait"},
 	} {
-		f := newFixture(bound1, rebound)
+		f := newFixture(bound, rebound)
 		for _, a := range test.answers {
 			f.step()
 			f.after(a)
@@ -655,7 +658,7 @@ func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
 		if s := &f.b.Status; s.Rebind != test.rebind {
 			t.Errorf("%s: it has handled %q, want %q", test.name, s.Rebind, test.rebind)
 		}
-		if got := f.step().say(); got != test.then {
+		if got := f.step().describe(); got != test.then {
 			t.Errorf("%s: then %s, want %s", test.name, got, test.then)
 		}
 	}
@@ -664,9 +667,9 @@ func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
 // TestABindingIsRenewedShortlyBeforeItIsDue: and not at the last moment.
 // conformance: R05
 func TestABindingIsRenewedShortlyBeforeItIsDue(t *testing.T) {
-	renewal := "journal bind " + next1 + " for id"
+	renewal := "write-ahead bind " + next1 + " for id"
 	for before, want := range map[time.Duration]string{time.Minute: "wait", 5 * time.Second: renewal, 0: renewal} {
-		if got := newFixture(rotatable, expiring, in(45*time.Minute-before)).step().say(); got != want {
+		if got := newFixture(rotatable, expiring, later(45*time.Minute-before)).step().describe(); got != want {
 			t.Errorf("%s before: %s, want %s", before, got, want)
 		}
 	}
@@ -680,16 +683,16 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 		t.Fatalf("it says %+v", s)
 	}
 	brief := newFixture(rotatable)
-	a := with(201)
+	a := answerWithCredentials(201)
 	a.Binding.ExpiresAt = brief.in.Now.Add(time.Second)
 	brief.after(a)
 	brief.in.Now = brief.in.Now.Add(minInterval / 2)
 	next := brief.step()
 	if next.Request != nil || next.RequeueAt.IsZero() || rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
-		t.Errorf("of one that has ended at once: %s", next.say())
+		t.Errorf("of one that has ended at once: %s", next.describe())
 	}
 	brief.in.Now = brief.in.Now.Add(minInterval / 2)
-	if got := brief.step().say(); got != "journal bind "+next1 {
+	if got := brief.step().describe(); got != "write-ahead bind "+next1 {
 		t.Errorf("then: %s", got)
 	}
 }
@@ -698,21 +701,21 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 // looked at when they do.
 func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 	failed := func(f *fixture) {
-		later := saidOf(osbresult.Retry, 429)
-		later.RetryAfter = time.Hour
-		f.after(later)
+		limited := answerOf(osbresult.Retry, 429)
+		limited.RetryAfter = time.Hour
+		f.after(limited)
 	}
-	polled := func(f *fixture) { f.after(pollOf(osbresult.InProgress)) }
+	polled := func(f *fixture) { f.after(pollAnswer(osbresult.InProgress)) }
 	busy := func(f *fixture) {
 		f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
 		f.in.BoundInstance.Instance.Status.AsyncOpInProgress = true
 	}
 	for name, is := range map[string][]func(*fixture){
-		"at rest":           bfs(expiring),
-		"not to be renewed": bfs(rotatable, expiring, in(45*time.Minute), busy),
-		"being rotated":     bfs(rotatable, retrievable, expiring, in(45*time.Minute), func(f *fixture) { f.after(without(osbresult.Accepted, 202)) }, polled),
-		"rotated in vain":   bfs(rotatable, expiring, in(59*time.Minute+59*time.Second), failed),
-		"rotated":           bfs(rotatable, expiring, in(45*time.Minute), expiring),
+		"at rest":           edits(expiring),
+		"not to be renewed": edits(rotatable, expiring, later(45*time.Minute), busy),
+		"being rotated":     edits(rotatable, retrievable, expiring, later(45*time.Minute), func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Accepted, 202)) }, polled),
+		"rotated in vain":   edits(rotatable, expiring, later(59*time.Minute+59*time.Second), failed),
+		"rotated":           edits(rotatable, expiring, later(45*time.Minute), expiring),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(is...)
@@ -736,13 +739,13 @@ func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 // end has not changed that.
 func TestARepairLeavesTheEndOfABinding(t *testing.T) {
 	for name, is := range map[string][]func(*fixture){
-		"of its own":      bfs(expiring, secretGone),
-		"fetched":         bfs(retrievable, expiring, secretGone),
-		"after a rotated": bfs(rotatable, bound1, rebound, expiring, secretGone),
+		"of its own":      edits(expiring, secretGone),
+		"fetched":         edits(retrievable, expiring, secretGone),
+		"after a rotated": edits(rotatable, bound, rebound, expiring, secretGone),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(is...)
-			f.after(with(200))
+			f.after(answerWithCredentials(200))
 			if s := &f.b.Status; s.ExpiresAt == nil || s.RenewBefore == nil {
 				t.Errorf("it says %v and %v", s.ExpiresAt, s.RenewBefore)
 			}
@@ -756,11 +759,11 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 		is   []func(*fixture)
 		want bool
 	}{
-		"at rest":                     {bfs(bound1), true},
-		"a rebind":                    {bfs(bound1, rebound), false},
-		"one that will end":           {bfs(expiring), false},
-		"one with former credentials": {bfs(bound1, rebound, bound1), false},
-		"one of an updated instance":  {bfs(bound1, instanceUpdated), false},
+		"at rest":                     {edits(bound), true},
+		"a rebind":                    {edits(bound, rebound), false},
+		"one that will end":           {edits(expiring), false},
+		"one with former credentials": {edits(bound, rebound, bound), false},
+		"one of an updated instance":  {edits(bound, instanceUpdated), false},
 	} {
 		if f := newFixture(test.is...); IsSettled(f.b, f.in.BoundInstance.Instance) != test.want {
 			t.Errorf("%s: it is not %t", name, test.want)
@@ -771,9 +774,9 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 // TestWhatHasEndedIsReplacedByAPlainBind: the broker would refuse to rotate it.
 // conformance: R07
 func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
-	f := newFixture(rotatable, expiring, in(time.Hour))
+	f := newFixture(rotatable, expiring, later(time.Hour))
 	if next := f.step(); next.Request == nil || next.Request.Operation != rules.Bind || next.Request.PredecessorID != "" || next.Request.ID == "id" {
-		t.Errorf("then: %s", next.say())
+		t.Errorf("then: %s", next.describe())
 	}
 }
 
@@ -785,13 +788,13 @@ func TestWhoAsksForABinding(t *testing.T) {
 		want bool
 	}{
 		"new":               {nil, true},
-		"tried again":       {bfs(repeated(1, saidOf(osbresult.Unknown, 500))), true},
-		"cleaned up":        {bfs(repeated(4, saidOf(osbresult.Unknown, 500))), false},
-		"asked for anew":    {bfs(bound1, rebound), false},
-		"rotated":           {bfs(rotatable, bound1, rebound), false},
-		"renewed":           {bfs(rotatable, expiring, in(45*time.Minute)), false},
-		"deleted":           {bfs(bound1, deleted1, lives1, ejected), false},
-		"deleted meanwhile": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), deleted1, lives1), false},
+		"tried again":       {edits(repeated(1, answerOf(osbresult.Unknown, 500))), true},
+		"cleaned up":        {edits(repeated(4, answerOf(osbresult.Unknown, 500))), false},
+		"asked for anew":    {edits(bound, rebound), false},
+		"rotated":           {edits(rotatable, bound, rebound), false},
+		"renewed":           {edits(rotatable, expiring, later(45*time.Minute)), false},
+		"deleted":           {edits(bound, deleted, definitionExists, secretDeleted), false},
+		"deleted meanwhile": {edits(repeated(4, answerOf(osbresult.Unknown, 500)), deleted, definitionExists), false},
 	} {
 		f := newFixture(test.is...)
 		f.b.Status = f.step().Status
@@ -802,11 +805,11 @@ func TestWhoAsksForABinding(t *testing.T) {
 }
 
 func BenchmarkDecideBinding(b *testing.B) {
-	for name, edits := range map[string][]func(*fixture){
-		"new": nil, "ready": bfs(bound1), "deleted": bfs(bound1, deleted1),
+	for name, is := range map[string][]func(*fixture){
+		"new": nil, "ready": edits(bound), "deleted": edits(bound, deleted),
 	} {
 		b.Run(name, func(b *testing.B) {
-			f := newFixture(edits...)
+			f := newFixture(is...)
 			b.ReportAllocs()
 			for b.Loop() {
 				f.step()

@@ -5,7 +5,6 @@ package bindingrules
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,30 +73,9 @@ func (f *fixture) inject(next Decision) {
 	f.in.Secret, f.in.SecretID, f.in.SecretVersion = SecretInSync, t.BindingID, "7"
 }
 
-// say describes a step in words.
-func (d Decision) say() string {
+// describe describes a decision in words.
+func (d Decision) describe() string {
 	var parts []string
-	switch {
-	case d.Need == rules.NeedFinalizer:
-		parts = append(parts, "protect")
-	case d.Need == rules.NeedDefinition:
-		parts = append(parts, "prove")
-	case d.Need == rules.NeedParameters:
-		parts = append(parts, "read")
-	case d.Need == rules.NeedSecret:
-		parts = append(parts, "look")
-	case d.Need == rules.NeedSources:
-		parts = append(parts, "sources")
-	case d.Need == rules.NeedNamespace:
-		parts = append(parts, "namespace")
-	case d.Need == rules.NeedPermission:
-		parts = append(parts, "permission")
-	case d.Release != nil:
-		parts = append(parts, "release", d.Release.Reason)
-	}
-	if d.WriteAhead {
-		parts = append(parts, "journal")
-	}
 	if d.SecretAction != "" {
 		parts = append(parts, string(d.SecretAction))
 	}
@@ -113,49 +91,56 @@ func (d Decision) say() string {
 			parts = append(parts, "again")
 		}
 	}
-	if !d.RequeueAt.IsZero() {
-		parts = append(parts, "wait")
-	}
-	if len(parts) == 0 {
-		return "nothing: " + d.Status.LastConditionState
-	}
-	return strings.Join(parts, " ")
+	return rulestest.DescribeDecision(&d.Decision, parts, d.Status.LastConditionState)
 }
 
-func bfs(edits ...func(*fixture)) []func(*fixture) { return edits }
+func edits(edits ...func(*fixture)) []func(*fixture) { return edits }
 
-// with is an answer with credentials.
-func with(status int) Answer {
-	a := saidOf(osbresult.Done, status)
+// answerWithCredentials is an answer to a bind or fetch.
+func answerWithCredentials(status int) Answer {
+	a := answerOf(osbresult.Done, status)
 	a.Binding = &osbresult.Binding{Created: status == 201, Credentials: json.RawMessage(`{"password":"x"}`)}
 	return a
 }
 
-// without is one that has none.
-func without(class osbresult.Class, status int) Answer {
-	a := saidOf(class, status)
+// answerWithoutCredentials is the same without credentials.
+func answerWithoutCredentials(class osbresult.Class, status int) Answer {
+	a := answerOf(class, status)
 	a.Binding = &osbresult.Binding{Created: status == 201}
 	return a
 }
 
-func pollOf(state osbresult.State) Answer {
-	a := saidOf(osbresult.Done, 200)
+// pollAnswer is an answer to a poll.
+func pollAnswer(state osbresult.State) Answer {
+	a := answerOf(osbresult.Done, 200)
 	a.State, a.OperationDescription = state, "words"
 	return a
 }
 
-func bound1(f *fixture)      { f.after(with(201)) }
-func binding1(f *fixture)    { retrievable(f); f.after(without(osbresult.Accepted, 202)) }
+func bound(f *fixture) { f.after(answerWithCredentials(201)) }
+
+// bindAccepted has the broker begin.
+func bindAccepted(f *fixture) {
+	retrievable(f)
+	f.after(answerWithoutCredentials(osbresult.Accepted, 202))
+}
+
+// suppliedID is a binding whose user supplied the external id, so that it may exist at the broker already.
+func suppliedID(f *fixture) { f.b.Annotations = nil }
+
+// definitionExists is after a read of the CRD that found it not terminating, without which nothing is deleted at the broker (R10).
+func definitionExists(f *fixture) { f.in.Definition = rules.DefinitionLives }
+
 func retrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
 func rotatable(f *fixture)   { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
-func brought1(f *fixture)    { f.b.Annotations = nil }
-func lives1(f *fixture)      { f.in.Definition = rules.DefinitionLives }
-func secretGone(f *fixture)  { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
-func secretOurs(f *fixture)  { f.in.Secret = SecretModified }
-func rebound(f *fixture)     { requestRebind("now")(f) }
 
-// restarted1 is that of instances.
-func restarted1(f *fixture) {
+// secretGone is after a deletion of the Secret by somebody else.
+func secretGone(f *fixture)   { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
+func secretEdited(f *fixture) { f.in.Secret = SecretModified }
+func rebound(f *fixture)      { requestRebind("now")(f) }
+
+// restarted is after a process that was killed once its next request was on record.
+func restarted(f *fixture) {
 	if next := f.step(); next.WriteAhead {
 		f.b.Status = next.Status
 	}
@@ -169,13 +154,14 @@ func requestRebind(value string) func(*fixture) {
 	}
 }
 
-func deleted1(f *fixture) {
+func deleted(f *fixture) {
 	at := metav1.NewTime(rulestest.T0)
 	f.b.DeletionTimestamp = &at
 	f.b.Generation++
 }
 
-func ejected(f *fixture) {
+// secretDeleted is after the deletion of the Secret by the operator, which is on record.
+func secretDeleted(f *fixture) {
 	f.in.Secret, f.in.SecretID = SecretAbsent, ""
 	f.b.Status.SecretVersion = ""
 }
@@ -183,7 +169,7 @@ func ejected(f *fixture) {
 // overlap is the default overlap of a rotation.
 const overlap = v1beta1.DefaultRotationOverlap * time.Second
 
-func in(d time.Duration) func(*fixture) {
+func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
 }
 
@@ -218,7 +204,7 @@ func expiring(f *fixture) { expiringAt(f.in.Now.Add(time.Hour))(f) }
 // expiringAt is one that ends at a time, and is to be renewed a quarter of an hour before.
 func expiringAt(end time.Time) func(*fixture) {
 	return func(f *fixture) {
-		a := with(201)
+		a := answerWithCredentials(201)
 		a.Binding.ExpiresAt, a.Binding.RenewBefore = end, end.Add(-15*time.Minute)
 		f.after(a)
 	}
@@ -227,17 +213,19 @@ func expiringAt(end time.Time) func(*fixture) {
 // expiringWithin is one that is to be renewed after four fifths of its lifetime.
 func expiringWithin(lifetime time.Duration) func(*fixture) {
 	return func(f *fixture) {
-		a := with(201)
+		a := answerWithCredentials(201)
 		a.Binding.ExpiresAt, a.Binding.RenewBefore = f.in.Now.Add(lifetime), f.in.Now.Add(lifetime*4/5)
 		f.after(a)
 	}
 }
 
-// stepped records a step.
-func stepped(f *fixture) { f.b.Status = f.step().Status }
+// decided records a decision without a request.
+func decided(f *fixture) { f.b.Status = f.step().Status }
 
 // unfit is a binding whose credentials were told, and fit into no Secret.
-func unfit(f *fixture) { f.notWritten(with(201), Unwritten{Unfit: true}) }
+func credentialsDoNotFit(f *fixture) {
+	f.notWritten(answerWithCredentials(201), Unwritten{Unfit: true})
+}
 
 // legacy is what the former service-catalog left of a binding that is Ready (G63).
 func legacy(f *fixture) {

@@ -29,25 +29,25 @@ func (f *fixture) succeed() {
 // F-JS14: a gateway that is out of service answers 410 to everything. The removal of a binding, of what a failed request may have left, and
 // of a predecessor ends with a second 410, to a request that was sent after the broker had answered another one with success.
 func TestF_JS14_GoneIsConfirmed(t *testing.T) {
-	gone := saidOf(osbresult.Gone, 410)
-	accept := func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }
+	gone := answerOf(osbresult.Gone, 410)
+	accept := func(f *fixture) { f.after(answerOf(osbresult.Accepted, 202)) }
 	failed := func(f *fixture) {
 		for range 4 {
-			f.after(saidOf(osbresult.Unknown, 500))
+			f.after(answerOf(osbresult.Unknown, 500))
 			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 	}
-	retired := bfs(bound1, rebound, func(f *fixture) { f.after(with(201)) }, in(48*time.Hour))
+	retired := edits(bound, rebound, func(f *fixture) { f.after(answerWithCredentials(201)) }, later(48*time.Hour))
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		ready bool // the credentials of the binding can be used meanwhile
 		sent  string
 		ended string
 	}{
-		"a deletion":                       {bfs(bound1, deleted1, lives1, ejected), false, "unbind id", "release UnboundSuccessfully"},
-		"the poll of a deletion":           {bfs(bound1, deleted1, lives1, ejected, accept), false, "unbind id", "release UnboundSuccessfully"},
-		"an orphan mitigation":             {bfs(failed), false, "unbind id", "journal bind " + next1},
-		"the poll of an orphan mitigation": {bfs(failed, accept), false, "unbind id", "journal bind " + next1},
+		"a deletion":                       {edits(bound, deleted, definitionExists, secretDeleted), false, "unbind id", "release UnboundSuccessfully"},
+		"the poll of a deletion":           {edits(bound, deleted, definitionExists, secretDeleted, accept), false, "unbind id", "release UnboundSuccessfully"},
+		"an orphan mitigation":             {edits(failed), false, "unbind id", "write-ahead bind " + next1},
+		"the poll of an orphan mitigation": {edits(failed, accept), false, "unbind id", "write-ahead bind " + next1},
 		"a predecessor":                    {retired, true, "unbind id", "nothing: Ready"},
 		"the poll of a predecessor":        {append(retired, accept), true, "unbind id", "nothing: Ready"},
 	} {
@@ -55,7 +55,7 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 			f := newFixture(test.is...)
 			expect := func(step, want string) {
 				t.Helper()
-				if got := f.step().say(); got != want {
+				if got := f.step().describe(); got != want {
 					t.Fatalf("%s: %s, want %s", step, got, want)
 				}
 			}
@@ -72,7 +72,7 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 			expect("after a restart", "wait")
 			f.succeed()
 			expect("after a success", test.sent)
-			f.after(saidOf(osbresult.Unknown, 500))
+			f.after(answerOf(osbresult.Unknown, 500))
 			f.in.Now = f.in.Now.Add(time.Hour)
 			expect("after an error", test.sent)
 			f.after(gone)

@@ -52,7 +52,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 func (f *fixture) leave() {
 	for len(f.b.Status.LeftBehind) == 0 {
 		if next := f.step(); next.Request != nil {
-			f.after(saidOf(osbresult.Unknown, 500))
+			f.after(answerOf(osbresult.Unknown, 500))
 		} else {
 			f.b.Status, f.in.Now = next.Status, next.RequeueAt
 		}
@@ -63,9 +63,9 @@ func (f *fixture) leave() {
 func failingUnder(ids ...string) func(*Request) Answer {
 	return func(call *Request) Answer {
 		if call.Operation == rules.Bind && !slices.Contains(ids, call.ID) {
-			return with(201)
+			return answerWithCredentials(201)
 		}
-		return saidOf(osbresult.Unknown, 500)
+		return answerOf(osbresult.Unknown, 500)
 	}
 }
 
@@ -85,14 +85,14 @@ func TestABindingIsReadyThoughItsCleanUpFails(t *testing.T) {
 	if !equality.Semantic.DeepEqual(conditions, f.b.Status.Conditions) || IsSettled(f.b, f.in.BoundInstance.Instance) {
 		t.Errorf("a clean-up has changed the conditions, or is settled: %+v", f.b.Status.Conditions)
 	}
-	deleted1(f)
-	lives1(f)
-	ejected(f)
+	deleted(f)
+	definitionExists(f)
+	secretDeleted(f)
 	f.run(101*time.Hour, func(call *Request) Answer {
 		if call.ID == "id" {
-			return saidOf(osbresult.Unknown, 500)
+			return answerOf(osbresult.Unknown, 500)
 		}
-		return saidOf(osbresult.Done, 200)
+		return answerOf(osbresult.Done, 200)
 	})
 	stalled := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionStalled)
 	if !rules.IsTrue(stalled) || !strings.Contains(stalled.Message, "former ids") || f.step().Release != nil {
@@ -108,20 +108,20 @@ func TestABindingIsReadyThoughItsCleanUpFails(t *testing.T) {
 func TestACleanUpAfterAClockWasAhead(t *testing.T) {
 	f := newFixture()
 	f.leave()
-	for _, edit := range bfs(deleted1, lives1, in(365*24*time.Hour)) {
+	for _, edit := range edits(deleted, definitionExists, later(365*24*time.Hour)) {
 		edit(f)
 	}
 	f.lookCleanUps()
 	for f.b.Status.LeftBehind[0].Generation != f.b.Generation {
 		if next := f.step(); next.Request != nil {
-			f.after(saidOf(osbresult.Unknown, 500))
+			f.after(answerOf(osbresult.Unknown, 500))
 		} else {
 			f.b.Status = next.Status
 		}
 	}
-	in(-365 * 24 * time.Hour)(f)
+	later(-365 * 24 * time.Hour)(f)
 	for range 3 { // each in another second
-		in(time.Second)(f)
+		later(time.Second)(f)
 		next := f.step()
 		if next.Request != nil {
 			return
@@ -133,8 +133,8 @@ func TestACleanUpAfterAClockWasAhead(t *testing.T) {
 
 // F-JS12: replacements leave ids behind as well. The credentials in the Secret stay, and no more than four ids are left behind.
 func TestReplacementsLeaveIDsBehind(t *testing.T) {
-	f := newFixture(bound1, rebound)
-	broken := func(*Request) Answer { return saidOf(osbresult.Unknown, 500) }
+	f := newFixture(bound, rebound)
+	broken := func(*Request) Answer { return answerOf(osbresult.Unknown, 500) }
 	f.run(200*time.Hour, broken)
 	s := &f.b.Status
 	ready := rules.FindCondition(s.Conditions, v1beta1.ConditionReady)
@@ -144,9 +144,9 @@ func TestReplacementsLeaveIDsBehind(t *testing.T) {
 	requestRebind("again")(f)
 	f.run(201*time.Hour, func(call *Request) Answer {
 		if call.Operation == rules.Bind {
-			return with(201)
+			return answerWithCredentials(201)
 		}
-		return saidOf(osbresult.Done, 200)
+		return answerOf(osbresult.Done, 200)
 	})
 	if s := &f.b.Status; len(s.LeftBehind) > 0 || s.Rebind != "again" || rules.BindingID(f.b, s) == "id" {
 		t.Errorf("after a request, and once the broker is mended: %+v", s)
@@ -165,10 +165,10 @@ func TestF_S70_GoneAtTheBrokerOfALeftBehindID(t *testing.T) {
 			f.b.Status.ExternalProperties, f.b.Status.UnbindStatus, f.b.Status.ExternalID = nil, v1beta1.UnbindNotRequired, catalog.NextID("uid-b", "id", 7)
 			at := operation.CleanUpBroker{Broker: f.in.Broker}
 			f.in.BoundInstance.Instance, f.in.BoundInstance.Target, f.in.Broker = nil, nil, present
-			deleted1(f)
-			lives1(f)
-			ejected(f)
-			look := func() {
+			deleted(f)
+			definitionExists(f)
+			secretDeleted(f)
+			observe := func() {
 				f.in.CleanUpBrokers = map[string]operation.CleanUpBroker{"id": at}
 				since := f.gone.Inputs(f.b.Status.Common()).Since
 				f.in.Gone = operation.GoneInputs{Since: since}
@@ -179,29 +179,29 @@ func TestF_S70_GoneAtTheBrokerOfALeftBehindID(t *testing.T) {
 			}
 			answer := func(a Answer) {
 				t.Helper()
-				look()
-				stepped(f)
-				if got := f.step().say(); got != "unbind id" {
+				observe()
+				decided(f)
+				if got := f.step().describe(); got != "unbind id" {
 					t.Fatalf("sent is: %s", got)
 				}
 				f.after(a)
-				look()
+				observe()
 			}
-			answer(saidOf(osbresult.Gone, 410))
+			answer(answerOf(osbresult.Gone, 410))
 			for range 2 {
-				stepped(f)
+				decided(f)
 				next := f.step()
 				ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 				if next.Request != nil || next.CheckAvailability || !slices.Equal(next.CheckCleanUps, []string{"id"}) || !next.RequeueAt.After(f.in.Now) ||
 					ready.Reason != v1beta1.ReasonGoneUnconfirmed || !strings.Contains(ready.Message, `ClusterServiceBroker "broker" answers`) {
-					t.Fatalf("after the first 410: %s, %+v, %+v", next.say(), next.CheckCleanUps, ready)
+					t.Fatalf("after the first 410: %s, %+v, %+v", next.describe(), next.CheckCleanUps, ready)
 				}
 			}
 			f.gone.Succeed()
 			at.Success = f.gone.Inputs(f.b.Status.Common()).Success
-			answer(saidOf(osbresult.Gone, 410))
+			answer(answerOf(osbresult.Gone, 410))
 			if next := f.step(); next.Release == nil || len(f.b.Status.LeftBehind)+len(f.b.Status.Gone) > 0 {
-				t.Errorf("after the second 410: %s, %+v", next.say(), f.b.Status)
+				t.Errorf("after the second 410: %s, %+v", next.describe(), f.b.Status)
 			}
 		})
 	}
@@ -222,14 +222,14 @@ func TestF_S70_TheBrokerOfALeftBehindIDIsMissing(t *testing.T) {
 			f.run(2*time.Hour, failingUnder("id"))
 			f.b.Status.ExternalProperties, f.b.Status.UnbindStatus = nil, v1beta1.UnbindNotRequired
 			f.in.CleanUpBrokers = test.brokers
-			deleted1(f)
-			lives1(f)
-			ejected(f)
-			stepped(f)
+			deleted(f)
+			definitionExists(f)
+			secretDeleted(f)
+			decided(f)
 			next := f.step()
 			stalled := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 			if next.Request != nil || next.Release != nil || !next.RequeueAt.IsZero() || stalled.Reason != test.reason || !strings.Contains(stalled.Message, test.says) || !strings.Contains(stalled.Message, v1beta1.DeletionPolicyRetain) {
-				t.Errorf("%s: %+v", next.say(), stalled)
+				t.Errorf("%s: %+v", next.describe(), stalled)
 			}
 		})
 	}
@@ -242,12 +242,12 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 	moved(f)
 	f.run(24*time.Hour, func(call *Request) Answer {
 		if call.CleanUp {
-			return saidOf(osbresult.Gone, 410)
+			return answerOf(osbresult.Gone, 410)
 		}
-		return with(201)
+		return answerWithCredentials(201)
 	})
 	f.succeed()
-	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return with(201) })
+	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return answerWithCredentials(201) })
 	if s := &f.b.Status; s.BrokerAddress != rulestest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != rulestest.FirstAddress {
 		t.Errorf("%+v", s)
 	}
@@ -255,9 +255,9 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 
 // F-S73: with the deletion policy Retain, failing replacements leave any number of ids behind, of which the status has the last ones.
 func TestRetainedIDsAreBounded(t *testing.T) {
-	f := newFixture(bound1, rebound, policy(v1beta1.DeletionPolicyRetain))
+	f := newFixture(bound, rebound, policy(v1beta1.DeletionPolicyRetain))
 	for days := range 40 {
-		f.run(time.Duration(days)*24*time.Hour, func(*Request) Answer { return saidOf(osbresult.Unknown, 500) })
+		f.run(time.Duration(days)*24*time.Hour, func(*Request) Answer { return answerOf(osbresult.Unknown, 500) })
 	}
 	if n := len(f.b.Status.LeftBehind); n != 16 || !rules.IsTrue(rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)) {
 		t.Errorf("%d are left behind, %+v", n, f.b.Status.Conditions)
@@ -282,7 +282,7 @@ func TestARecoveryIsFollowedByOneCleanUp(t *testing.T) {
 			continue
 		}
 		requests++
-		f.after(saidOf(osbresult.Unknown, 500))
+		f.after(answerOf(osbresult.Unknown, 500))
 	}
 	if attempts := f.b.Status.LeftBehind[0].Attempts; requests != 1 || attempts != before+1 {
 		t.Errorf("after the recovery %d removals are requested, want 1; the attempts rose from %d to %d", requests, before, attempts)

@@ -18,10 +18,10 @@ import (
 
 // F-S54: a status had no bound of its predecessors: 2,000 rotations were 161 kB.
 func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
-	f := newFixture(bound1)
+	f := newFixture(bound)
 	for i := range maxPredecessors {
 		requestRebind(fmt.Sprint(i))(f)
-		f.after(with(201))
+		f.after(answerWithCredentials(201))
 		f.in.Now = f.in.Now.Add(time.Second)
 	}
 	requestRebind("another")(f)
@@ -30,15 +30,15 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 	first := next.Status.Predecessors[0].RemoveAt.Time
 	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + times.Format(first)
 	if next.Request != nil || len(next.Status.Predecessors) != maxPredecessors || !next.RequeueAt.Equal(first) || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, want) {
-		t.Fatalf("%s, until %s: %s", next.say(), next.RequeueAt, ready.Message)
+		t.Fatalf("%s, until %s: %s", next.describe(), next.RequeueAt, ready.Message)
 	}
 	f.b.Status = next.Status
 	f.in.Now = first
-	if got := f.step().say(); got != "unbind id" {
+	if got := f.step().describe(); got != "unbind id" {
 		t.Fatalf("once it is due: %s", got)
 	}
-	f.after(saidOf(osbresult.Done, 200))
-	if got := f.step().say(); !strings.HasPrefix(got, "journal bind") {
+	f.after(answerOf(osbresult.Done, 200))
+	if got := f.step().describe(); !strings.HasPrefix(got, "write-ahead bind") {
 		t.Errorf("once it is removed: %s", got)
 	}
 
@@ -46,7 +46,7 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *times.Timestamp(f.in.Now)})
 	}
 	if got := f.step(); got.Request != nil && got.Request.Operation == rules.Bind {
-		t.Errorf("of more predecessors: %s", got.say())
+		t.Errorf("of more predecessors: %s", got.describe())
 	}
 }
 
@@ -59,12 +59,12 @@ func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
 		"edited":   {SecretModified, v1beta1.ReasonSecretEdited},
 		"occupied": {SecretNotOwned, v1beta1.ReasonErrorInjectingBindResult},
 	} {
-		f := newFixture(bound1, rebound, func(f *fixture) { f.after(with(201)) })
+		f := newFixture(bound, rebound, func(f *fixture) { f.after(answerWithCredentials(201)) })
 		f.in.Secret, f.in.Memory.recovery = test.secret, recovery{id: rules.BindingID(f.b, &f.b.Status), failed: fetch | repeat | rotation}
-		for _, a := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
+		for _, a := range []Answer{answerOf(osbresult.Unknown, 500), answerOf(osbresult.Done, 200)} {
 			f.in.Now = f.in.Now.Add(2 * time.Hour)
 			next := f.step()
-			if got := next.say(); got != "unbind id" {
+			if got := next.describe(); got != "unbind id" {
 				t.Fatalf("%s: %s", name, got)
 			}
 			f.b.Status = next.Status
@@ -81,21 +81,21 @@ func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
 
 // heldPredecessor has the removal of the first binding held, since another address of the broker has answered 410.
 func heldPredecessor(f *fixture) {
-	for _, edit := range bfs(atFirst, retrievable, bound1, rebound, func(f *fixture) { f.after(with(201)) }, moved, in(48*time.Hour)) {
+	for _, edit := range edits(atFirst, retrievable, bound, rebound, func(f *fixture) { f.after(answerWithCredentials(201)) }, moved, later(48*time.Hour)) {
 		edit(f)
 	}
-	f.after(saidOf(osbresult.Gone, 410))
-	stepped(f)
+	f.after(answerOf(osbresult.Gone, 410))
+	decided(f)
 }
 
 // F-S75: while the removal of a predecessor is held, its binding gets a lost Secret back, though a request for it has failed.
 func TestF_S75_AHeldRemovalDelaysNoRepair(t *testing.T) {
 	f := newFixture(heldPredecessor, secretGone)
 	for range 3 {
-		if got := f.step().say(); got != "fetch "+next1+" again" {
+		if got := f.step().describe(); got != "fetch "+next1+" again" {
 			t.Fatal(got)
 		}
-		f.after(saidOf(osbresult.Retry, 503))
+		f.after(answerOf(osbresult.Retry, 503))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 }
@@ -103,12 +103,12 @@ func TestF_S75_AHeldRemovalDelaysNoRepair(t *testing.T) {
 // F-S75: while the removal of a predecessor is held, the others are removed.
 func TestF_S75_AHeldRemovalDelaysNoOther(t *testing.T) {
 	f := newFixture(heldPredecessor, requestRebind("again"))
-	f.after(with(201))
+	f.after(answerWithCredentials(201))
 	f.in.Now = f.in.Now.Add(48 * time.Hour)
-	for _, answer := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Accepted, 202), pollOf(osbresult.InProgress), pollOf(osbresult.Succeeded)} {
+	for _, answer := range []Answer{answerOf(osbresult.Unknown, 500), answerOf(osbresult.Accepted, 202), pollAnswer(osbresult.InProgress), pollAnswer(osbresult.Succeeded)} {
 		next := f.step()
 		if call := next.Request; call == nil || tail(call.ID) != next1 {
-			t.Fatalf("%s; predecessors are %+v", next.say(), next.Status.Predecessors)
+			t.Fatalf("%s; predecessors are %+v", next.describe(), next.Status.Predecessors)
 		}
 		f.after(answer)
 		f.in.Now = f.in.Now.Add(time.Hour)
@@ -116,11 +116,11 @@ func TestF_S75_AHeldRemovalDelaysNoOther(t *testing.T) {
 	next := f.step()
 	ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 	if p := next.Status.Predecessors; next.Request != nil || len(p) != 1 || p[0].ID != "id" || !rules.IsTrue(ready) || !strings.Contains(ready.Message, "has another address") {
-		t.Errorf("%s; predecessors are %+v, %+v", next.say(), p, ready)
+		t.Errorf("%s; predecessors are %+v, %+v", next.describe(), p, ready)
 	}
 	f.in.Address.Confirmed = []string{rulestest.FirstAddress}
 	f.succeed()
-	if got := f.step().say(); got != "unbind id" {
+	if got := f.step().describe(); got != "unbind id" {
 		t.Errorf("once the move is confirmed: %s", got)
 	}
 }
@@ -130,10 +130,10 @@ func TestF_S75_RetainReleasesAHeldRemoval(t *testing.T) {
 	f := newFixture(heldPredecessor, policy(v1beta1.DeletionPolicyRetain))
 	next := f.step()
 	if next.Retained == nil || next.RetainedID != "id" || !strings.Contains(next.Retained.Message, "another address of the broker") || len(next.Status.Predecessors)+len(next.Status.Gone) > 0 {
-		t.Fatalf("%s; %+v, %+v", next.say(), next.Retained, next.Status)
+		t.Fatalf("%s; %+v, %+v", next.describe(), next.Retained, next.Status)
 	}
-	stepped(f)
-	if got := f.step().say(); got != "nothing: Ready" {
+	decided(f)
+	if got := f.step().describe(); got != "nothing: Ready" {
 		t.Error(got)
 	}
 }

@@ -33,13 +33,13 @@ func TestConditionsOfABindingThatWaits(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"F-JS2 the instance is provisioned": {bfs(notProvisioned, in(time.Minute)), "Reconciling"},
-		"F-JS2 that takes long":             {bfs(notProvisioned, in(time.Hour)), "Reconciling"},
-		"F-JS2 the instance is stalled":     {bfs(notProvisioned, stalled), "Stalled"},
-		"F-JS2 the instance is busy":        {bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true }), in(time.Minute)), "Reconciling"},
-		"F-JS2 no instance, young":          {bfs(none, in(time.Minute)), "Reconciling"},
-		"F-JS2 no instance, old":            {bfs(none, in(rules.MissingReferenceDelay)), "Stalled"},
-		"F-JS2 not bindable":                {bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
+		"F-JS2 the instance is provisioned": {edits(notProvisioned, later(time.Minute)), "Reconciling"},
+		"F-JS2 that takes long":             {edits(notProvisioned, later(time.Hour)), "Reconciling"},
+		"F-JS2 the instance is stalled":     {edits(notProvisioned, stalled), "Stalled"},
+		"F-JS2 the instance is busy":        {edits(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true }), later(time.Minute)), "Reconciling"},
+		"F-JS2 no instance, young":          {edits(none, later(time.Minute)), "Reconciling"},
+		"F-JS2 no instance, old":            {edits(none, later(rules.MissingReferenceDelay)), "Stalled"},
+		"F-JS2 not bindable":                {edits(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rulestest.WantState(t, "it says", newFixture(test.is...).step().Status.Conditions, test.want)
@@ -54,29 +54,29 @@ func TestABindingIsNotGivenUp(t *testing.T) {
 		f.after(Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}})
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
-	f.after(saidOf(osbresult.Malformed, 200))
+	f.after(answerOf(osbresult.Malformed, 200))
 	rulestest.WantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
 	f.in.Now = f.in.Now.Add(time.Hour)
-	if got := f.step().say(); got != "bind id" {
+	if got := f.step().describe(); got != "bind id" {
 		t.Errorf("then: %s", got)
 	}
 }
 
 // TestABindingsClockThatIsPutRight: times from when it was ahead put nothing off (R11).
 func TestABindingsClockThatIsPutRight(t *testing.T) {
-	failed := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
-	unknown, removed := repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }
+	failed := func(f *fixture) { f.after(answerOf(osbresult.Retry, 503)) }
+	unknown, removed := repeated(4, answerOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(answerOf(osbresult.Done, 200)) }
 	const month = 30 * 24 * time.Hour
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		waits bool
 	}{
-		"F-S17 a binding":            {bfs(in(month), failed, in(-month)), false},
-		"F-S17 a binding, in time":   {bfs(in(month), failed), true},
-		"F-S48 an orphan mitigation": {bfs(unknown, in(month), removed, in(-month)), false},
-		"F-S48 an hour ahead":        {bfs(unknown, in(time.Hour), removed, in(-time.Hour)), false},
+		"F-S17 a binding":            {edits(later(month), failed, later(-month)), false},
+		"F-S17 a binding, in time":   {edits(later(month), failed), true},
+		"F-S48 an orphan mitigation": {edits(unknown, later(month), removed, later(-month)), false},
+		"F-S48 an hour ahead":        {edits(unknown, later(time.Hour), removed, later(-time.Hour)), false},
 	} {
-		if got := newFixture(test.is...).step().say(); (got == "wait") != test.waits {
+		if got := newFixture(test.is...).step().describe(); (got == "wait") != test.waits {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -84,28 +84,28 @@ func TestABindingsClockThatIsPutRight(t *testing.T) {
 
 // TestARetryOfABindingIsDueOnRequest: a new value of the annotation makes one request due at once: the one that is next, also of a removal.
 func TestARetryOfABindingIsDueOnRequest(t *testing.T) {
-	fail := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
-	unknown := repeated(4, saidOf(osbresult.Unknown, 500))
+	fail := func(f *fixture) { f.after(answerOf(osbresult.Retry, 503)) }
+	unknown := repeated(4, answerOf(osbresult.Unknown, 500))
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"a bind":               {bfs(fail), "journal bind"},
-		"an orphan mitigation": {bfs(unknown, fail), "unbind"},
-		"a deletion":           {bfs(bound1, deleted1, ejected, lives1, fail), "unbind"},
+		"a bind":               {edits(fail), "write-ahead bind"},
+		"an orphan mitigation": {edits(unknown, fail), "unbind"},
+		"a deletion":           {edits(bound, deleted, secretDeleted, definitionExists, fail), "unbind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := f.step().say(); got != "wait" {
+			if got := f.step().describe(); got != "wait" {
 				t.Errorf("before the request: %s", got)
 			}
 			rebound(f)
-			if got := f.step(); !strings.HasPrefix(got.say(), test.want) || !got.Requested {
-				t.Errorf("after the request: %s, %v, want %s", got.say(), got.Requested, test.want)
+			if got := f.step(); !strings.HasPrefix(got.describe(), test.want) || !got.Requested {
+				t.Errorf("after the request: %s, %v, want %s", got.describe(), got.Requested, test.want)
 			}
 			fail(f)
-			if got := f.step(); got.say() != "wait" || got.Requested {
-				t.Errorf("after it has failed again: %s, %v", got.say(), got.Requested)
+			if got := f.step(); got.describe() != "wait" || got.Requested {
+				t.Errorf("after it has failed again: %s, %v", got.describe(), got.Requested)
 			}
 		})
 	}
@@ -119,12 +119,12 @@ func TestABindingWhoseRemovalWasGivenUp(t *testing.T) {
 		want   v1beta1.UnbindStatus
 		next   string
 	}{
-		"it fails":    {saidOf(osbresult.Unknown, 500), v1beta1.UnbindRequired, "wait"},
-		"it is begun": {saidOf(osbresult.Accepted, 202), v1beta1.UnbindRequired, "poll id (removal)"},
-		"it succeeds": {saidOf(osbresult.Done, 200), v1beta1.UnbindSucceeded, "release UnboundSuccessfully"},
+		"it fails":    {answerOf(osbresult.Unknown, 500), v1beta1.UnbindRequired, "wait"},
+		"it is begun": {answerOf(osbresult.Accepted, 202), v1beta1.UnbindRequired, "poll id (removal)"},
+		"it succeeds": {answerOf(osbresult.Done, 200), v1beta1.UnbindSucceeded, "release UnboundSuccessfully"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(bound1, deleted1, lives1, ejected, func(f *fixture) {
+			f := newFixture(bound, deleted, definitionExists, secretDeleted, func(f *fixture) {
 				f.b.Status.UnbindStatus = v1beta1.UnbindFailed
 				f.b.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionUnknown, Message: "Status: 500; out of disk"}}
 			})
@@ -132,14 +132,14 @@ func TestABindingWhoseRemovalWasGivenUp(t *testing.T) {
 				next := f.step()
 				c := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 				if next.Request != nil || !rules.IsTrue(c) || !strings.Contains(c.Message, "out of disk") || !strings.Contains(c.Message, v1beta1.RetryDeletionAnnotation+"=1") {
-					t.Errorf("%s: %+v", next.say(), c)
+					t.Errorf("%s: %+v", next.describe(), c)
 				}
 				f.b.Status = next.Status
 			}
 			removalRequested(f)
 			f.after(test.answer)
 			delete(f.b.Annotations, v1beta1.RetryDeletionAnnotation)
-			if got := f.step().say(); got != test.next || f.b.Status.UnbindStatus != test.want {
+			if got := f.step().describe(); got != test.next || f.b.Status.UnbindStatus != test.want {
 				t.Errorf("%s, and unbindStatus is %s", got, f.b.Status.UnbindStatus)
 			}
 		})
@@ -153,13 +153,13 @@ func removalRequested(f *fixture) {
 
 // TestARetryOfAnOrphanMitigationBeginsANewBudget: the request that follows the clean-up does not wait for hours, nor for another change.
 func TestARetryOfAnOrphanMitigationBeginsANewBudget(t *testing.T) {
-	f := newFixture(repeated(4, saidOf(osbresult.Unknown, 500)))
-	f.after(saidOf(osbresult.Retry, 503))
+	f := newFixture(repeated(4, answerOf(osbresult.Unknown, 500)))
+	f.after(answerOf(osbresult.Retry, 503))
 	f.b.Status.Attempts.Removals, f.b.Status.Attempts.Stopped = rules.MaxRemovals, true
 	rebound(f)
-	f.after(saidOf(osbresult.Done, 200))
+	f.after(answerOf(osbresult.Done, 200))
 	f.in.Now = f.in.Now.Add(2 * time.Second)
-	if got := f.step().say(); !strings.HasPrefix(got, "journal bind") {
+	if got := f.step().describe(); !strings.HasPrefix(got, "write-ahead bind") {
 		t.Errorf("after the clean-up: %s", got)
 	}
 }
@@ -167,19 +167,19 @@ func TestARetryOfAnOrphanMitigationBeginsANewBudget(t *testing.T) {
 // F-JS11: a binding that is on record as Ready, with a Secret, says that its removal is in flight, if that takes its time. The Secret is deleted
 // first.
 func TestARemovalInFlight(t *testing.T) {
-	fail := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	fail := func(f *fixture) { f.after(answerOf(osbresult.Retry, 503)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want bool
 	}{
-		"its Secret is there":     {bfs(bound1, deleted1, lives1), false},
-		"its Secret is gone":      {bfs(bound1, deleted1, lives1, ejected), true},
-		"the first DELETE failed": {bfs(bound1, deleted1, lives1, ejected, fail, in(time.Hour)), false},
-		"a predecessor":           {bfs(rotatable, bound1, rebound, bound1, in(overlap)), false},
+		"its Secret is there":     {edits(bound, deleted, definitionExists), false},
+		"its Secret is gone":      {edits(bound, deleted, definitionExists, secretDeleted), true},
+		"the first DELETE failed": {edits(bound, deleted, definitionExists, secretDeleted, fail, later(time.Hour)), false},
+		"a predecessor":           {edits(rotatable, bound, rebound, bound, later(overlap)), false},
 	} {
 		next := newFixture(test.is...).step()
 		if got := next.InFlight; (got != nil) != test.want {
-			t.Errorf("%s: %s, %+v", name, next.say(), got)
+			t.Errorf("%s: %s, %+v", name, next.describe(), got)
 		} else if got != nil {
 			c := rules.FindCondition(got.Conditions, v1beta1.ConditionReady)
 			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonUnbinding || got.Binding != nil || next.WriteAhead {

@@ -73,29 +73,29 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 // TestTheStatusNamesTheSecretWhileItIsThere: a controller of servicebinding.io finds it there, and reads no Secret that is not written.
 func TestTheStatusNamesTheSecretWhileItIsThere(t *testing.T) {
 	foreign := func(f *fixture) { f.in.Secret = SecretNotOwned }
-	looking := func(f *fixture) { f.in.Secret = SecretUnknown }
+	secretUnknown := func(f *fixture) { f.in.Secret = SecretUnknown }
 	unnamed := func(f *fixture) { f.b.Status.Binding = nil }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
 		"new":                               {nil, ""},
-		"accepted":                          {bfs(binding1), ""},
-		"in the Secret":                     {bfs(bound1), "b"},
-		"not looked at yet":                 {bfs(bound1, looking), "b"},
-		"being rotated":                     {bfs(rotatable, bound1, rebound), "b"},
-		"edited":                            {bfs(bound1, secretOurs), "b"},
-		"gone":                              {bfs(bound1, secretGone), ""},
-		"back again":                        {bfs(retrievable, bound1, secretGone, func(f *fixture) { f.after(with(200)) }), "b"},
-		"another's":                         {bfs(bound1, foreign), ""},
-		"deleted, and not looked at":        {bfs(bound1, lives1, looking, deleted1), "b"},
-		"being removed":                     {bfs(bound1, lives1, deleted1), ""},
-		"removed":                           {bfs(bound1, lives1, deleted1, ejected), ""},
-		"of an earlier version":             {bfs(bound1, unnamed), ""},
-		"and rotated":                       {bfs(rotatable, bound1, unnamed, rebound), "b"},
-		"and a condition changes":           {bfs(bound1, unnamed, func(f *fixture) { f.b.Status.Conditions = nil }), "b"},
-		"of an earlier version, deleted":    {bfs(bound1, unnamed, lives1, looking, deleted1), ""},
-		"of an earlier version, and edited": {bfs(bound1, unnamed, secretOurs), ""},
+		"accepted":                          {edits(bindAccepted), ""},
+		"in the Secret":                     {edits(bound), "b"},
+		"not read yet":                      {edits(bound, secretUnknown), "b"},
+		"being rotated":                     {edits(rotatable, bound, rebound), "b"},
+		"edited":                            {edits(bound, secretEdited), "b"},
+		"gone":                              {edits(bound, secretGone), ""},
+		"back again":                        {edits(retrievable, bound, secretGone, func(f *fixture) { f.after(answerWithCredentials(200)) }), "b"},
+		"another's":                         {edits(bound, foreign), ""},
+		"deleted, and not read":             {edits(bound, definitionExists, secretUnknown, deleted), "b"},
+		"being removed":                     {edits(bound, definitionExists, deleted), ""},
+		"removed":                           {edits(bound, definitionExists, deleted, secretDeleted), ""},
+		"of an earlier version":             {edits(bound, unnamed), ""},
+		"and rotated":                       {edits(rotatable, bound, unnamed, rebound), "b"},
+		"and a condition changes":           {edits(bound, unnamed, func(f *fixture) { f.b.Status.Conditions = nil }), "b"},
+		"of an earlier version, deleted":    {edits(bound, unnamed, definitionExists, secretUnknown, deleted), ""},
+		"of an earlier version, and edited": {edits(bound, unnamed, secretEdited), ""},
 	} {
 		got := ""
 		if next := newFixture(test.is...).step(); next.Status.Binding != nil {
@@ -109,16 +109,16 @@ func TestTheStatusNamesTheSecretWhileItIsThere(t *testing.T) {
 
 // TestAnUpgradeWritesNothing: neither to the API server nor to a broker, only because an earlier version has not named the Secret.
 func TestAnUpgradeWritesNothing(t *testing.T) {
-	f := newFixture(bound1)
+	f := newFixture(bound)
 	f.b.Status.Binding = nil
 	if next := f.step(); next.Request != nil || next.SecretAction != "" || !equality.Semantic.DeepEqual(next.Status, f.b.Status) {
-		t.Errorf("%s, %+v", next.say(), next.Status)
+		t.Errorf("%s, %+v", next.describe(), next.Status)
 	}
 }
 
 // TestCredentialsThatCannotBeWrittenNameNoOtherSecret: the Secret of a binding stays named while others do not fit it.
 func TestCredentialsThatCannotBeWrittenNameNoOtherSecret(t *testing.T) {
-	f := newFixture(bound1)
+	f := newFixture(bound)
 	for occupied, want := range map[bool]bool{false: true, true: false} {
 		if s := ApplySecretRefused(f.b, f.b.Status, "words", occupied, f.in.Now.Add(time.Second)); (s.Binding != nil) != want {
 			t.Errorf("occupied %v: %+v", occupied, s.Binding)
@@ -135,17 +135,17 @@ func TestTheServiceIsThatOfTheInstance(t *testing.T) {
 	removed := func(f *fixture) {
 		f.in.BoundInstance.Class, f.in.BoundInstance.Instance.Spec.ClusterServiceClassExternalName = nil, "by-name"
 	}
-	f := newFixture(bound1)
+	f := newFixture(bound)
 	class, broker := f.in.BoundInstance.Class.Common().ExternalName, f.in.BoundInstance.Target.Name
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want bindingsecret.Service
 	}{
-		"in the catalog":         {bfs(bound1), bindingsecret.Service{Class: class, Broker: broker}},
-		"no longer in it":        {bfs(bound1, removed), bindingsecret.Service{Class: "by-name", Broker: broker}},
-		"of another instance":    {bfs(bound1, elsewhere), bindingsecret.Service{Broker: broker}},
-		"whose instance is gone": {bfs(bound1, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{Broker: broker}},
-		"of nothing":             {bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{}},
+		"in the catalog":         {edits(bound), bindingsecret.Service{Class: class, Broker: broker}},
+		"no longer in it":        {edits(bound, removed), bindingsecret.Service{Class: "by-name", Broker: broker}},
+		"of another instance":    {edits(bound, elsewhere), bindingsecret.Service{Broker: broker}},
+		"whose instance is gone": {edits(bound, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{Broker: broker}},
+		"of nothing":             {edits(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{}},
 	} {
 		f := newFixture(test.is...)
 		if got := ServiceOf(f.b, f.in); got != test.want {

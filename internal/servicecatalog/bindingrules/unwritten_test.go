@@ -62,7 +62,7 @@ func (f *fixture) notWritten(a Answer, u Unwritten) {
 
 // unwritten is a binding that was created, and whose credentials could not be written.
 func unwritten(u Unwritten) func(*fixture) {
-	return func(f *fixture) { f.notWritten(with(201), u) }
+	return func(f *fixture) { f.notWritten(answerWithCredentials(201), u) }
 }
 
 // refetched is that credentials that end were fetched again after an update of the instance, and could not be written.
@@ -71,10 +71,10 @@ func refetched(u Unwritten) func(*fixture) { return refetchedOf(expiring, u) }
 // refetchedOf is the same of a binding.
 func refetchedOf(is func(*fixture), u Unwritten) func(*fixture) {
 	return func(f *fixture) {
-		for _, edit := range bfs(retrievable, rotatable, is, instanceUpdated) {
+		for _, edit := range edits(retrievable, rotatable, is, instanceUpdated) {
 			edit(f)
 		}
-		f.notWritten(with(200), u)
+		f.notWritten(answerWithCredentials(200), u)
 	}
 }
 
@@ -83,9 +83,9 @@ func refetchedOf(is func(*fixture), u Unwritten) func(*fixture) {
 func TestABindingSaysWhyItsCredentialsAreNotWritten(t *testing.T) {
 	inTheWay := Unwritten{SecretsVersion: "v"}
 	v := func(f *fixture) { f.in.SecretsVersion = "v" }
-	reverted := func(f *fixture) { f.after(without(osbresult.Done, 200)) } // the broker has something under the id of the successor
+	reverted := func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) } // the broker has something under the id of the successor
 	none := func(f *fixture) {
-		a := with(201)
+		a := answerWithCredentials(201)
 		a.Binding.Credentials = json.RawMessage(`{}`)
 		f.notWritten(a, Unwritten{Unfit: true})
 	}
@@ -94,20 +94,20 @@ func TestABindingSaysWhyItsCredentialsAreNotWritten(t *testing.T) {
 		is        []func(*fixture)
 		does, say string
 	}{
-		"successor, expired":           {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), in(2*time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
-		"successor, valid":             {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), in(time.Minute), stepped), "wait", still},
-		"successor, rebound again":     {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), requestRebind("again")), "journal unbind 231", ""},
-		"replacement reverted":         {bfs(v, unwritten(inTheWay), rebound, reverted, in(time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
-		"fetched again, unfit":         {bfs(refetched(Unwritten{Unfit: true})), "wait", still},
-		"the same, renewal due":        {bfs(refetched(Unwritten{Unfit: true}), in(50*time.Minute)), "journal bind " + next1 + " for id", ""},
-		"fetched again, in the way":    {bfs(v, refetched(inTheWay)), "wait", still},
-		"the same, to be renewed":      {bfs(v, refetched(inTheWay), in(50*time.Minute)), "journal bind " + next1 + " for id", ""},
-		"no credentials":               {bfs(none), "nothing: ErrorInjectingBindResult", refused},
-		"no credentials, and rebound":  {bfs(none, rebound), "journal bind " + next1, ""},
-		"unfit, after other decisions": {bfs(unwritten(Unwritten{Unfit: true}), stepped, in(time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
+		"successor, expired":                         {edits(expiring, v, copying, read, rebound, unwritten(inTheWay), later(2*time.Hour), decided), "nothing: ErrorInjectingBindResult", refused},
+		"successor, valid":                           {edits(expiring, v, copying, read, rebound, unwritten(inTheWay), later(time.Minute), decided), "wait", still},
+		"successor, rebound again":                   {edits(expiring, v, copying, read, rebound, unwritten(inTheWay), requestRebind("again")), "write-ahead unbind 231", ""},
+		"replacement reverted":                       {edits(v, unwritten(inTheWay), rebound, reverted, later(time.Hour), decided), "nothing: ErrorInjectingBindResult", refused},
+		"fetched again, unfit":                       {edits(refetched(Unwritten{Unfit: true})), "wait", still},
+		"the same, renewal due":                      {edits(refetched(Unwritten{Unfit: true}), later(50*time.Minute)), "write-ahead bind " + next1 + " for id", ""},
+		"fetched again, in the way":                  {edits(v, refetched(inTheWay)), "wait", still},
+		"the same, to be renewed":                    {edits(v, refetched(inTheWay), later(50*time.Minute)), "write-ahead bind " + next1 + " for id", ""},
+		"no credentials":                             {edits(none), "nothing: ErrorInjectingBindResult", refused},
+		"no credentials, and rebound":                {edits(none, rebound), "write-ahead bind " + next1, ""},
+		"credentialsDoNotFit, after other decisions": {edits(unwritten(Unwritten{Unfit: true}), decided, later(time.Hour), decided), "nothing: ErrorInjectingBindResult", refused},
 	} {
 		next := newFixture(test.is...).step()
-		if got := next.say(); got != test.does {
+		if got := next.describe(); got != test.does {
 			t.Errorf("%s: %s, want %s", name, got, test.does)
 		}
 		if got := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Message; test.say != "" && got != test.say {
@@ -126,48 +126,48 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"sources not read":                {bfs(copying), "sources"},
-		"sources read":                    {bfs(copying, read), "journal bind id"},
-		"source missing, young":           {bfs(copying, sources(nil)), "wait"},
-		"source missing":                  {bfs(old, copying, sources(nil)), "nothing: "},
-		"fetch: sources not read":         {bfs(retrievable, bound1, secretGone, copying), "sources"},
-		"fetch: source missing":           {bfs(old, retrievable, bound1, secretGone, copying, sources(nil)), "nothing: ErrorInjectingBindResult"},
-		"repeat: sources not read":        {bfs(bound1, secretGone, copying), "sources"},
-		"replacement: sources not read":   {bfs(bound1, rebound, copying), "sources wait"},
-		"replacement: source missing":     {bfs(old, bound1, rebound, copying, sources(nil)), "wait"},
-		"replacement: repeated":           {bfs(bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), copying), "sources"},
-		"Secret in the way":               {bfs(version("before"), unwritten(inTheWay)), "nothing: ErrorInjectingBindResult"},
-		"Secret in the way, an hour on":   {bfs(version("before"), unwritten(inTheWay), in(time.Hour)), "nothing: ErrorInjectingBindResult"},
-		"Secret in the way, then not":     {bfs(version("before"), unwritten(inTheWay), version("after")), "bind id again"},
-		"then fetched":                    {bfs(retrievable, version("before"), unwritten(inTheWay), version("after")), "fetch id again"},
-		"recheck: sources not read":       {bfs(retrievable, bound1, instanceUpdated, copying), "sources"},
-		"recheck: source missing":         {bfs(old, retrievable, bound1, instanceUpdated, copying, sources(nil)), "nothing: Ready"},
-		"recheck: then not":               {bfs(retrievable, bound1, instanceUpdated, copying, sources(nil), stepped, read), "fetch id again"},
-		"API server refuses":              {bfs(unwritten(Unwritten{})), "wait"},
-		"API server refused":              {bfs(unwritten(Unwritten{}), in(2*time.Second)), "permission"},
-		"API server refuses, then not":    {bfs(unwritten(Unwritten{}), in(2*time.Second), permitted), "bind id again"},
-		"fits into no Secret":             {bfs(unwritten(Unwritten{Unfit: true}), version("after"), in(time.Hour)), "nothing: ErrorInjectingBindResult"},
-		"fits into no Secret, new wanted": {bfs(unwritten(Unwritten{Unfit: true}), rebound), "journal bind " + next1},
-		"replacement: API server refuses": {bfs(bound1, rebound, unwritten(Unwritten{})), "wait"},
-		"replacement: then not":           {bfs(bound1, rebound, unwritten(Unwritten{}), in(2*time.Second), permitted), "bind " + next1},
-		"not to be replaced meanwhile":    {bfs(unwritten(Unwritten{}), rebound), "wait"},
-		"after a restart":                 {bfs(retrievable, unwritten(inTheWay), restarted1), "fetch id again"},
+		"sources not read":                {edits(copying), "read sources"},
+		"sources read":                    {edits(copying, read), "write-ahead bind id"},
+		"source missing, young":           {edits(copying, sources(nil)), "wait"},
+		"source missing":                  {edits(old, copying, sources(nil)), "nothing: "},
+		"fetch: sources not read":         {edits(retrievable, bound, secretGone, copying), "read sources"},
+		"fetch: source missing":           {edits(old, retrievable, bound, secretGone, copying, sources(nil)), "nothing: ErrorInjectingBindResult"},
+		"repeat: sources not read":        {edits(bound, secretGone, copying), "read sources"},
+		"replacement: sources not read":   {edits(bound, rebound, copying), "read sources wait"},
+		"replacement: source missing":     {edits(old, bound, rebound, copying, sources(nil)), "wait"},
+		"replacement: repeated":           {edits(bound, rebound, func(f *fixture) { f.after(answerOf(osbresult.Unknown, 500)) }, later(time.Hour), copying), "read sources"},
+		"Secret in the way":               {edits(version("before"), unwritten(inTheWay)), "nothing: ErrorInjectingBindResult"},
+		"Secret in the way, an hour on":   {edits(version("before"), unwritten(inTheWay), later(time.Hour)), "nothing: ErrorInjectingBindResult"},
+		"Secret in the way, then not":     {edits(version("before"), unwritten(inTheWay), version("after")), "bind id again"},
+		"then fetched":                    {edits(retrievable, version("before"), unwritten(inTheWay), version("after")), "fetch id again"},
+		"recheck: sources not read":       {edits(retrievable, bound, instanceUpdated, copying), "read sources"},
+		"recheck: source missing":         {edits(old, retrievable, bound, instanceUpdated, copying, sources(nil)), "nothing: Ready"},
+		"recheck: then not":               {edits(retrievable, bound, instanceUpdated, copying, sources(nil), decided, read), "fetch id again"},
+		"API server refuses":              {edits(unwritten(Unwritten{})), "wait"},
+		"API server refused":              {edits(unwritten(Unwritten{}), later(2*time.Second)), "try write"},
+		"API server refuses, then not":    {edits(unwritten(Unwritten{}), later(2*time.Second), permitted), "bind id again"},
+		"fits into no Secret":             {edits(unwritten(Unwritten{Unfit: true}), version("after"), later(time.Hour)), "nothing: ErrorInjectingBindResult"},
+		"fits into no Secret, new wanted": {edits(unwritten(Unwritten{Unfit: true}), rebound), "write-ahead bind " + next1},
+		"replacement: API server refuses": {edits(bound, rebound, unwritten(Unwritten{})), "wait"},
+		"replacement: then not":           {edits(bound, rebound, unwritten(Unwritten{}), later(2*time.Second), permitted), "bind " + next1},
+		"not to be replaced meanwhile":    {edits(unwritten(Unwritten{}), rebound), "wait"},
+		"after a restart":                 {edits(retrievable, unwritten(inTheWay), restarted), "fetch id again"},
 
-		"fits into no Secret, instance updated":       {bfs(unwritten(Unwritten{Unfit: true}), updated), "bind id again"},
-		"fits into no Secret, instance being updated": {bfs(unwritten(Unwritten{Unfit: true}), beingUpdated), "nothing: ErrorInjectingBindResult"},
-		"the same, then fetched":                      {bfs(retrievable, unwritten(Unwritten{Unfit: true}), updated), "fetch id again"},
-		"the same, and no credentials again":          {bfs(unwritten(Unwritten{Unfit: true}), updated, unwritten(Unwritten{Unfit: true})), "nothing: ErrorInjectingBindResult"},
-		"Secret in the way, instance updated":         {bfs(version("before"), unwritten(inTheWay), updated), "bind id again"},
-		"API server refuses, instance updated":        {bfs(unwritten(Unwritten{}), updated), "wait"},
-		"replacement: instance updated":               {bfs(version("before"), bound1, rebound, unwritten(inTheWay), updated), "bind " + next1},
-		"recheck: fits into no Secret":                {bfs(refetchedOf(bound1, Unwritten{Unfit: true})), "nothing: Ready"},
-		"recheck: the same, instance updated":         {bfs(refetchedOf(bound1, Unwritten{Unfit: true}), updated), "fetch id again"},
-		"recheck: Secret in the way":                  {bfs(version("before"), refetchedOf(bound1, inTheWay)), "nothing: Ready"},
-		"recheck: the same, then not":                 {bfs(version("before"), refetchedOf(bound1, inTheWay), version("after")), "fetch id again"},
-		"recheck: the same, instance updated instead": {bfs(version("before"), refetchedOf(bound1, inTheWay), updated), "fetch id again"},
+		"fits into no Secret, instance updated":       {edits(unwritten(Unwritten{Unfit: true}), updated), "bind id again"},
+		"fits into no Secret, instance being updated": {edits(unwritten(Unwritten{Unfit: true}), beingUpdated), "nothing: ErrorInjectingBindResult"},
+		"the same, then fetched":                      {edits(retrievable, unwritten(Unwritten{Unfit: true}), updated), "fetch id again"},
+		"the same, and no credentials again":          {edits(unwritten(Unwritten{Unfit: true}), updated, unwritten(Unwritten{Unfit: true})), "nothing: ErrorInjectingBindResult"},
+		"Secret in the way, instance updated":         {edits(version("before"), unwritten(inTheWay), updated), "bind id again"},
+		"API server refuses, instance updated":        {edits(unwritten(Unwritten{}), updated), "wait"},
+		"replacement: instance updated":               {edits(version("before"), bound, rebound, unwritten(inTheWay), updated), "bind " + next1},
+		"recheck: fits into no Secret":                {edits(refetchedOf(bound, Unwritten{Unfit: true})), "nothing: Ready"},
+		"recheck: the same, instance updated":         {edits(refetchedOf(bound, Unwritten{Unfit: true}), updated), "fetch id again"},
+		"recheck: Secret in the way":                  {edits(version("before"), refetchedOf(bound, inTheWay)), "nothing: Ready"},
+		"recheck: the same, then not":                 {edits(version("before"), refetchedOf(bound, inTheWay), version("after")), "fetch id again"},
+		"recheck: the same, instance updated instead": {edits(version("before"), refetchedOf(bound, inTheWay), updated), "fetch id again"},
 	} {
 		f := newFixture(test.is...)
-		if got := f.step().say(); got != test.want && (!strings.HasSuffix(test.want, ": ") || !strings.HasPrefix(got, test.want)) {
+		if got := f.step().describe(); got != test.want && (!strings.HasSuffix(test.want, ": ") || !strings.HasPrefix(got, test.want)) {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 		if r := f.in.Memory.Received; r != nil {
@@ -180,7 +180,7 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 // again is as good as the first one, and no other binding is created. Of a binding whose creation was not seen, credentials may be withheld.
 func TestALogDrainIsReceivedAgain(t *testing.T) {
 	drain := func(status int) Answer {
-		a := without(osbresult.Done, status)
+		a := answerWithoutCredentials(osbresult.Done, status)
 		a.Binding.SyslogDrainURL = "syslog://x"
 		return a
 	}
@@ -192,22 +192,22 @@ func TestALogDrainIsReceivedAgain(t *testing.T) {
 		}
 	}
 	unwritten := notWritten(201)
-	succeeded := func(f *fixture) { f.after(pollOf(osbresult.Succeeded)) }
+	succeeded := func(f *fixture) { f.after(pollAnswer(osbresult.Succeeded)) }
 	again := func(f *fixture) { f.after(drain(200)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"repeated":                    {bfs(unwritten, again), "nothing: Ready"},
-		"fetched":                     {bfs(retrievable, unwritten, again), "nothing: Ready"},
-		"fetched after a poll":        {bfs(binding1, succeeded, notWritten(200), again), "nothing: Ready"},
-		"repeated after a restart":    {bfs(unwritten, restarted1, again), "journal bind " + next1},
-		"repeated, under another id":  {bfs(unwritten, rebound, func(f *fixture) { f.after(with(201)) }, secretGone, again), "journal bind " + next2},
-		"without the URL":             {bfs(unwritten, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1},
-		"the Secret is deleted later": {bfs(unwritten, again, secretGone, again), "journal bind " + next1},
+		"repeated":                    {edits(unwritten, again), "nothing: Ready"},
+		"fetched":                     {edits(retrievable, unwritten, again), "nothing: Ready"},
+		"fetched after a poll":        {edits(bindAccepted, succeeded, notWritten(200), again), "nothing: Ready"},
+		"repeated after a restart":    {edits(unwritten, restarted, again), "write-ahead bind " + next1},
+		"repeated, under another id":  {edits(unwritten, rebound, func(f *fixture) { f.after(answerWithCredentials(201)) }, secretGone, again), "write-ahead bind " + next2},
+		"without the URL":             {edits(unwritten, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }), "write-ahead bind " + next1},
+		"the Secret is deleted later": {edits(unwritten, again, secretGone, again), "write-ahead bind " + next1},
 	} {
 		f := newFixture(test.is...)
-		if got := f.step().say(); got != test.want {
+		if got := f.step().describe(); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
@@ -217,15 +217,15 @@ func TestALogDrainIsReceivedAgain(t *testing.T) {
 // update of the instance waited for it. Once they are written, it causes none again.
 func TestABindingWhoseCredentialsWaitIsNotSettled(t *testing.T) {
 	for name, is := range map[string][]func(*fixture){
-		"source missing":    bfs(retrievable, bound1, instanceUpdated, copying, sources(nil), stepped, read),
-		"Secret in the way": bfs(refetchedOf(bound1, Unwritten{SecretsVersion: "before"}), stepped),
+		"source missing":    edits(retrievable, bound, instanceUpdated, copying, sources(nil), decided, read),
+		"Secret in the way": edits(refetchedOf(bound, Unwritten{SecretsVersion: "before"}), decided),
 	} {
 		f := newFixture(is...)
 		ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
 		if ready.Status != v1beta1.ConditionTrue || IsSettled(f.b, f.in.BoundInstance.Instance) {
 			t.Errorf("%s: a change of the Secret causes no reconcile; Ready is %s", name, ready.Status)
 		}
-		if f.after(with(200)); f.in.Memory.Unwritten != nil || !IsSettled(f.b, f.in.BoundInstance.Instance) {
+		if f.after(answerWithCredentials(200)); f.in.Memory.Unwritten != nil || !IsSettled(f.b, f.in.BoundInstance.Instance) {
 			t.Errorf("%s: it is not settled with %+v", name, f.b.Status)
 		}
 	}
@@ -234,17 +234,17 @@ func TestABindingWhoseCredentialsWaitIsNotSettled(t *testing.T) {
 // F-S41: the removal of a predecessor waited for new credentials that could not be had.
 func TestAPredecessorIsRemovedWhileCredentialsWait(t *testing.T) {
 	replaced := func(f *fixture) {
-		for _, edit := range bfs(bound1, rebound, bound1) {
+		for _, edit := range edits(bound, rebound, bound) {
 			edit(f)
 		}
 	}
 	for name, is := range map[string][]func(*fixture){
-		"not returned":        bfs(replaced, instanceUpdated),
-		"source missing":      bfs(retrievable, replaced, instanceUpdated, copying, sources(nil)),
-		"fits into no Secret": bfs(refetchedOf(replaced, Unwritten{Unfit: true})),
+		"not returned":        edits(replaced, instanceUpdated),
+		"source missing":      edits(retrievable, replaced, instanceUpdated, copying, sources(nil)),
+		"fits into no Secret": edits(refetchedOf(replaced, Unwritten{Unfit: true})),
 	} {
-		f := newFixture(append(is, in(overlap))...)
-		if got := f.step().say(); got != "unbind id" {
+		f := newFixture(append(is, later(overlap))...)
+		if got := f.step().describe(); got != "unbind id" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -278,7 +278,7 @@ func TestUnwrittenCredentialsAreRequestedWithBackoff(t *testing.T) {
 			case next.RequeueAt.After(f.in.Now):
 				f.in.Now = next.RequeueAt
 			default:
-				t.Fatal(next.say())
+				t.Fatal(next.describe())
 			}
 		}
 		if asked < 100 || asked > 200 || fetches < test.fetches[0] || fetches > test.fetches[1] {
@@ -299,9 +299,9 @@ func TestCredentialsThatAreReturnedOnceAreRequestedAFewTimes(t *testing.T) {
 			case next.Need == rules.NeedPermission:
 				f.in.Memory.RecordRefusedAgain(false, f.in.Now)
 			case next.Request != nil:
-				a := without(osbresult.Done, 200)
+				a := answerWithoutCredentials(osbresult.Done, 200)
 				if next.Request.NothingAtBroker {
-					a = with(201)
+					a = answerWithCredentials(201)
 					created++
 				}
 				f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
@@ -336,19 +336,19 @@ func TestCredentialsOfDuringAnUpdate(t *testing.T) {
 	after := func(f *fixture) { f.in.BoundInstance.Instance.Status.CurrentOperation = "" }
 	const stopped = "written by a process that was stopped"
 	for name, is := range map[string][]func(*fixture){
-		"bound":    bfs(retrievable, during, bound1),
-		"repaired": bfs(retrievable, bound1, during, secretGone, func(f *fixture) { f.after(with(200)) }),
-		stopped: bfs(retrievable, during, bound1, func(f *fixture) {
+		"bound":    edits(retrievable, during, bound),
+		"repaired": edits(retrievable, bound, during, secretGone, func(f *fixture) { f.after(answerWithCredentials(200)) }),
+		stopped: edits(retrievable, during, bound, func(f *fixture) {
 			f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
 			f.b.Status = f.step().Status
 		}),
 	} {
 		f := newFixture(append(is, after, updated)...)
-		if got := f.step().say(); got != "fetch id again" || IsSettled(f.b, f.in.BoundInstance.Instance) {
+		if got := f.step().describe(); got != "fetch id again" || IsSettled(f.b, f.in.BoundInstance.Instance) {
 			t.Errorf("%s: %s; the fingerprint is %q", name, got, f.b.Status.InstanceFingerprint)
 		}
 		f = newFixture(append(is, after)...)
-		if got := f.step().say(); !strings.HasPrefix(got, "nothing") && name != stopped { // of which it is not known when it received them
+		if got := f.step().describe(); !strings.HasPrefix(got, "nothing") && name != stopped { // of which it is not known when it received them
 			t.Errorf("%s, and the update has failed: %s", name, got)
 		}
 	}
@@ -361,18 +361,18 @@ func TestCredentialsOfBeforeAnUpdate(t *testing.T) {
 		f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
 		f.b.Status = f.step().Status
 	}
-	notTold := func(f *fixture) { f.after(without(osbresult.Done, 200)) }
+	notReturned := func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Done, 200)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		then string
 	}{
-		"retrievable":           {bfs(retrievable, bound1, updated, stopped), "fetch id again"},
-		"not retrievable":       {bfs(bound1, updated, stopped), "nothing: Ready"},
-		"retrievable, not told": {bfs(retrievable, bound1, updated, stopped, notTold), "nothing: Ready"},
+		"retrievable":               {edits(retrievable, bound, updated, stopped), "fetch id again"},
+		"not retrievable":           {edits(bound, updated, stopped), "nothing: Ready"},
+		"retrievable, not returned": {edits(retrievable, bound, updated, stopped, notReturned), "nothing: Ready"},
 	} {
 		next := newFixture(test.is...).step()
-		if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.say() != test.then || !rules.IsTrue(ready) || strings.Contains(ready.Message, "was updated") {
-			t.Errorf("%s: %s, want %s; Ready is %+v", name, next.say(), test.then, ready)
+		if ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.describe() != test.then || !rules.IsTrue(ready) || strings.Contains(ready.Message, "was updated") {
+			t.Errorf("%s: %s, want %s; Ready is %+v", name, next.describe(), test.then, ready)
 		}
 	}
 }
@@ -381,7 +381,7 @@ func TestCredentialsOfBeforeAnUpdate(t *testing.T) {
 // written, and the update is taken back.
 func TestCredentialsOfAnUpdateThatIsTakenBack(t *testing.T) {
 	for version, want := range map[string]string{"7": "nothing: Ready", "8": "fetch id again"} {
-		f := newFixture(retrievable, bound1)
+		f := newFixture(retrievable, bound)
 		issued := f.in.BoundInstance.Instance.Status.ExternalProperties.DeepCopy()
 		updated(f)
 		f.in.SecretVersion = version
@@ -390,10 +390,10 @@ func TestCredentialsOfAnUpdateThatIsTakenBack(t *testing.T) {
 			f.b.Status = next.Status
 		}
 		recorded := f.b.Status.InstanceFingerprint
-		f.notWritten(with(200), Unwritten{Unfit: true})
+		f.notWritten(answerWithCredentials(200), Unwritten{Unfit: true})
 		f.b.Status.InstanceFingerprint = recorded // as the reconciler restores it
 		f.in.BoundInstance.Instance.Status.ExternalProperties = issued
-		if got := f.step().say(); got != want {
+		if got := f.step().describe(); got != want {
 			t.Errorf("the Secret has version %s: %s, want %s", version, got, want)
 		}
 	}
@@ -401,16 +401,16 @@ func TestCredentialsOfAnUpdateThatIsTakenBack(t *testing.T) {
 
 // A predecessor that is due is removed although the binding has to be fetched, and the broker fails that.
 func TestAPredecessorIsRemovedWhileFetchesFail(t *testing.T) {
-	f := newFixture(retrievable, bound1, rebound, bound1, instanceUpdated, in(overlap))
+	f := newFixture(retrievable, bound, rebound, bound, instanceUpdated, later(overlap))
 	var sent []string
 	for len(sent) < 8 {
 		next := f.step()
 		switch {
 		case next.Request != nil:
 			sent = append(sent, string(next.Request.Operation))
-			f.after(saidOf(osbresult.Unknown, 500))
+			f.after(answerOf(osbresult.Unknown, 500))
 		case !next.RequeueAt.After(f.in.Now):
-			t.Fatalf("after %q: %s", sent, next.say())
+			t.Fatalf("after %q: %s", sent, next.describe())
 		default:
 			f.in.Now = next.RequeueAt
 		}

@@ -76,23 +76,23 @@ type bindingWalk struct {
 	gone       rulestest.Gone
 	reported   osbresult.State // that of instanceWalk
 
-	held      map[string]*heldBinding // at the broker, by id
-	oneShot   bool                    // it tells credentials once only
-	lifetime  time.Duration           // of the credentials; 0: they do not end
-	async     bool
-	made      int
-	calm      bool                 // every request is answered, nothing crashes, nobody edits
-	wasReady  map[string]bool      // ids that were Ready
-	removed   map[string]bool      // ids under which a removal was asked for
-	refused   map[string]way       // by id, the ways by which the broker returns no credentials, as it has said since the last restore and crash
-	withheld  map[string]bool      // hosts that the broker has refused to return, since the Secret was written
-	endless   map[string]bool      // tokens of which a crash has lost when they end
-	replaced  map[string]time.Time // when the credentials of a token were replaced in the Secret
-	brought   bool
-	stranger  bool // what is under the brought id is somebody else's
-	released  bool
-	calls     int
-	lastCalls []string
+	held       map[string]*heldBinding // at the broker, by id
+	oneShot    bool                    // it returns credentials once only
+	lifetime   time.Duration           // of the credentials; 0: they do not end
+	async      bool
+	made       int
+	calm       bool                 // every request is answered, nothing crashes, nobody edits
+	wasReady   map[string]bool      // ids that were Ready
+	removed    map[string]bool      // ids under which a removal was asked for
+	refused    map[string]way       // by id, the ways by which the broker returns no credentials, as it has said since the last restore and crash
+	withheld   map[string]bool      // hosts that the broker has refused to return, since the Secret was written
+	endless    map[string]bool      // tokens of which a crash has lost when they end
+	replaced   map[string]time.Time // when the credentials of a token were replaced in the Secret
+	suppliedID bool
+	stranger   bool // what is under the supplied id is somebody else's
+	released   bool
+	calls      int
+	lastCalls  []string
 
 	backups          []bindingBackup
 	restoredTo       func(bindingphase.Task) // counts the tasks that were restored
@@ -113,7 +113,7 @@ type bindingBackup struct {
 type heldBinding struct {
 	params, predecessor string
 	token               string
-	told                bool
+	returned            bool
 	ends                time.Time
 	working             string // bind, unbind, failed; empty: nothing
 	polls               int    // until that is done
@@ -163,7 +163,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 		for i, w := range []*bindingWalk{blue, green} {
 			w.b.UID, w.b.Annotations = types.UID(fmt.Sprint("uid-", i)), map[string]string{}
 			w.class.Spec.BindingRetrievable, w.plan.Spec.BindingRotatable = true, false
-			w.brought, w.stranger, w.async, w.oneShot, w.lifetime, w.held = true, false, true, false, 0, blue.held
+			w.suppliedID, w.stranger, w.async, w.oneShot, w.lifetime, w.held = true, false, true, false, 0, blue.held
 			w.peer = []*bindingWalk{green, blue}[i]
 		}
 		delete(blue.held, "id")
@@ -201,10 +201,10 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 		w.b.Status.ObservedGeneration = rulestest.SchemaDefault
 	}
 	w.forgetful = seed%11 == 3
-	if w.brought = seed%5 == 4; !w.brought {
+	if w.suppliedID = seed%5 == 4; !w.suppliedID {
 		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", rulestest.T0)
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
-		w.held["id"] = &heldBinding{params: checksumOf([]string{"p0", "theirs"}[w.rnd.IntN(2)]), token: "theirs", told: w.oneShot}
+		w.held["id"] = &heldBinding{params: checksumOf([]string{"p0", "theirs"}[w.rnd.IntN(2)]), token: "theirs", returned: w.oneShot}
 	}
 	w.backups = append(w.backups, bindingBackup{*w.b.Status.DeepCopy(), nil})
 	return w
@@ -567,7 +567,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 }
 
 // hasLost says whether the credentials of a successor are in no Secret after a restore, and the broker does not return them, as it has said since: it
-// refuses to, or has told them once. Then nothing can use them, and another binding is requested. What the record does not show is no successor.
+// refuses to, or has returned them once. Then nothing can use them, and another binding is requested. What the record does not show is no successor.
 func (w *bindingWalk) hasLost(id string) bool {
 	if bindingphase.TaskOf(&w.b.Status) != bindingphase.MitigatingSuccessor {
 		return false
@@ -756,7 +756,7 @@ func (w *bindingWalk) release() {
 		return
 	}
 	for id, h := range w.held {
-		if id == "id" && w.brought && (w.stranger || w.b.Status.CreatedForUID == "") {
+		if id == "id" && w.suppliedID && (w.stranger || w.b.Status.CreatedForUID == "") {
 			continue
 		}
 		w.failf("released, and the broker has %s: %+v", id, *h)
@@ -794,9 +794,9 @@ func (w *bindingWalk) answer(call *Request) Answer {
 	}
 	if w.outage > 0 && (call.IsRemoval() || !w.restored) { // after a restore other checks know only the usual answers
 		if w.isElsewhere && !call.IsRemoval() {
-			return saidOf(osbresult.Retry, 503)
+			return answerOf(osbresult.Retry, 503)
 		}
-		return saidOf(goneTo(call), 410)
+		return answerOf(goneTo(call), 410)
 	}
 	lost := osbresult.Unknown
 	if call.Operation == rules.Poll || call.Operation == rules.Fetch {
@@ -829,7 +829,7 @@ func goneTo(call *Request) osbresult.Class {
 	return osbresult.Misconfigured
 }
 
-func saidOf(class osbresult.Class, status int) Answer {
+func answerOf(class osbresult.Class, status int) Answer {
 	return Answer{Outcome: osbresult.Outcome{Class: class, Status: status, Sent: true}}
 }
 
@@ -844,16 +844,16 @@ func (w *bindingWalk) act(call *Request) Answer {
 		return w.bind(call, h)
 	case rules.Fetch:
 		if h == nil || h.working != "" {
-			return saidOf(osbresult.Gone, 404)
+			return answerOf(osbresult.Gone, 404)
 		}
-		a := saidOf(osbresult.Done, 200)
+		a := answerOf(osbresult.Done, 200)
 		a.Binding = &osbresult.Binding{}
 		for _, word := range []string{"p0", "p1"} {
 			if checksumOf(word) == h.params {
 				a.Binding.Parameters = parametersOf(word)
 			}
 		}
-		return w.tell(a, h, !w.oneShot)
+		return w.returnCredentials(a, h, !w.oneShot)
 	case rules.Unbind:
 		return w.unbind(call, h)
 	default:
@@ -861,15 +861,15 @@ func (w *bindingWalk) act(call *Request) Answer {
 	}
 }
 
-// tell has the broker tell the credentials, if it does that again or for the first time.
-func (w *bindingWalk) tell(a Answer, h *heldBinding, again bool) Answer {
+// returnCredentials has the broker return the credentials, if it does that again or for the first time.
+func (w *bindingWalk) returnCredentials(a Answer, h *heldBinding, again bool) Answer {
 	if a.Binding == nil {
 		a.Binding = &osbresult.Binding{}
 	}
-	if again || !h.told {
+	if again || !h.returned {
 		a.Binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q,"host":%q}`, h.token, w.host()))
 		a.Binding.ExpiresAt = h.ends
-		h.told = true
+		h.returned = true
 	}
 	return a
 }
@@ -904,7 +904,7 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 			w.failf("what has ended is to be replaced by rotation")
 		}
 		if h == nil && (p == nil || p.working != "") {
-			return saidOf(osbresult.Rejected, 400)
+			return answerOf(osbresult.Rejected, 400)
 		}
 	}
 	switch {
@@ -917,25 +917,25 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 		w.held[call.ID] = h
 		if w.async && (w.rnd.IntN(2) == 0 || w.peer != nil) {
 			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-			a := saidOf(osbresult.Accepted, 202)
+			a := answerOf(osbresult.Accepted, 202)
 			a.Binding = &osbresult.Binding{}
 			return a
 		}
-		a := saidOf(osbresult.Done, 201)
+		a := answerOf(osbresult.Done, 201)
 		a.Binding = &osbresult.Binding{Created: true}
-		return w.tell(a, h, true)
+		return w.returnCredentials(a, h, true)
 	case h.params != params || h.predecessor != call.PredecessorID || h.working == "unbind" || h.working == "failed":
-		return saidOf(osbresult.Conflict, 409)
+		return answerOf(osbresult.Conflict, 409)
 	case h.working != "":
-		a := saidOf(osbresult.Accepted, 202)
+		a := answerOf(osbresult.Accepted, 202)
 		a.Binding = &osbresult.Binding{}
 		return a
 	}
-	return w.tell(saidOf(osbresult.Done, 200), h, !w.oneShot)
+	return w.returnCredentials(answerOf(osbresult.Done, 200), h, !w.oneShot)
 }
 
 func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
-	if w.brought && w.stranger && call.ID == "id" {
+	if w.suppliedID && w.stranger && call.ID == "id" {
 		w.failf("a stranger's binding is removed")
 	}
 	if w.peer != nil && call.ID == "id" && !w.peer.released && bindingphase.MayExist(&w.peer.b.Status) {
@@ -943,27 +943,27 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 	}
 	switch {
 	case h == nil && w.forgetful && !isPredecessor(&w.b.Status, call.ID): // the predecessors are removed one after the other
-		return saidOf(osbresult.Unknown, 500)
+		return answerOf(osbresult.Unknown, 500)
 	case h == nil:
-		return saidOf(osbresult.Gone, 410)
+		return answerOf(osbresult.Gone, 410)
 	case h.working == "unbind":
-		return saidOf(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	case w.async && w.rnd.IntN(2) == 0:
 		h.working, h.polls, h.fails = "unbind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-		return saidOf(osbresult.Accepted, 202)
+		return answerOf(osbresult.Accepted, 202)
 	}
 	w.drop(call.ID)
-	return saidOf(osbresult.Done, 200)
+	return answerOf(osbresult.Done, 200)
 }
 
 func (w *bindingWalk) poll(call *Request, h *heldBinding) Answer {
 	if h == nil {
 		if call.PollsRemoval {
-			return saidOf(osbresult.Gone, 410)
+			return answerOf(osbresult.Gone, 410)
 		}
-		return saidOf(osbresult.Malformed, 404)
+		return answerOf(osbresult.Malformed, 404)
 	}
-	a := saidOf(osbresult.Done, 200)
+	a := answerOf(osbresult.Done, 200)
 	switch {
 	case h.working == "failed", h.fails && h.working == "":
 		a.State = osbresult.Failed
@@ -1011,9 +1011,9 @@ func (w *bindingWalk) end() {
 	s := &w.b.Status
 	if !w.b.DeletionTimestamp.IsZero() {
 		reason := rules.FindCondition(s.Conditions, v1beta1.ConditionReady).Reason
-		if reason == v1beta1.ReasonConflict || w.forgetful || reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
+		if reason == v1beta1.ReasonConflict || w.forgetful || reason == v1beta1.ReasonOwnershipUnknown && w.suppliedID { // a person decides
 			metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
-			w.brought, w.stranger = true, true // it is left there
+			w.suppliedID, w.stranger = true, true // it is left there
 			w.reconcile()
 		}
 		if !w.released && !w.restored {
@@ -1028,7 +1028,7 @@ func (w *bindingWalk) end() {
 	id := rules.BindingID(w.b, s)
 	h := w.held[id]
 	for other := range w.held {
-		theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == "")
+		theirs := other == "id" && w.suppliedID && (w.stranger || s.CreatedForUID == "")
 		if other != id && !theirs { // F-S53: also while the Secret waits for a person
 			w.failf("the broker has another one under %s", other)
 		}
@@ -1053,14 +1053,14 @@ func (w *bindingWalk) end() {
 		if asked := w.b.Annotations[v1beta1.RebindAnnotation]; asked != "" && s.Rebind != asked && !rules.IsSlow(s.Attempts) {
 			w.failf("F-S42: Ready, and the requested rotation %q has no result", asked)
 		}
-		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
+		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.suppliedID {
 			w.failf("Ready, and the broker has other parameters than %s", has)
 		}
 	case ready.Reason == v1beta1.ReasonConflict: // a person decides
 	case stalled.Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
 	case ready.Reason == v1beta1.ReasonSecretEdited && h != nil:
-	case w.brought:
+	case w.suppliedID:
 	case rules.IsConflictUnexplained(s.Attempts) && strings.Contains(ready.Message, "It is neither changed nor removed"): // and another request was refused meanwhile
 	case h != nil:
 		w.failf("failed, and something is left")
