@@ -21,13 +21,32 @@ type Address struct{ Address, Digest string }
 
 // AddressOf returns the present address of a broker. An error is that the key of digests cannot be read.
 func (c *Clients) AddressOf(ctx context.Context, b v1beta1.Broker) (Address, error) {
-	return c.addressOf(ctx, b.Common().URL)
+	key, value := KeyOf(b), b.Common().URL
+	c.mu.Lock()
+	known, ok := c.addresses[key]
+	c.mu.Unlock()
+	if ok && known.value == value {
+		return known.Address, nil
+	}
+	address, err := c.addressOf(ctx, value)
+	if err == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.addresses == nil {
+			c.addresses = map[Key]presentAddress{}
+		}
+		c.addresses[key] = presentAddress{value, address}
+	}
+	return address, err
+}
+
+// presentAddress is the Address of a value of spec.url.
+type presentAddress struct {
+	value string
+	Address
 }
 
 func (c *Clients) addressOf(ctx context.Context, value string) (Address, error) {
-	if known, ok := c.addresses.Load(value); ok { // every decision depends on it
-		return known.(Address), nil
-	}
 	normal := catalog.NormalizeAddress(value)
 	if normal == "" || c.digests == nil {
 		return Address{}, nil
@@ -36,9 +55,7 @@ func (c *Clients) addressOf(ctx context.Context, value string) (Address, error) 
 	if err != nil {
 		return Address{}, err
 	}
-	address := Address{Address: normal, Digest: catalog.Digest(key, json.RawMessage(strconv.Quote(normal)))}
-	c.addresses.Store(value, address)
-	return address, nil
+	return Address{Address: normal, Digest: catalog.Digest(key, json.RawMessage(strconv.Quote(normal)))}, nil
 }
 
 // AddressInputs returns what decisions about the objects of a broker depend on of its addresses.

@@ -62,8 +62,6 @@ type Clients struct {
 	timeout time.Duration
 	observe func(Key, osb.Observation)
 	digests *DigestKey
-	// addresses has the Address of each value of spec.url that a broker has had in this process, which reads the key of digests once.
-	addresses sync.Map
 	// Strict: a name of a ServiceBroker becomes no Service's by the search list of the operator's Pod. It is set before the first request.
 	Strict bool
 
@@ -76,6 +74,9 @@ type Clients struct {
 	mu sync.Mutex
 	// misconfigurations are the last answers of brokers that look like a misconfiguration.
 	misconfigurations map[Key]string
+	// addresses are the present addresses of brokers: each decision about their objects depends on them, and a process reads the key of the
+	// digests once.
+	addresses map[Key]presentAddress
 }
 
 // NewClients returns clients without a broker. observe is called after each request. digests is the key of the versions of credentials.
@@ -122,6 +123,7 @@ func (c *Clients) Forget(key Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.misconfigurations, key)
+	delete(c.addresses, key)
 }
 
 // LastMisconfiguration returns what RecordMisconfiguration has recorded; empty: nothing.
