@@ -70,7 +70,7 @@ func (s *scope) recall() {
 // remember keeps what the next reconcile needs, which are no credentials.
 func (s *scope) remember() {
 	s.memory.DropCredentials()
-	s.memory.ForgetSettled(&s.binding.Status, s.inputs.Secret, s.shown)
+	s.memory.ForgetSettled(&s.recorded().Status, s.inputs.BoundInstance.Instance, s.inputs.Secret, s.shown)
 	if s.Memory.Memory = nil; s.memory != (bindingrules.Memory{}) {
 		s.Memory.Memory = s.memory
 	}

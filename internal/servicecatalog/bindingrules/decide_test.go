@@ -598,7 +598,10 @@ func TestAFailedPollOfASuccessor(t *testing.T) {
 		{"restored", edits(restarted, failed), "fetch " + next1 + " again"},
 		{"restored, and restarted", edits(restarted, failed, restarted), "bind " + next1},
 		{"restored, and the broker returns it", edits(restarted, failed, fetched(answerWithCredentials(200))), "unbind id"},
-		{"restored, and the broker has none", edits(restarted, failed, fetched(answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
+		{"restored, and the broker does not know it yet", edits(restarted, failed, fetched(answerOf(osbresult.Gone, 404))), "fetch " + next1 + " again"},
+		{"restored, and the broker has none", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404))), "bind " + next1 + " again"},
+		{"restored, and a gateway answers", edits(restarted, failed, repeated(20, answerOf(osbresult.Misconfigured, 403))), "bind " + next1},
+		{"restored, and it is returned without credentials", edits(restarted, failed, fetched(answerWithoutCredentials(osbresult.Done, 200))), "bind " + next1 + " again"},
 	} {
 		if got := newFixture(append(successor, test.is...)...).step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)

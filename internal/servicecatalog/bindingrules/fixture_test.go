@@ -64,6 +64,9 @@ func (f *fixture) after(a Answer) {
 	if next = f.step(); next.SecretAction == WriteSecret {
 		f.inject(next)
 	}
+	m := Memory{RequestMemory: f.in.Memory}
+	m.ForgetSettled(&f.b.Status, f.in.BoundInstance.Instance, f.in.Secret, false)
+	f.in.Memory = m.RequestMemory
 }
 
 func (f *fixture) inject(next Decision) {

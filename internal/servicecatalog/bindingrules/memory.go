@@ -142,6 +142,8 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		case a.State == osbresult.Succeeded:
 			m.recovery.created = true
 			m.recovery.failed &^= fetch
+		case a.State == osbresult.Failed && !call.SeenRunning && call.Retrievable: // the operation may be a later one than the one on record
+			m.recovery.created = true
 		case a.State == osbresult.Failed:
 			m.recovery.failed |= repeat
 		}

@@ -76,8 +76,11 @@ func isExpected(b *v1beta1.ServiceBinding) bool {
 
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
-func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
+func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, instance *v1beta1.ServiceInstance, secret SecretState, shown bool) {
 	if secret != SecretInSync || !bindingphase.IsDelivered(s) || bindingphase.TaskOf(s) != bindingphase.Idle || m.Received != nil || m.Unwritten != nil {
+		return
+	}
+	if m.recovery.hasFailed(fetch) && IsMadeBefore(s, instance) { // until that is recorded: otherwise they would be fetched at each attempt
 		return
 	}
 	m.RequestMemory = RequestMemory{}

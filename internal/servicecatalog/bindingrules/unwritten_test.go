@@ -377,6 +377,34 @@ func TestCredentialsOfBeforeAnUpdate(t *testing.T) {
 	}
 }
 
+// R6: credentials that the broker does not return are not fetched at each attempt.
+func TestFetchesOfSettledBindingsEnd(t *testing.T) {
+	for status, answer := range map[int]Answer{
+		404: answerOf(osbresult.Gone, 404), 422: answerOf(osbresult.Rejected, 422), 410: answerOf(osbresult.Misconfigured, 410), 412: answerOf(osbresult.NeedsCatalog, 412),
+	} {
+		f := newFixture(retrievable, bound, updated)
+		f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
+		f.b.Status = f.step().Status
+		fetches := 0
+		for range 2000 {
+			next := f.step()
+			switch {
+			case next.Request != nil && next.Request.Operation == rules.Fetch:
+				fetches++
+				f.after(answer)
+			case next.Request != nil:
+				t.Fatalf("%d: %s", status, next.describe())
+			default:
+				f.b.Status = next.Status
+			}
+			later(30 * time.Second)(f)
+		}
+		if got := f.step().describe(); fetches == 0 || fetches > 5 || got != "nothing: Ready" {
+			t.Errorf("%d: %d fetches, then %s; want at most 5, and then nothing", status, fetches, got)
+		}
+	}
+}
+
 // F-S41: the same where that process has written credentials of after an update into the Secret, those that another process fetches cannot be
 // written, and the update is taken back.
 func TestCredentialsOfAnUpdateThatIsTakenBack(t *testing.T) {
