@@ -119,7 +119,7 @@ var undelivered = rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1be
 func (ap *application) recordRejected(message string) {
 	s := &ap.status
 	if ap.Answer.Class == osbresult.NeedsAsync {
-		message = "Bind call failed: the broker creates bindings only asynchronously, and its catalog does not set bindings_retrievable, so the credentials could not be fetched: " + ap.DescribeOutcome()
+		message = ap.DescribeHeld() + "Bind call failed: the broker creates bindings only asynchronously, and its catalog does not set bindings_retrievable, so the credentials could not be fetched: " + ap.DescribeOutcome()
 	}
 	switch {
 	case ap.phase.IsReplacement() && ap.call.MayBeFetched(): // after a restore of the status it may be the binding that was Ready

@@ -89,9 +89,9 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
-// describeHeld returns what goes before a message where the broker has something that is neither used nor removed, so that a refusal of another
+// DescribeHeld returns what goes before a message where the broker has something that is neither used nor removed, so that a refusal of another
 // request does not hide it; empty: it has nothing.
-func (ap *Application) describeHeld() string {
+func (ap *Application) DescribeHeld() string {
 	if !ap.ConflictHeld {
 		return ""
 	}

@@ -89,14 +89,14 @@ func (ap *Application) recordChange() Effect {
 	case class == osbresult.Conflict && ap.Change.Creates:
 		return ap.recordConflict()
 	case ap.Answer.IsRefusal(), class == osbresult.NeedsApp:
-		return Effect{Result: Refused, Message: ap.describeHeld() + ap.callFailed(ap.DescribeOutcome()) + ap.adviseOnRequired()}
+		return Effect{Result: Refused, Message: ap.DescribeHeld() + ap.callFailed(ap.DescribeOutcome()) + ap.adviseOnRequired()}
 	}
 	return ap.repeat(NoEffect)
 }
 
 // repeat records a failed request that is repeated.
 func (ap *Application) repeat(result Result) Effect {
-	return Effect{Result: result, Conditions: ap.RetryRequest(ap.Change.Name, ap.Change.reason(ap.Answer))}
+	return Effect{Result: result, Conditions: ap.Retry(ap.Change.reason(ap.Answer), ap.DescribeHeld()+ap.callFailed(ap.DescribeOutcome()))}
 }
 
 // recordPoll records the answer to a poll.
