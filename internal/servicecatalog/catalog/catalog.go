@@ -1,15 +1,15 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package catalog has what webhooks and controllers share about the catalogs of brokers: names and labels of classes and plans,
-// restrictions, plan references, external ids, and parameters. It is pure: no client, no clock, no cache.
+// Package catalog has the rules about catalogs of brokers that webhooks and controllers share: names and labels of classes and plans, restrictions,
+// plan references, external ids, and parameters. It is pure: no client, no clock, no cache.
 package catalog
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Scope is that of a broker and of its classes and plans.
+// Scope is the scope of a broker and of its classes and plans.
 type Scope string
 
 const (

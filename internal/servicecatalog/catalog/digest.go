@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// digestVersion changes with the form of what Digest hashes.
+// digestVersion changes with the form of the text that Digest hashes.
 const digestVersion = "v1"
 
 // Digest returns a keyed digest of parameters, "VERSION.KEY.HMAC": numbers count with all their digits, the order of names and white
@@ -48,7 +48,7 @@ func SameJSON(a, b *runtime.RawExtension) bool {
 	return bytes.Equal(canonical(a.Raw), canonical(b.Raw))
 }
 
-// canonical returns JSON with sorted names and without white space; what cannot be read stays as it is.
+// canonical returns JSON with sorted names and without white space; text that is no JSON is returned unchanged.
 func canonical(text json.RawMessage) json.RawMessage {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

@@ -13,10 +13,10 @@ import (
 // sets no shorter time.
 const MaximumPollingDuration = 7 * 24 * time.Hour
 
-// syslogDrain is what a service requires whose bindings have a log drain.
+// syslogDrain is the permission that a service requires if its bindings have a log drain.
 const syslogDrain = "syslog_drain"
 
-// Effective is what a plan of a class supports.
+// Effective has the features that a plan of a class supports.
 type Effective struct {
 	Bindable           bool
 	PlanUpdatable      bool
@@ -26,11 +26,11 @@ type Effective struct {
 	MaximumPollingDuration time.Duration
 	// SyslogDrain: bindings may have a log drain. No cluster sends logs there, and the credentials are of use without.
 	SyslogDrain bool
-	// Unsupported lists what bindings require and no cluster has, such as volume_mount.
+	// Unsupported lists the permissions that bindings require and no cluster grants, such as volume_mount.
 	Unsupported []string
 }
 
-// EffectiveOf returns what a plan supports: the values of the plan, and those of its class where it has none.
+// EffectiveOf returns the features of a plan. A value that the plan does not have is the class's.
 func EffectiveOf(class v1beta1.Class, plan v1beta1.Plan) Effective {
 	c, p := class.Common(), plan.Common()
 	e := Effective{

@@ -105,8 +105,8 @@ func IsNextID(uid types.UID, id, next string) bool {
 	return bytes.Equal(b[:12], shared[:12]) && n >= 0 && NextID(uid, id, n) == next
 }
 
-// nextIDs returns what all next ids of an object share: all but the last four bytes, which have the number. It is a UUID of version 5, which
-// is computed from a name.
+// nextIDs returns the bytes that all next ids of an object share: all but the last four, which have the number. They form a UUID of version 5,
+// which is computed from a name.
 func nextIDs(uid types.UID, id string) []byte {
 	digest := sha256.Sum256([]byte(string(uid) + "\x00" + id))
 	b := digest[:16]

@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// ParseRotationOverlap returns how long a value of the annotation keeps former credentials valid. Its error says what is right.
+// ParseRotationOverlap returns how long a value of the annotation keeps former credentials valid. Its error describes the valid values.
 func ParseRotationOverlap(value string) (time.Duration, error) {
 	seconds, err := strconv.Atoi(value)
 	if err != nil || seconds < 0 || seconds > v1beta1.MaxRotationOverlap {
@@ -25,7 +25,7 @@ func ParseRotationOverlap(value string) (time.Duration, error) {
 // RotationOverlap returns how long the former credentials of a binding stay valid once the new ones are in its Secret.
 func RotationOverlap(b metav1.Object) time.Duration {
 	overlap, err := ParseRotationOverlap(b.GetAnnotations()[v1beta1.RotationOverlapAnnotation])
-	if err != nil { // there is none, or admission was bypassed
+	if err != nil { // there is no annotation, or admission was bypassed
 		return v1beta1.DefaultRotationOverlap * time.Second
 	}
 	return overlap

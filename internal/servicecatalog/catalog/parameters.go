@@ -22,8 +22,8 @@ import (
 const (
 	// Redacted replaces the parameters from Secrets in a status.
 	Redacted = "<redacted>"
-	// MaxParameters bounds the parameters of a spec, and those of all Secrets of a spec together, in bytes of JSON. Object, annotations, managed fields and status together have to fit into
-	// the 1.5 MiB that etcd takes.
+	// MaxParameters bounds the parameters of a spec, and the parameters from all its Secrets together, in bytes of JSON. Object, annotations,
+	// managed fields and status together have to fit into the 1.5 MiB that etcd takes.
 	MaxParameters = 256 << 10
 	// MaxSent bounds parameters from Secrets that a broker has got before there was that bound.
 	MaxSent = 1 << 20
@@ -51,7 +51,7 @@ type Parameters struct {
 	Sent json.RawMessage
 	// Checksum as in the original service-catalog; empty: there are no parameters.
 	Checksum string
-	// Redacted is what a status may show; nil: there are no parameters, or they are too large.
+	// Redacted has the parameters in the form that a status may show; nil: there are no parameters, or they are too large.
 	Redacted *runtime.RawExtension
 	// Secrets are the strings and numbers from Secrets, except for the shortest. They are redacted in the texts of brokers.
 	Secrets []string
@@ -75,7 +75,7 @@ func Merge(inline *runtime.RawExtension, from []SecretSource, sent ...string) (P
 	return p, err
 }
 
-// SizeOf returns the size of what is read from Secrets.
+// SizeOf returns the size of the values that are read from Secrets, in bytes.
 func SizeOf(from []SecretSource) (size int) {
 	for _, source := range from {
 		size += len(source.Data[source.Key])

@@ -161,7 +161,7 @@ func ReferencesTo(class v1beta1.Class) []Reference {
 	return refs
 }
 
-// Changed reports what differs between two references. A reference in another form is to another class and plan.
+// Changed reports whether class and plan differ between two references. A reference in another form is to another class and plan.
 func Changed(old, updated Reference) (class, plan bool) {
 	form := old.Scope != updated.Scope || old.NamedBy != updated.NamedBy
 	return form || old.Class != updated.Class, form || old.Plan != updated.Plan

@@ -7,7 +7,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Refs are the names in an instance's references; empty: there is none.
+// Refs are the names in an instance's references; empty: there is no reference.
 type Refs struct{ Class, Plan string }
 
 // RefsOf returns the references to objects of a scope.
@@ -30,7 +30,7 @@ func RefsOf(spec *v1beta1.ServiceInstanceSpec, scope Scope) (r Refs) {
 	return r
 }
 
-// SetRefs sets the references of a scope, and removes those of the other.
+// SetRefs sets the references of a scope, and removes the other scope's.
 func SetRefs(spec *v1beta1.ServiceInstanceSpec, scope Scope, r Refs) {
 	spec.ClusterServiceClassRef, spec.ClusterServicePlanRef, spec.ServiceClassRef, spec.ServicePlanRef = nil, nil, nil, nil
 	isCluster := scope == Cluster

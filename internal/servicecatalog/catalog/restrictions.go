@@ -28,7 +28,7 @@ const (
 // maxRestrictions bounds the selectors of a list, in bytes: to read them takes hundreds of times as much memory.
 const maxRestrictions = 128 << 10
 
-// Restrictions select what of a catalog becomes classes and plans; without any, all does.
+// Restrictions select the entries of a catalog that become classes and plans; without any, all do.
 type Restrictions struct {
 	class, plan labels.Selector
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// IsSchemaAdvisory reports whether parameters of an instance or binding are sent to the broker although the schema of its plan refuses them.
-// The annotation of the object takes precedence over that of the plan.
+// IsSchemaAdvisory reports whether parameters of an instance or binding are sent to the broker although the schema of its plan refuses them. The
+// annotation of the object takes precedence over the plan's.
 func IsSchemaAdvisory(plan v1beta1.Plan, obj metav1.Object) bool {
 	return cmp.Or(obj.GetAnnotations()[v1beta1.SchemaPolicyAnnotation], plan.GetAnnotations()[v1beta1.SchemaPolicyAnnotation]) == v1beta1.SchemaPolicyWarn
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// CheckServiceName returns an error, which says what is right, about a value that cannot be the type or the provider of a service.
+// CheckServiceName returns an error about a value that cannot be the type or the provider of a service. The error describes the valid values.
 func CheckServiceName(value string) error {
 	if value == "" || len(validation.IsValidLabelValue(value)) > 0 {
 		return errors.New("must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends, such as postgresql")
@@ -20,19 +20,19 @@ func CheckServiceName(value string) error {
 	return nil
 }
 
-// ServiceType returns the type of the service that a binding is to: that of its annotation, or the class's external name.
+// ServiceType returns the type of a binding's service: the value of the annotation, or the class's external name.
 func ServiceType(b metav1.Object, class string) string {
 	return serviceName(b, v1beta1.BindingTypeAnnotation, class)
 }
 
-// ServiceProvider returns the provider of the service that a binding is to: that of its annotation, or the broker's name.
+// ServiceProvider returns the provider of a binding's service: the value of the annotation, or the broker's name.
 func ServiceProvider(b metav1.Object, broker string) string {
 	return serviceName(b, v1beta1.BindingProviderAnnotation, broker)
 }
 
 func serviceName(b metav1.Object, annotation, otherwise string) string {
 	value := b.GetAnnotations()[annotation]
-	if CheckServiceName(value) != nil { // there is none, or admission was bypassed
+	if CheckServiceName(value) != nil { // there is no annotation, or admission was bypassed
 		return otherwise
 	}
 	return value

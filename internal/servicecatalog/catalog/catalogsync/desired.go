@@ -42,7 +42,7 @@ type Desired struct {
 	// KeptClasses and KeptPlans stay unchanged, since the catalog has them in a form that cannot be used.
 	KeptClasses []v1beta1.Class
 	KeptPlans   []v1beta1.Plan
-	// Missing says what of the catalog is left out, and why.
+	// Missing has, for each part of the catalog that is left out, its name and the reason.
 	Missing []string
 	// Collides: some of it was left out because of another object, and may follow once that has changed.
 	Collides bool
@@ -54,7 +54,7 @@ type Builder struct {
 	Broker       v1beta1.Broker
 	Restrictions catalog.Restrictions
 	Existing     Existing
-	// Owner returns the broker of an existing class or plan; "": there is none.
+	// Owner returns the broker of an existing class or plan; "": the object does not exist.
 	Owner   func(kind, name string) string
 	desired Desired
 	// unusable are the ids of classes and plans that stay unchanged.
@@ -253,7 +253,7 @@ func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
 		return nil
 	}
 	kept := canonical(raw)
-	if old != nil && (bytes.Equal(kept, old.Raw) || bytes.Equal(kept, canonical(old.Raw))) { // the API server mostly returns what is canonical
+	if old != nil && (bytes.Equal(kept, old.Raw) || bytes.Equal(kept, canonical(old.Raw))) { // the API server mostly returns canonical JSON
 		return old
 	}
 	return &runtime.RawExtension{Raw: kept}
@@ -262,12 +262,12 @@ func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
 // maxDepth is how deep JSON from a catalog may be.
 const maxDepth = 64
 
-// canonical returns JSON with sorted keys and with numbers as the API server stores them. It decodes one name, text or
-// number at a time: what a catalog has may be large, and its values may take many times as much when they are decoded.
+// canonical returns JSON with sorted keys and with numbers as the API server stores them. It decodes one name, text or number at a time: the JSON
+// in a catalog may be large, and takes many times as much memory when it is decoded as a whole.
 func canonical(raw []byte) []byte {
 	var out bytes.Buffer
 	if !json.Valid(raw) || writeCanonical(&out, raw, maxDepth) != nil {
-		return raw // the API server refuses it with a message, or it is deeper than what comes from a catalog
+		return raw // the API server refuses it with a message, or it is deeper than JSON from a catalog
 	}
 	return bytes.Clone(out.Bytes())
 }

@@ -18,7 +18,7 @@ type Kinds struct {
 	Deleted string
 }
 
-// AllKinds has those of both scopes.
+// AllKinds has the kinds of both scopes.
 var AllKinds = []Kinds{ClusterWide, Namespaced}
 
 // KindsOf returns the kinds of a scope.

@@ -19,9 +19,9 @@ import (
 
 // NotFoundError is returned where the object does not exist.
 type NotFoundError struct {
-	// Kind of what was looked for.
+	// Kind of the objects that were looked for.
 	Kind string
-	// What was looked for.
+	// What describes the object: its name, or another field and its value.
 	What string
 	// Instead lists what exists; empty: nothing similar.
 	Instead string
@@ -43,9 +43,9 @@ func (e *NotFoundError) Error() string {
 
 // AmbiguousError is returned where several objects match, and one is needed.
 type AmbiguousError struct {
-	// Kind of what was looked for.
+	// Kind of the objects that were looked for.
 	Kind string
-	// What was looked for.
+	// What describes the object: its name, or another field and its value.
 	What string
 	// Names of the matches, sorted, as values of the field that Choose names; classes with their brokers.
 	Names []string
@@ -162,7 +162,7 @@ func (ix Index) Class(ctx context.Context, namespace string, ref catalog.Referen
 	return class, err
 }
 
-// inOtherScope returns what to do if the other scope has a class that the reference would name there; empty: it has none.
+// inOtherScope returns a hint if the reference would name a class in the other scope; empty: it would not.
 func (ix Index) inOtherScope(ctx context.Context, namespace string, ref catalog.Reference) string {
 	for _, scope := range catalog.Scopes {
 		if scope == ref.Scope {
@@ -260,8 +260,8 @@ func isRemovedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBr
 
 func isRemovedPlan(s *v1beta1.ServicePlanStatus) bool { return s.RemovedFromBrokerCatalog }
 
-// preferOffered drops what the broker no longer offers, unless nothing else is left: a catalog may replace a service by another of the
-// same name, and the old class stays until its last instance is gone.
+// preferOffered drops classes or plans that the broker no longer offers, unless no others are left. A catalog may replace a service by another of
+// the same name, and the old class stays until its last instance is gone.
 func preferOffered[T any, S any](found []T, status func(T) S, isRemoved func(S) bool) []T {
 	var offered []T
 	for _, f := range found {

@@ -19,13 +19,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// Names of indexes of the cache. An index costs a few hundred bytes an object: what a few lookups by other indexes find has none.
+// Names of indexes of the cache. An index costs a few hundred bytes an object. Objects that a few lookups by other indexes find have no index of
+// their own.
 const (
-	byClass        = "class"        // instances: the class of the references, or until there are some that of spec; plans: the class
+	byClass        = "class"        // instances: the class that the references name, or that spec names until there are references; plans: the class
 	byPlan         = "plan"         // instances
-	byBroker       = "broker"       // classes and plans; instances and bindings: what the status says
+	byBroker       = "broker"       // classes and plans; instances and bindings: the broker in the status
 	byExternalName = "externalName" // classes
-	byExternalID   = "externalID"   // classes; instances and bindings: what spec and status say
+	byExternalID   = "externalID"   // classes; instances and bindings: the ids in spec and status
 	byInstance     = "instance"     // bindings
 	bySecret       = "secret"       // bindings: where credentials go, unless that has their name
 	bySource       = "source"       // brokers, instances and bindings: Secrets that are read
@@ -199,13 +200,13 @@ func ofPlan(plan v1beta1.Plan) []client.ListOption {
 	return named(plan.GetNamespace(), byPlan, objectKey(catalog.ScopeOf(plan), plan.GetName()))
 }
 
-// InstancesOfBroker returns the instances that are, or may be, at a broker according to their status, and those of its classes.
+// InstancesOfBroker returns the instances that are, or may be, at a broker according to their status, and the instances of its classes.
 func (ix Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
 	unsent, err := ix.instancesNotSent(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
-	// After the others: an instance that is sent meanwhile is found twice, and not missed.
+	// After the others: an instance that is sent meanwhile is found twice rather than missed.
 	sent, err := ix.instances(ctx, atBroker(broker)...)
 	found := sets.KeySet(unsent)
 	sent = slices.DeleteFunc(sent, func(i *v1beta1.ServiceInstance) bool { return found.Has(client.ObjectKeyFromObject(i)) })
@@ -290,7 +291,7 @@ func (ix Index) Bindings(ctx context.Context, instance types.NamespacedName) ([]
 	return ix.bindings(ctx, named(instance.Namespace, byInstance, instance.Name)...)
 }
 
-// BindingsWithID returns the bindings, in all namespaces, with an external id in spec or status, also as that of a predecessor.
+// BindingsWithID returns the bindings, in all namespaces, with an external id in spec or status, also as the id of a predecessor.
 func (ix Index) BindingsWithID(ctx context.Context, id string) ([]*v1beta1.ServiceBinding, error) {
 	return ix.bindings(ctx, named("", byExternalID, id)...)
 }

@@ -14,15 +14,14 @@ const (
 	// maxCached is how many bytes of schemas are kept compiled, which takes some
 	// fifteen times as much.
 	maxCached = 512 << 10
-	// overhead is what even the shortest schema counts for.
+	// overhead is the least size that a schema counts for, in bytes.
 	overhead = 256
 	// maxTries is how often a schema is compiled that took too long, which may have
 	// been the machine's fault.
 	maxTries = 3
 )
 
-// cache keeps compiled schemas, and what is wrong with those that do not compile, by
-// their SHA-256. It forgets those that were not used for longest.
+// cache keeps compiled schemas, and the errors of schemas that do not compile, by their SHA-256. It forgets the least recently used.
 type cache struct {
 	limit int
 

@@ -21,8 +21,7 @@ const (
 	// maxSubschemas is how many schemas may be in one: compiling compares each with
 	// each.
 	maxSubschemas = 4096
-	// maxPlaces is how many names and indexes may lead to all values of a schema together: what is wrong with one has
-	// its place in it.
+	// maxPlaces is how many names and indexes may lead to all values of a schema together: an error about a value has its place in it.
 	maxPlaces = 200_000
 	// maxChain is how many schemas may apply to the same value, each because of the
 	// one before. With maxDepth it bounds the stack.
@@ -59,8 +58,7 @@ type compiled struct {
 	work  *work
 }
 
-// compile gets a schema ready. Draft-04, the oldest that the protocol allows, is what
-// one is that does not say.
+// compile gets a schema ready. A schema that does not name its draft is Draft-04, the oldest that the protocol allows.
 func compile(ctx context.Context, raw []byte) (c *compiled, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -89,8 +87,7 @@ func compile(ctx context.Context, raw []byte) (c *compiled, err error) {
 	return c, c.prepare()
 }
 
-// problem is what a panic was about: our own, or one of the library's, which must not
-// take the process with it.
+// problem returns the error for a panic: errTooCostly for our own. A panic of the library must not end the process.
 func problem(p any) error {
 	if err, ok := p.(error); ok && errors.Is(err, errTooCostly) {
 		return errTooCostly
@@ -98,7 +95,7 @@ func problem(p any) error {
 	return errors.New("it cannot be used")
 }
 
-// broken says what is wrong with a schema.
+// broken returns a text about the first error in a schema.
 func broken(err error) error {
 	var invalid *jsonschema.SchemaValidationError
 	var leaf *jsonschema.ValidationError
@@ -162,7 +159,7 @@ func isReasonable(number string) bool {
 	return err == nil && len(mantissa) <= maxNumber && -maxExponent <= e && e <= maxExponent
 }
 
-// pattern is a regular expression that says what it costs to try.
+// pattern is a regular expression that counts the work of a match.
 type pattern struct {
 	*regexp.Regexp
 	program int
@@ -175,8 +172,8 @@ func (p pattern) MatchString(s string) bool {
 	return p.Regexp.MatchString(s)
 }
 
-// patterns compiles regular expressions as Go knows them. What only JavaScript knows,
-// such as looking ahead, breaks the schema: to leave it out would turn a "not" around.
+// patterns compiles regular expressions of Go. An expression that only JavaScript supports, such as a lookahead, breaks the schema: without it a
+// "not" would have the opposite meaning.
 func patterns(w *work) jsonschema.RegexpEngine {
 	total, seen := 0, map[string]jsonschema.Regexp{}
 	return func(expression string) (jsonschema.Regexp, error) {

@@ -24,7 +24,7 @@ const (
 	maxShown, maxText = 10, 200
 )
 
-// report turns what the library found into errors of fields.
+// report turns the failures that the library found into errors of fields.
 type report struct {
 	Options
 	root     any
@@ -33,9 +33,9 @@ type report struct {
 	defined map[*jsonschema.Schema]string
 }
 
-// errors are the first few violations, in the order of their places. What the library found may be many times as
-// large as schema and parameters together: it is walked through once, within the work that is left for the check, and
-// only of the violations that are kept the path and the text are written.
+// errors are the first few violations, in the order of their places. The library's failures may be many times as large as schema and parameters
+// together. So they are walked through once, within the work that is left for the check, and the path and the text are written only for violations
+// that are kept.
 func (r *report) errors(failure *jsonschema.ValidationError) (errs field.ErrorList) {
 	var found violations
 	r.collect(failure, &found)
@@ -51,12 +51,12 @@ func (r *report) errors(failure *jsonschema.ValidationError) (errs field.ErrorLi
 // violation is one field that is wrong.
 type violation struct {
 	failure *jsonschema.ValidationError
-	// name is that of the field within the failure's value, where one is missing or not allowed.
+	// name is the name of the field within the failure's value that is missing or not allowed.
 	name  string
 	named bool
 	// forms has the first violation of each form that the value might have.
 	forms []*violation
-	// text is what detail wrote.
+	// text is the result of detail.
 	text string
 }
 
@@ -132,8 +132,8 @@ func isIndex(token string) bool {
 	return token != ""
 }
 
-// collect adds the violations of a failure, and returns whether the failed schema is for other values: for another
-// type, or for another value of what tells the forms apart.
+// collect adds the violations of a failure, and returns whether the failed schema is for other values: for another type, or for another value of
+// the field that distinguishes the forms.
 func (r *report) collect(e *jsonschema.ValidationError, to *violations) (other bool) {
 	r.spend(1)
 	switch k := e.ErrorKind.(type) {
@@ -186,8 +186,8 @@ func (r *report) first(values []string, compare func(a, b string) int) (first []
 	return first
 }
 
-// alternatives is for a value that matches none of several forms. What is wrong with
-// the only one that it seems to be meant for is the best that can be said.
+// alternatives is for a value that matches none of several forms. If it seems to be meant for one form only, the best report is the violations of
+// that form.
 func (r *report) alternatives(e *jsonschema.ValidationError, to *violations) (other bool) {
 	var meant violations
 	var forms []*violation
@@ -245,7 +245,7 @@ func (r *report) error(v *violation) *field.Error {
 	return field.Invalid(path, r.shown(value), detail)
 }
 
-// detail says what would be right.
+// detail returns a text about the values that the schema allows.
 func (r *report) detail(v *violation) string {
 	if v.text == "" {
 		v.text = r.write(v)
@@ -281,7 +281,7 @@ func (r *report) write(v *violation) string {
 	return must(v.failure.ErrorKind)
 }
 
-// formsOf lists what is wrong with each form that a value might have.
+// formsOf lists the first violation of each form that a value might have.
 func (r *report) formsOf(v *violation) string {
 	location := v.failure.InstanceLocation
 	base, prefix := (*field.Path)(nil), ""
@@ -306,7 +306,7 @@ func (r *report) formsOf(v *violation) string {
 	return oneOf(slices.Compact(texts), strings.TrimSpace)
 }
 
-// fields lists what a schema defines.
+// fields lists the fields that a schema defines.
 func (r *report) fields(s *jsonschema.Schema) string {
 	if s == nil || len(s.Properties) == 0 {
 		return ""

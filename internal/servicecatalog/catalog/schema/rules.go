@@ -15,18 +15,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// maxWork is how much may be done in one check, in units of about a microsecond. What
-// it costs in memory follows from it.
+// maxWork is how much may be done in one check, in units of about a microsecond. It bounds the memory of a check too.
 const maxWork = 64_000
 
-// work is what is left to be done in a check. The library takes no context: it is
-// stopped by a panic, from the functions that it calls.
+// work counts the units that are left for a check. The library takes no context: it is stopped by a panic, from the functions that it calls.
 type work struct {
 	left int
 	last int // left, when done was looked at
 	done <-chan struct{}
-	// scale is what a unit costs, in a pass that keeps what is wrong: as many failures as there are units, each with
-	// its path.
+	// scale is the cost of a unit in a pass that keeps failures: as many failures as there are units, each with its path.
 	scale int
 	// members is for how many members of a value a unit is spent: fewer where a schema makes the library list those
 	// that are not evaluated yet.
@@ -54,8 +51,8 @@ func (w *work) spend(n int) {
 	}
 }
 
-// run checks a value that is depth levels deep. The error says why it could not be. Whether the value is valid is found
-// first, which keeps no failures; what is wrong with one that is not then has the rest of the work.
+// run checks a value that is depth levels deep. The error says why it could not be checked. The first pass finds whether the value is valid, and
+// keeps no failures. A second pass collects the failures of an invalid value with the rest of the work.
 func (c *compiled) run(ctx context.Context, value any, depth int, o Options) (errs field.ErrorList, err error) {
 	invalid := false
 	defer func() {
@@ -88,8 +85,7 @@ func (c *compiled) run(ctx context.Context, value any, depth int, o Options) (er
 	return r.errors(failure), nil
 }
 
-// prepare walks through all schemas, refuses what could not be stopped, and sets in
-// each what counts the work.
+// prepare walks through all schemas, refuses a schema whose check could not be stopped, and sets in each the rule that counts the work.
 func (c *compiled) prepare() error {
 	const underWay = -1
 	chain := map[*jsonschema.Schema]int{} // of schemas for the same value, from here on
@@ -148,7 +144,7 @@ func beside(s *jsonschema.Schema) []*jsonschema.Schema {
 	return present(all)
 }
 
-// within are the schemas that a schema applies to what a value consists of.
+// within are the schemas that a schema applies to the parts of a value.
 func within(s *jsonschema.Schema) []*jsonschema.Schema {
 	all := []*jsonschema.Schema{s.PropertyNames, s.UnevaluatedProperties, s.Contains, s.Items2020, s.UnevaluatedItems, s.ContentSchema,
 		either(s.AdditionalProperties), either(s.AdditionalItems), either(s.Items)}
@@ -160,7 +156,7 @@ func within(s *jsonschema.Schema) []*jsonschema.Schema {
 	return present(slices.AppendSeq(all, maps.Values(s.PatternProperties)))
 }
 
-// either is what may be a schema or something else.
+// either returns a value that may be a schema or of another type; nil: it is no schema.
 func either(v any) *jsonschema.Schema {
 	s, _ := v.(*jsonschema.Schema)
 	return s
@@ -170,18 +166,17 @@ func present(all []*jsonschema.Schema) []*jsonschema.Schema {
 	return slices.DeleteFunc(all, func(s *jsonschema.Schema) bool { return s == nil })
 }
 
-// rule is what is looked at here, and not by the library, of one schema. The library
-// calls it a format, and comes by before all that could take long.
+// rule has the keywords of one schema that are checked here rather than by the library. The library takes it for a format, and checks formats
+// before any keyword that could take long.
 type rule struct {
-	// cost is what it takes to look at any value, and failures how many it may have.
+	// cost is the work of a check of any value, and failures how many it may have.
 	cost, failures int
 	// types are those that are allowed, and never says that no value is: the library would not come by.
 	types []string
 	never bool
 	// unique says that all items of an array are compared.
 	unique bool
-	// allowed are the values of enum or const, as fingerprint writes them: the
-	// library would compare with each. want is what errors show of them.
+	// allowed are the values of enum or const, as fingerprint writes them: the library would compare with each. want has the values for errors.
 	allowed map[string]bool
 	want    []any
 	// names is for the names in an object: the library loses the path.
@@ -190,7 +185,7 @@ type rule struct {
 	known *jsonschema.Format
 }
 
-// takeRule takes from a schema what the rule does instead.
+// takeRule removes from a schema the keywords that the rule checks instead.
 func takeRule(s *jsonschema.Schema) *rule {
 	r := &rule{
 		cost:     (len(s.Required)+len(beside(s))+len(s.PrefixItems))/8 + len(s.Dependencies) + len(s.DependentRequired),
@@ -226,7 +221,7 @@ func takeRule(s *jsonschema.Schema) *rule {
 	return r
 }
 
-// failures is how many failures a schema may find in one value, less those in what is within it.
+// failures is how many failures a schema may find in one value, without the failures in its parts.
 func failures(s *jsonschema.Schema) int {
 	n := len(s.Dependencies) + len(s.DependentRequired)
 	for _, asserted := range []bool{
@@ -243,7 +238,7 @@ func failures(s *jsonschema.Schema) int {
 	return n
 }
 
-// What a rule finds wrong.
+// The errors of a rule.
 type (
 	typeError   struct{ want []string }
 	neverError  struct{}
@@ -292,18 +287,16 @@ func (r *rule) check(w *work, v any) error {
 	return nil
 }
 
-// relax is the schema for an object of which some members are not known: it holds for
-// what is known wherever s can hold for the whole, whatever the others are. So it has
-// nothing that others could set right, or that says something of the object as a whole:
+// relax is the schema for an object of which some members are not known. It holds for the known members wherever s can hold for the whole, with any
+// values of the others. So it has no keyword that others could satisfy, or that is about the object as a whole:
 //
 //   - required, minProperties, dependentRequired, enum, const: others may do it;
-//   - not, unevaluatedProperties: others may bring about what is ruled out, or explain
-//     what is left;
+//   - not, unevaluatedProperties: others may match the excluded schema, or evaluate the
+//     properties that are left;
 //   - oneOf: with less to go by, several may match: it becomes anyOf;
 //   - if: it is not known how it ends, so that then or else has to match.
 //
-// All else holds for the known ones alone if it holds for all. Only this object is
-// affected: what is within its members is known.
+// All else holds for the known ones alone if it holds for all. Only this object is affected: the values of its members are known.
 func (c *compiled) relax(s *jsonschema.Schema, done map[*jsonschema.Schema]*jsonschema.Schema) *jsonschema.Schema {
 	if s == nil || s.Bool != nil {
 		return s

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// maxSchema is what the protocol allows.
+	// maxSchema is the protocol's limit, in bytes.
 	maxSchema = 64 << 10
 	// maxParameters is how many bytes of parameters are checked.
 	maxParameters = 256 << 10
@@ -38,7 +38,7 @@ const (
 
 // Options say how parameters are checked.
 type Options struct {
-	// Path is that of the parameters, as spec.parameters.
+	// Path is the path of the parameters, as spec.parameters.
 	Path *field.Path
 	// Origins are the places of the parameters that come from elsewhere, by name.
 	Origins map[string]string
@@ -57,10 +57,8 @@ var (
 	running = make(chan struct{}, maxConcurrent)
 )
 
-// Validate checks parameters, a JSON object, against a schema. No schema allows
-// everything; no parameters are an empty object. There are either errors, with the path
-// of a field and what would be right, or a warning, which says why nothing was checked,
-// or neither.
+// Validate checks parameters, a JSON object, against a schema. No schema allows everything; no parameters are an empty object. The result is
+// errors, each with the path of a field and the values that the schema allows there, or a warning, which says why nothing was checked, or neither.
 func Validate(ctx context.Context, schema *runtime.RawExtension, parameters []byte, o Options) (errs field.ErrorList, warning string) {
 	if schema == nil || len(schema.Raw) == 0 || string(schema.Raw) == "null" {
 		return nil, ""
@@ -116,8 +114,7 @@ func unchecked(reason string, args ...any) string {
 	return "the parameters are not checked against the plan's schema: " + fmt.Sprintf(reason, args...)
 }
 
-// decode reads JSON without losing digits, counts its levels, and refuses what would cost too much to
-// look at.
+// decode reads JSON without losing digits, counts its levels, and refuses a text that would cost too much to check.
 func decode(raw []byte) (value any, deepest int, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// must says what would be right.
+// must returns a text, which begins with "must", about the values that are allowed.
 func must(e jsonschema.ErrorKind) string {
 	switch k := e.(type) {
 	case *kind.Type:
@@ -65,7 +65,7 @@ func must(e jsonschema.ErrorKind) string {
 	}
 }
 
-// mustFormat is for what a rule found, or of a schema the library.
+// mustFormat is for an error of a rule, or, in a check of a schema, of the library.
 func mustFormat(k *kind.Format) string {
 	switch e := k.Err.(type) { //nolint:errorlint // the library does not wrap it
 	case typeError:
@@ -106,7 +106,7 @@ func (r *report) at(path *field.Path, value any, location []string) (*field.Path
 
 var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
 
-// child is the path of a field of any name. That of a parameter from elsewhere begins with its place.
+// child is the path of a field of any name. The path of a parameter from elsewhere begins with its place.
 func (r *report) child(path *field.Path, name string) *field.Path {
 	if origin, ok := r.Origins[name]; ok && path == r.Path {
 		path = field.NewPath(origin)
@@ -117,7 +117,7 @@ func (r *report) child(path *field.Path, name string) *field.Path {
 	return path.Key(shorten(name))
 }
 
-// shown is what an error may show of a value.
+// shown returns the form in which an error may show a value.
 func (r *report) shown(value any) any {
 	switch v := value.(type) {
 	case string:
