@@ -26,7 +26,7 @@ var kind = operation.Kind{
 	Renew:         renew,
 }
 
-// renew keeps of attempts at another spec what their requests may have left at the broker.
+// renew resets the attempts at another spec, except for the fields about resources that their requests may have left at the broker.
 func renew(a *v1beta1.Attempts) {
 	*a = v1beta1.Attempts{
 		Backoff:        v1beta1.Backoff{NextTime: a.NextTime},
@@ -102,7 +102,7 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 // isMitigation reports whether the request is part of an orphan mitigation.
 func (ap *application) isMitigation() bool { return ap.call.IsRemoval() && !ap.IsDeleting() }
 
-// recordEffect records what an answer leads to.
+// recordEffect records the effect of an answer.
 func (ap *application) recordEffect(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Running:
@@ -114,7 +114,7 @@ func (ap *application) recordEffect(effect operation.Effect) {
 	}
 }
 
-// recordSuccess records that the broker has what was requested.
+// recordSuccess records that the broker has the requested state.
 func (ap *application) recordSuccess(reason, message string) {
 	s := &ap.status
 	if ap.call.Properties != nil {

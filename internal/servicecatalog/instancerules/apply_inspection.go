@@ -13,8 +13,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// applyInspection records what the broker has under an id of ours after a conflict. It is removed only as what a request on record, whose
-// outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
+// applyInspection records the resource that the broker has under an id of ours after a conflict. It is removed only if a request on record, whose
+// outcome is not known, may have created it: a record that was restored from a backup does not show which resources were created later.
 func (ap *application) applyInspection() {
 	a, found := ap.Attempts(), ap.Answer.Instance
 	isLeftover := a.Unknown > 0 && ap.call.Owned && !ap.call.Retained

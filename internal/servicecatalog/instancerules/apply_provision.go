@@ -15,7 +15,7 @@ import (
 var provision = operation.Change{Name: "Provision", Unanswered: v1beta1.ReasonErrorCallingProvision, Failed: v1beta1.ReasonProvisionCallFailed, Creates: true,
 	Running: rules.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"}}
 
-// recordProvision records what the answer to a provisioning leads to.
+// recordProvision records the effect of the answer to a provisioning.
 func (ap *application) recordProvision(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Done:
@@ -61,7 +61,7 @@ func (ap *application) recordProvisionDone() {
 	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 }
 
-// provisionedMessage says that the broker has the instance, and what that means for its deletion.
+// provisionedMessage says that the broker has the instance, and whether its deletion waits for a person because the owner is not known.
 func (ap *application) provisionedMessage() string {
 	const message = "The instance was provisioned successfully"
 	if ap.status.OwnershipUnknown {

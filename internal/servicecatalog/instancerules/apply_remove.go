@@ -10,7 +10,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// recordRemoval records what the answer to a removal leads to.
+// recordRemoval records the effect of the answer to a removal.
 func (ap *application) recordRemoval(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Done:

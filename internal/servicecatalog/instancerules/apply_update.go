@@ -15,7 +15,7 @@ import (
 var update = operation.Change{Name: "Update", Unanswered: v1beta1.ReasonErrorCallingUpdateInstance, Failed: v1beta1.ReasonUpdateInstanceCallFailed,
 	Running: rules.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"}}
 
-// recordUpdate records what the answer to an update leads to.
+// recordUpdate records the effect of the answer to an update.
 func (ap *application) recordUpdate(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Done, operation.Succeeded:
@@ -49,7 +49,7 @@ func (ap *application) recordUpdateFailure(message string) {
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
 	if ap.Answer.Class != osbresult.Done || ap.Answer.UpdateNotRepeatable { // refused
-		if ap.status.ReconciledGeneration == 0 { // it was adopted, and may be what a failed provisioning has left
+		if ap.status.ReconciledGeneration == 0 { // it was adopted, and a failed provisioning may have left it
 			message += fmt.Sprintf("; the broker had this instance under the id %q, and has never confirmed that it was provisioned: if it cannot be used, delete this object, which removes it, and create it again", ap.call.ID)
 		}
 		ap.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)

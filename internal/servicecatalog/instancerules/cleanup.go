@@ -8,7 +8,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// cleanUp adds to the decision what is due for the ids left behind.
+// cleanUp adds to the decision the request or the wait that is due for the ids left behind.
 func (d *decision) cleanUp() {
 	left := d.Status.Common()
 	if why := d.AwaitCleanUps(&d.in.Inputs, d.si, left, &kind); why != nil {

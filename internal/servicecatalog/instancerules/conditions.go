@@ -11,7 +11,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// observe sets what the status says of the spec.
+// observe sets the fields of the status that come from the spec.
 func (d *decision) observe() {
 	isCleanup := d.phase.isMitigating() && d.si.DeletionTimestamp.IsZero()
 	if !d.phase.Accepted && !isCleanup { // these stay with the generation that they began with
@@ -27,7 +27,7 @@ func (d *decision) setConditions(set rules.ConditionSet) {
 	SetConditions(&d.Status, set, d.in.Now)
 }
 
-// setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+// setBlocked sets the conditions for a blocker. An event about the missing object, or the time of the blocker, causes another reconcile.
 func (d *decision) setBlocked(by *rules.Blocker) {
 	set, wake := by.ConditionSet(d.si, d.in.Now)
 	set.Ready, set.Message = v1beta1.ConditionFalse, by.Message

@@ -1,9 +1,9 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package instancerules is the state machine of ServiceInstances. Decide returns the next step for an instance and what was
-// observed; Apply returns the status after a broker's answer. Decisions about an operation are in the file
-// with its name, what is recorded of its answers in apply_OPERATION.go.
+// Package instancerules is the state machine of ServiceInstances. Decide returns the next step for an instance and the observations about it; Apply
+// returns the status after a broker's answer. Decisions about an operation are in the file with its name, the records of its answers in
+// apply_OPERATION.go.
 package instancerules
 
 import (
@@ -19,15 +19,15 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Inputs is what the decision about an instance depends on, beside the object.
+// Inputs has the observations that the decision about an instance depends on, beside the object.
 type Inputs struct {
 	operation.Inputs
 
-	// Offering is what the spec refers to, or why it does not exist.
+	// Offering has the broker, class and plan that the spec refers to, or the reason why one does not exist.
 	Offering rules.Offering
 	// PresentPlan is the plan that the instance has at the broker; nil: it has none, or the plan no longer exists.
 	PresentPlan v1beta1.Plan
-	// OperationPlan is the plan of the operation in progress; nil: there is none, or the plan no longer exists.
+	// OperationPlan is the plan of the operation in progress; nil: there is no operation, or the plan no longer exists.
 	OperationPlan v1beta1.Plan
 	// Refs have to be written into the spec; nil: it has them.
 	Refs *References
@@ -58,13 +58,13 @@ type Request struct {
 	HasOtherPlans bool
 	// FetchDashboard: the instance is fetched once the operation that is polled has succeeded, since no URL of its dashboard is known.
 	FetchDashboard bool
-	// Of an update: what changes. The request leaves out the rest.
+	// Of an update: the changes. The request leaves out the rest.
 	NewPlan, NewParameters     bool
 	PreviousPlanID             string
 	PreviousMaintenanceVersion string
 }
 
-// Decision is what the reconciler does next for an instance.
+// Decision is the next step of the reconciler for an instance.
 type Decision struct {
 	operation.Decision
 
@@ -95,7 +95,7 @@ func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
 	return d.Decision
 }
 
-// recordAddress records the broker's address with the next write of the status, and not for its own sake.
+// recordAddress records the broker's address with the next write of the status. The address alone causes no write.
 func (d *decision) recordAddress() {
 	isFirst := d.Request != nil && d.Request.NothingAtBroker
 	if d.Request != nil {
@@ -137,8 +137,8 @@ func (d *decision) resolve() {
 	d.block(d.in.RefsRefused)
 }
 
-// isBlank reports whether the status was never written: it is empty, or the schema's default, an observedGeneration of -1. Conditions
-// count whatever they say, as a blocker that is found before the first request sets nothing else (StatusForBlocker).
+// isBlank reports whether the status was never written: it is empty, or the schema's default, an observedGeneration of -1. Any condition counts: a
+// blocker that is found before the first request sets nothing else (StatusForBlocker).
 func (d *decision) isBlank() bool {
 	s := &d.Status
 	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && !d.phase.HasOperation()
@@ -183,7 +183,7 @@ func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
 	return PhaseOf(s) == Provisioning && rules.IsConflictUnexplained(s.Attempts)
 }
 
-// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
+// renewAttempts resets the attempts for a new spec, except for the fields about resources that earlier requests may have left at the broker.
 func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 
 // beginOperation sets the operation that the next request begins.

@@ -8,8 +8,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Phase is what the broker has of an instance, and which operation is in progress. The status has it in several fields, which are those
-// of the original service-catalog: asyncOpInProgress, orphanMitigationInProgress, currentOperation, provisionStatus, deprovisionStatus.
+// Phase says whether the broker has an instance, and which operation is in progress. The status has it in several fields, which come from the
+// original service-catalog: asyncOpInProgress, orphanMitigationInProgress, currentOperation, provisionStatus, deprovisionStatus.
 type Phase struct {
 	name string
 	// Accepted: the broker works on the operation, and is polled.
@@ -26,8 +26,8 @@ var (
 	// Provisioned: the broker has the instance, and no operation is in progress.
 	Provisioned = Phase{name: "Provisioned"}
 
-	// Provisioning, Updating, Mitigating and Deprovisioning: a request is on record, and repeated until it is accepted or its outcome is known.
-	// An orphan mitigation removes what a provisioning may have left; deprovisionings are those of objects that are being deleted.
+	// Provisioning, Updating, Mitigating and Deprovisioning: a request is on record, and repeated until it is accepted or its outcome is known. An
+	// orphan mitigation removes an instance that a provisioning may have left; a deprovisioning belongs to an object that is being deleted.
 	Provisioning   = Phase{name: "Provisioning"}
 	Updating       = Phase{name: "Updating"}
 	Mitigating     = Phase{name: "Mitigating"}
@@ -86,7 +86,7 @@ func PhaseOf(s *v1beta1.ServiceInstanceStatus) Phase {
 	return phase
 }
 
-// phaseAtRest decodes what the broker has, without regard to an operation.
+// phaseAtRest decodes the phase without regard to an operation.
 func phaseAtRest(s *v1beta1.ServiceInstanceStatus) Phase {
 	switch {
 	case s.DeprovisionStatus == v1beta1.DeprovisionFailed:
@@ -142,8 +142,7 @@ func (p Phase) MayExist() bool { return p.HasOperation() || p == Provisioned || 
 // hasNothingAtBroker reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
 func (p Phase) hasNothingAtBroker() bool { return !p.MayExist() || p == ProvisionRefused }
 
-// IsProvisioned reports whether the broker has confirmed the instance, and not its removal. During a deprovisioning, the phase does not
-// tell.
+// IsProvisioned reports whether the broker has confirmed the instance but not its removal. During a deprovisioning, the phase does not tell.
 func IsProvisioned(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.ProvisionStatus == v1beta1.Provisioned || isOfEarlyOriginal(s) && !rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }

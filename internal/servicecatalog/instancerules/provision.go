@@ -59,8 +59,8 @@ func (d *decision) provision() {
 	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The provision request is being sent to the broker")
 }
 
-// block sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
-// broker's instance was created, so that this object does not inherit it.
+// block sets the conditions for a blocker of a provisioning. Where another object owns the id, the status records for whom the broker's instance
+// was created, so that this object does not inherit it.
 func (d *decision) block(why *rules.Blocker) {
 	d.setBlocked(why)
 	if !d.phase.hasNothingAtBroker() {
@@ -85,7 +85,7 @@ func (d *decision) writeAhead(reason, message string) {
 	d.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
 }
 
-// precondition returns what blocks a provisioning or an update; nil: nothing does.
+// precondition returns the blocker of a provisioning or an update; nil: nothing blocks it.
 func (d *decision) precondition() *rules.Blocker {
 	switch offer := d.in.Offering; {
 	case d.in.Namespace == rules.NamespaceTerminating:
@@ -110,7 +110,7 @@ func (d *decision) awaitParameters() {
 		d.Need = rules.NeedParameters
 		return
 	}
-	// The broker may have what the spec requests: without a Secret it only cannot be repeated.
+	// The broker may have the state that the spec requests: without a Secret only a repeat of the request is impossible.
 	isAtBroker := IsProvisioned(&d.Status) && d.si.Generation == d.Status.ReconciledGeneration
 	if !isAtBroker || !d.in.Parameters.SecretMissing {
 		d.setBlocked(d.in.Parameters.Blocker)
@@ -135,7 +135,7 @@ func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
 	return props
 }
 
-// currentAttempts returns the attempts at the present spec, and creates them if there are none.
+// currentAttempts returns the attempts at the present spec, and creates them if they do not exist.
 func (d *decision) currentAttempts() *v1beta1.Attempts {
 	if d.Status.Attempts == nil {
 		d.Status.Attempts = &v1beta1.Attempts{AttemptedSpec: d.schedule().PresentSpec()}

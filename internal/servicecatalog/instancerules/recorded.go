@@ -18,8 +18,8 @@ func (d *decision) candidatePlans() []string {
 	return ids
 }
 
-// newRecordedRequest returns a request without an operation. Its ids of service and plan are those in the status, since the spec may have changed, or
-// else those of the spec; a Blocker if neither is known.
+// newRecordedRequest returns a request without an operation. Its ids of service and plan come from the status, since the spec may have changed, or
+// else from the spec; a Blocker if neither has them.
 func (d *decision) newRecordedRequest() (*Request, *rules.Blocker) {
 	call := d.newRequest("")
 	if known := d.Status.Broker; known != nil && known.ServiceID != "" {

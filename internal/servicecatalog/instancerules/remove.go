@@ -78,13 +78,13 @@ func (d *decision) startMitigation() {
 
 func (d *decision) stopMitigation(why string) {
 	d.phase = Provisioning
-	a := d.currentAttempts() // those of the generation that was mitigated
+	a := d.currentAttempts() // the attempts at the generation that was mitigated
 	a.Stopped, a.NextTime = true, nil
 	d.setConditions(rules.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
 }
 
-// renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts stay those of the spec that is
-// cleaned up, so that the next request is made for the present one; the properties of the operation record which request this has followed.
+// renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts stay the attempts at the spec that is
+// cleaned up, so that the next request is made for the present spec; the properties of the operation record which request this has followed.
 func (d *decision) renewMitigation() {
 	props := d.Status.InProgressProperties
 	if !d.phase.isMitigating() || props == nil || props.UpdateRequests >= d.si.Spec.UpdateRequests {

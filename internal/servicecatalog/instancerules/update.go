@@ -19,7 +19,7 @@ func (d *decision) update() {
 	d.renewAttempts()
 	specChanged := d.si.Generation != d.Status.ReconciledGeneration
 	if why := d.precondition(); why != nil {
-		if specChanged { // otherwise the broker has what the spec asks for
+		if specChanged { // otherwise the broker has the state that the spec requests
 			d.setBlocked(why)
 		}
 		return
@@ -72,7 +72,7 @@ func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesStat
 	}
 }
 
-// setChanges sets what an update changes. Where the outcome of an earlier update is not known, everything is sent, and no previous plan.
+// setChanges sets what an update changes. Where the outcome of an earlier update is not known, all properties are sent but no previous plan.
 func (d *decision) setChanges(call *Request, props *v1beta1.ServiceInstancePropertiesState, specChanged bool) {
 	before := rules.NonNil(d.Status.ExternalProperties)
 	call.PreviousMaintenanceVersion = before.MaintenanceVersion
@@ -89,7 +89,7 @@ func (d *decision) isChangeUnknown() bool {
 	return d.phase.HasOperation() || d.Status.Attempts != nil && d.Status.Attempts.Unknown > 0
 }
 
-// recordUpToDate records that the broker has what the spec asks for.
+// recordUpToDate records that the broker has the state that the spec requests.
 func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState) {
 	if d.Status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.Status.ReconciledGeneration = d.si.Generation
@@ -101,8 +101,8 @@ func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState)
 	}
 }
 
-// lacksBaseline reports whether the status has nothing that a later change of the Secrets can be found by, as that of the original
-// service-catalog. What they have now is recorded, and not sent: the spec has not changed.
+// lacksBaseline reports whether the status has neither version nor digest of parameters, by which a change of the Secrets is found. The original
+// service-catalog wrote such a status. Version and digest of the present parameters are recorded, but nothing is sent: the spec has not changed.
 func (d *decision) lacksBaseline() bool {
 	before := rules.NonNil(d.Status.ExternalProperties)
 	return before.ParametersVersion == "" && before.ParametersDigest == ""
