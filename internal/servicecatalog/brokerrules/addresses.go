@@ -12,7 +12,7 @@ import (
 // maxAddresses is how many addresses a status has.
 const maxAddresses = 8
 
-// Addresses are what is known of a broker's addresses when its catalog is read.
+// Addresses has the present address of a broker when its catalog is read, and the addresses in use.
 type Addresses struct {
 	// Current is the present one; an empty digest: it is not known, or no address.
 	Current v1beta1.BrokerAddress
@@ -21,7 +21,7 @@ type Addresses struct {
 	Undated bool
 }
 
-// Use records that an object with a status uses its address, and those of the ids that it has left behind.
+// Use records that an object with a status uses its address, and the addresses of the ids that it has left behind.
 func (a *Addresses) Use(s *v1beta1.OperationStatus) {
 	a.Used[s.BrokerAddress] = true
 	a.Undated = a.Undated || s.BrokerAddress == ""

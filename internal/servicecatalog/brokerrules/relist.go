@@ -21,11 +21,11 @@ const (
 	maxCheck = 10 * time.Minute
 	// secretRetry is when the Secrets of a broker are read again that could not be read: no event follows.
 	secretRetry = 30 * time.Second
-	// maxRetry is the longest time to the next attempt: what a broker's Retry-After may ask for.
+	// maxRetry is the longest time to the next attempt that a broker's Retry-After may set.
 	maxRetry = 25 * time.Hour
 )
 
-// Inputs are what the decision about a broker depends on, beside the object.
+// Inputs are the observations that the decision about a broker depends on, beside the object.
 type Inputs struct {
 	Now time.Time
 	// Interval between two relists where the spec has none.
@@ -39,12 +39,12 @@ type Inputs struct {
 	RelistRequested bool
 	// CheckAt is when the catalog is read to see whether the broker answers with success; zero: no deletion waits for that.
 	CheckAt time.Time
-	// Health is what requests of instances and bindings say of the broker.
+	// Health is the health of the broker by the requests of instances and bindings.
 	Health Health
 }
 
-// Health is what the requests of instances and bindings to a broker say since its catalog was last read. The relist that follows decides
-// whether the broker is Ready: one request that fails proves nothing.
+// Health has the results of requests of instances and bindings to a broker since its catalog was last read. The relist that follows decides whether
+// the broker is Ready: one request that fails proves nothing.
 type Health struct {
 	// Failed: the last request was not answered, or with the answer that the broker is unavailable.
 	Failed bool

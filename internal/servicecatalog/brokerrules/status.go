@@ -30,7 +30,7 @@ type RelistResult struct {
 	// Generation and credentials are of the attempt.
 	Generation  int64
 	Credentials string
-	// Addresses are those of the broker.
+	// Addresses are the broker's.
 	Addresses Addresses
 	// Error is why the catalog could not be read; nil: it was.
 	Error *RelistError
@@ -43,7 +43,7 @@ type RelistResult struct {
 	// Digest, and numbers of classes and plans, after the relist.
 	Digest         string
 	Classes, Plans int
-	// Missing says what of the catalog is left out, and why; retry: a repeat may help.
+	// Missing has, for each part of the catalog that is left out, its name and the reason. Retry: a repeat may help.
 	Missing []string
 	Retry   bool
 	// KeptClasses and KeptPlans are the numbers of those among them that stay as they were, since the catalog has them in a form that cannot
@@ -201,7 +201,7 @@ func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 	return refused(result)
 }
 
-// summary says what of the catalog exists, what was left out, and why.
+// summary counts the classes and plans of the catalog that exist, and names the parts that were left out with the reasons.
 func (r RelistResult) summary() string {
 	said := []string{fmt.Sprintf("The catalog was fetched: %s with %s%s", countClasses(r.Classes), countPlans(r.Plans), r.kept())}
 	if r.RetainedClasses > 0 {

@@ -58,7 +58,7 @@ func (c *Clients) addressOf(ctx context.Context, value string) (Address, error) 
 	return Address{Address: normal, Digest: catalog.Digest(key, json.RawMessage(strconv.Quote(normal)))}, nil
 }
 
-// AddressInputs returns what decisions about the objects of a broker depend on of its addresses.
+// AddressInputs returns the facts about a broker's addresses that decisions about its objects depend on.
 func (c *Clients) AddressInputs(ctx context.Context, b v1beta1.Broker) operation.AddressInputs {
 	current, err := c.AddressOf(ctx, b)
 	if err != nil {

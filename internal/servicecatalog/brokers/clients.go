@@ -56,7 +56,7 @@ func KeyOfReference(namespace string, ref v1beta1.BrokerReference) Key {
 // requests to the broker share.
 type Clients struct {
 	cache client.Reader // has the metadata of Secrets
-	live  client.Reader // Secrets are read one at a time, and not cached
+	live  client.Reader // Secrets are read one at a time; they are not cached
 	guard *outbound.Guard
 	// timeout of a request.
 	timeout time.Duration
@@ -66,7 +66,7 @@ type Clients struct {
 	Strict bool
 
 	clients *versioned.Cache[Key, *Client]
-	// Limiters has one limiter for each broker. Those of the ServiceBrokers of a namespace share a bound.
+	// Limiters has one limiter for each broker. The limiters of a namespace's ServiceBrokers share a bound.
 	Limiters limiter.Limiters[Key]
 	// Successes has when each broker last answered a request with success.
 	Successes Successes
@@ -86,9 +86,8 @@ func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.D
 	return c
 }
 
-// Client is a client, the version of the broker's endpoint and what the broker requires of requests. The version is of its address, its
-// TLS settings and the content of its credentials: neither a request to read its catalog nor another resourceVersion of its Secret
-// makes it another endpoint.
+// Client is a client, the version of the broker's endpoint and the broker's settings for requests. The version covers its address, its TLS settings
+// and the content of its credentials: it changes neither with a request to read the catalog nor with the resourceVersion of the Secret.
 type Client struct {
 	*osb.Client
 	EndpointVersion string
@@ -116,7 +115,7 @@ func (c *Clients) RecordMisconfiguration(key Key, what rules.Operation, out osbr
 	c.misconfigurations[key] = fmt.Sprintf("%s: %s", what, rules.StatusOnly(out))
 }
 
-// Forget drops what is kept for a broker that was deleted.
+// Forget drops client and state of a broker that was deleted.
 func (c *Clients) Forget(key Key) {
 	c.clients.Forget(key)
 	c.Successes.Forget(key)
@@ -126,7 +125,7 @@ func (c *Clients) Forget(key Key) {
 	delete(c.addresses, key)
 }
 
-// LastMisconfiguration returns what RecordMisconfiguration has recorded; empty: nothing.
+// LastMisconfiguration returns the text that RecordMisconfiguration has recorded; empty: there is no text.
 func (c *Clients) LastMisconfiguration(key Key) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +189,7 @@ func (c *Clients) CredentialsVersion(ctx context.Context, b v1beta1.Broker) (_ s
 	return catalog.Digest(key, json.RawMessage(strconv.Quote(version))), true, nil
 }
 
-// sourceVersion returns the version of what a client is created from.
+// sourceVersion returns the version of the objects that a client is created from.
 func (c *Clients) sourceVersion(ctx context.Context, b v1beta1.Broker) (string, error) {
 	parts := []string{string(b.GetUID()), fmt.Sprint(b.GetGeneration())}
 	secrets := v1beta1.AuthSecrets(b)
@@ -249,8 +248,8 @@ func (c *Clients) outboundOptions(key Key, spec *v1beta1.CommonServiceBrokerSpec
 	}
 }
 
-// catalogLimits returns the limits of a broker's catalog. Those of a ServiceBroker, which any tenant can create, allow for 500 entries of
-// 2 KiB on average.
+// catalogLimits returns the limits of a broker's catalog. The limits of a ServiceBroker, which any tenant can create, allow for 500 entries of 2
+// KiB on average.
 func catalogLimits(key Key) osb.CatalogLimits {
 	if ScopeOf(key) == catalog.Cluster {
 		return osb.DefaultCatalogLimits
@@ -320,7 +319,7 @@ func NameOf(key Key) string {
 	return fmt.Sprintf("%s %q", ScopeOf(key).BrokerKind(), key.Name)
 }
 
-// ResultOf returns what an outcome means for other requests to the broker. A refusal is an answer.
+// ResultOf returns the result by which the limiter delays other requests to the broker. A refusal is an answer.
 func ResultOf(o osbresult.Outcome) limiter.Result {
 	switch {
 	case o.Throttled():
@@ -349,6 +348,6 @@ func ScopeOf(key Key) catalog.Scope {
 	return catalog.Namespaced
 }
 
-// ErrStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with those of
-// the next leader.
+// ErrStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with the next leader's
+// requests.
 var ErrStopping = errors.New("the process stops or no longer leads: nothing was sent")

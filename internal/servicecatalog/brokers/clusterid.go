@@ -73,7 +73,7 @@ func (c *ClusterID) Takeover(ctx context.Context, now time.Time) (time.Time, err
 	return at, nil
 }
 
-// Get returns the id, and creates it if there is none.
+// Get returns the id, and creates it if it does not exist.
 func (c *ClusterID) Get(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,7 +21,7 @@ const (
 	DigestKeySecret = "bellhop-digest-key"
 	// digestKeyEntry is the entry of the Secret's data that has the digest key.
 	digestKeyEntry = "key"
-	// digestKeySize is the size of the digest key in bytes. It is that of the hash.
+	// digestKeySize is the size of the digest key in bytes. It is the size of the hash.
 	digestKeySize = 32
 )
 

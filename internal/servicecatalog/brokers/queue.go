@@ -69,7 +69,7 @@ func (q *Queue) Enter(o client.Object, queued **Key, key Key, op rules.Operation
 	}
 	name, endpoint := client.ObjectKeyFromObject(o), q.clients.Limiters.Of(key, q.clock.Now())
 	flow := "namespace " + o.GetNamespace()
-	if op == rules.Poll { // they have turns of their own: a namespace with many delays neither its other requests nor those of another one
+	if op == rules.Poll { // polls have turns of their own: a namespace with many polls delays neither its other requests nor another namespace's
 		flow = "polls of " + flow
 	}
 	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: op != rules.Poll && isFirst(attempts),

@@ -16,7 +16,7 @@ type Recoveries struct {
 	of map[Key]recovery
 }
 
-// recovery is what is known of one broker. The zero value is that of an unknown broker, which another process may have seen fail.
+// recovery has the health of one broker. The zero value means an unknown broker, which another process may have seen fail.
 type recovery struct {
 	healthy bool
 	since   time.Time

@@ -15,16 +15,16 @@ type Successes struct {
 	of map[Key]*success
 }
 
-// success is what is known of one broker.
+// success has the last success of one broker, and the objects that wait for the next.
 type success struct {
 	// endpoint is the version of the endpoint that the rest is about.
 	endpoint string
-	// last is when the last of the requests was sent that the broker has answered with success; zero: there is none.
+	// last is when the last request that the broker has answered with success was sent; zero: there is no such request.
 	last    time.Time
 	waiting map[QueueKey]func()
 }
 
-// Last returns when the last of the requests was sent that a broker has answered with success; zero: there is none in this process.
+// Last returns when the last request that a broker has answered with success was sent; zero: this process has sent no such request.
 func (s *Successes) Last(key Key) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,7 +34,7 @@ func (s *Successes) Last(key Key) time.Time {
 	return time.Time{}
 }
 
-// Begin begins a version of a broker's endpoint. What a former one has answered says nothing about it.
+// Begin begins a version of a broker's endpoint. Answers of a former endpoint say nothing about it.
 func (s *Successes) Begin(key Key, endpoint string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *Successes) Await(key Key, object QueueKey, known time.Time, notify func
 	}
 }
 
-// Forget drops what is known of a broker that was deleted.
+// Forget drops the success of a broker that was deleted.
 func (s *Successes) Forget(key Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
