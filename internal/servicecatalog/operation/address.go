@@ -21,7 +21,8 @@ import (
 type AddressInputs struct {
 	// Current is the present one; empty: it is not known.
 	Current string
-	// Former is the first one on record in the broker's status, at which objects are that have none on record; empty: there is none.
+	// Former is the first address on record in the broker's status. Objects without an address on record are at this one. Empty: no address is on
+	// record.
 	Former string
 	// Others are those on record in the broker's status that are not the present one: they also compare digests under different keys.
 	Others []string
@@ -54,9 +55,9 @@ func (in AddressInputs) next(recorded string, isFirst bool) string {
 	return cmp.Or(recorded, in.Former, in.Current)
 }
 
-// RecordAddress records the address with the next write of a status, and not for its own sake: isWritten reports whether a status without a
-// request is written. isFirst: the request is the first one about the resource. An address is recorded ahead where a request to another one
-// would be the first trace of it.
+// RecordAddress records the address with the next write of a status; the address alone causes no write. isWritten reports whether a status without
+// a request is written. isFirst: the request is the first one about the resource. An address is recorded ahead where a request to another one would
+// be the first trace of it.
 func (d *Decision) RecordAddress(in *Inputs, s *v1beta1.OperationStatus, hasRequest, isFirst bool, isWritten func() bool) {
 	former, next := s.BrokerAddress, in.Address.next(s.BrokerAddress, isFirst)
 	if next == former || !hasRequest && !isWritten() {

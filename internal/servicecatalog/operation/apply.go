@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package operation has what operations on instances and on bindings have in common: what a request is, what is recorded of a request that
-// failed, and what an answer leads to, as an Effect. A Kind has the words that differ.
+// Package operation has the common part of operations on instances and on bindings: the Request, the record of a request that failed, and the
+// Effect of an answer. A Kind has the words that differ.
 package operation
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Request is what all requests about an object have.
+// Request has the fields of all requests about an object.
 type Request struct {
 	Operation rules.Operation
 	// ID is the id of the resource at the broker.
 	ID string
-	// NextID is the id of the next attempt, once what is under ID is removed (R2).
+	// NextID is the id of the next attempt, once the resource under ID is removed (R2).
 	NextID string
 	// Generation of the spec that it follows from.
 	Generation int64
@@ -73,7 +73,7 @@ type Answer struct {
 	// State and OperationDescription are of a poll.
 	State                osbresult.State
 	OperationDescription string
-	// Created: the request has created the instance (201). Instance is what was fetched; nil: it was not, or cannot be.
+	// Created: the request has created the instance (201). Instance is the instance that was fetched; nil: it was not fetched, or cannot be.
 	Created      bool
 	DashboardURL string
 	Instance     *osbresult.Instance
@@ -91,11 +91,11 @@ type Application struct {
 	Call   *Request
 	Answer Answer
 	Now    time.Time
-	// Attempted is the spec that the request counts for; nil: the attempts stay those of the failure that is mitigated.
+	// Attempted is the spec that the request counts for; nil: the attempts keep the spec of the failure that is mitigated.
 	Attempted *v1beta1.AttemptedSpec
 	// ConflictHeld: the broker has something under the id that the record does not show to be left over from this object.
 	ConflictHeld bool
-	// KeepsLastError: the message of the attempts stays that of a refusal, or of the failure that is mitigated.
+	// KeepsLastError: the attempts keep the message of a refusal, or of the failure that is mitigated.
 	KeepsLastError bool
 	// Exists: the broker has confirmed the resource. Its removals do not count as failures then.
 	Exists bool
@@ -112,7 +112,7 @@ func (ap *Application) IsOverdue() bool {
 	return ap.Call.MaxDuration > 0 && rules.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
 }
 
-// Attempts returns the attempts that the request counts for, and creates them if there are none.
+// Attempts returns the attempts that the request counts for, and creates them if they do not exist.
 func (ap *Application) Attempts() *v1beta1.Attempts {
 	if ap.Common.Attempts == nil {
 		ap.Common.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: ap.Call.Generation}}
@@ -128,7 +128,7 @@ func (ap *Application) Attempts() *v1beta1.Attempts {
 	return a
 }
 
-// UseNextID makes the next id that of the object: a late removal under the former one, by a former leader, may still arrive (R2).
+// UseNextID makes the next id the object's: a late removal under the former one, by a former leader, may still arrive (R2).
 func (ap *Application) UseNextID() { ap.Common.ExternalID = ap.Call.NextID }
 
 // DescribeOutcome describes the outcome of the request.
@@ -175,8 +175,8 @@ func (ap *Application) RetryRequest(name, reason string) rules.ConditionSet {
 	return ap.Retry(reason, callFailed(name, ap.DescribeOutcome()))
 }
 
-// RetrySlowly schedules the retry of what takes the broker long, or does not change soon. It sets the class of the answer to Misconfigured, by which
-// ScheduleRetry chooses the schedule.
+// RetrySlowly schedules the retry of a request that takes the broker long, or whose answer does not change soon. It sets the class of the answer to
+// Misconfigured, by which ScheduleRetry chooses the schedule.
 func (ap *Application) RetrySlowly(reason, message string) rules.ConditionSet {
 	a := ap.Attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
@@ -184,8 +184,8 @@ func (ap *Application) RetrySlowly(reason, message string) rules.ConditionSet {
 	return ap.Retry(reason, message)
 }
 
-// RetryUnseen records that an operation has failed that may be a later one than the one on record, as after a restore from a backup.
-// What the broker has is fetched, or else the repeated request shows whether the resource is there.
+// RetryUnseen records that an operation has failed that may be a later one than the one on record, as after a restore from a backup. The resource
+// is fetched, or else the repeated request shows whether the broker has it.
 func (ap *Application) RetryUnseen(reason, message string) rules.ConditionSet {
 	a := ap.Attempts()
 	if a.Conflict = true; ap.Call.Retrievable {

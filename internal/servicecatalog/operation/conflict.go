@@ -11,8 +11,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// A 409 says that the broker has something else under the id of a request to create the resource. This file records it, and says what follows. A 409
-// to a request with Repeat is recorded by recordChange; what an inspection has found by the kind.
+// A 409 says that the broker has something else under the id of a request to create the resource. This file records it, and returns the next step.
+// recordChange records a 409 to a request with Repeat; the kind records the result of an inspection.
 
 // Creation is the next step of the creation of a resource where an earlier request may have created it.
 type Creation int
@@ -20,9 +20,9 @@ type Creation int
 const (
 	// NextRequest: the request is sent, for the first time or again.
 	NextRequest Creation = iota
-	// NextInspect: what the broker has under the id is fetched, or polled.
+	// NextInspect: the resource that the broker has under the id is fetched, or polled.
 	NextInspect
-	// NextMitigate: what the broker may have under the id is removed first; the caller checks whether this object may remove it.
+	// NextMitigate: the resource that the broker may have under the id is removed first; the caller checks whether this object may remove it.
 	NextMitigate
 )
 
@@ -51,7 +51,7 @@ func (ap *Application) recordConflict() Effect {
 	if !ap.Call.NothingAtBroker && !ap.ConflictHeld { // one of the requests on record may have been carried out
 		a.Unknown++
 	}
-	a.Conflict = true // NextOfCreation says what follows
+	a.Conflict = true // NextOfCreation returns the next step
 	if a.Unknown == 0 && !ap.Call.Retrievable {
 		return Effect{Result: Repeated, Conditions: ap.HoldConflict("another " + ap.Kind.Noun + ", which cannot be fetched: " + ap.DescribeOutcome())}
 	}
@@ -62,7 +62,7 @@ func (ap *Application) recordConflict() Effect {
 func (ap *Application) recordConflictOfSuccessor() Effect {
 	message := ap.callFailed(ap.DescribeOutcome())
 	switch {
-	case ap.Call.NothingAtBroker: // no request on record has made what is there, so that nothing is removed
+	case ap.Call.NothingAtBroker: // no request on record has made the resource, so that it is not removed
 		ap.Stop(message)
 		return Effect{Result: Kept}
 	case ap.Call.MayBeFetched():
@@ -89,8 +89,8 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
-// DescribeHeld returns what goes before a message where the broker has something that is neither used nor removed, so that a refusal of another
-// request does not hide it; empty: it has nothing.
+// DescribeHeld returns a text that precedes a message where the broker has a resource that is neither used nor removed, so that a refusal of
+// another request does not hide it; empty: the broker has no such resource.
 func (ap *Application) DescribeHeld() string {
 	if !ap.ConflictHeld {
 		return ""

@@ -12,28 +12,28 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Inputs are what every decision depends on, beside the object.
+// Inputs are the observations that every decision depends on, beside the object.
 type Inputs struct {
 	Now time.Time
-	// NextNumber is a random number, from 1 to catalog.NextNumbers: that of the next id, where the object needs one.
+	// NextNumber is a random number, from 1 to catalog.NextNumbers, for the next id, where the object needs one.
 	NextNumber int32
 	// BrokerBlocker is why no request can be sent to the broker now.
 	BrokerBlocker *rules.Blocker
 	// Recovered is when the broker last recovered from failures to create resources of the kind.
 	Recovered time.Time
-	// Parameters are those of the spec, or why they cannot be read.
+	// Parameters are the parameters of the spec, or the reason why they cannot be read.
 	Parameters rules.Parameters
 	// Claimants are the other objects of the broker that have the same id.
 	Claimants rules.Claimants
-	// FormerClaimants, by id, are the other objects that have a former id of the object: that of a predecessor, or one left behind.
+	// FormerClaimants, by id, are the other objects that have a former id of the object: the id of a predecessor, or one left behind.
 	FormerClaimants map[string]rules.Claimants
-	// CleanUpBrokers are the brokers of ids left behind, by id, as far as they exist. They may be others than that of the id in force.
+	// CleanUpBrokers are the brokers of ids left behind, by id, as far as they exist. They may differ from the broker of the id in force.
 	// CleanUpPolls are when this process last polled the removals there.
 	CleanUpBrokers map[string]CleanUpBroker
 	CleanUpPolls   map[string]time.Time
-	// Definition is what a read of the CRD found that began after the deletion was seen.
+	// Definition is the result of a read of the CRD that began after the deletion was seen.
 	Definition rules.Definition
-	// Namespace is what is known of the deletion of the object's namespace.
+	// Namespace says whether the object's namespace is being deleted, as far as it is known.
 	Namespace rules.Namespace
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
 	// record, which may have been restored from a backup.
@@ -41,18 +41,18 @@ type Inputs struct {
 	// LastPoll is when this process last polled the operation, and PollAfter the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
-	// Gone is what this process knows of answers 410 Gone to deletions.
+	// Gone has this process's observations of answers 410 Gone to deletions.
 	Gone GoneInputs
 	// Address has the addresses of the broker.
 	Address AddressInputs
 }
 
-// CleanUpBroker is the broker of an id left behind, and what is known of it.
+// CleanUpBroker is the broker of an id left behind, with its last success and its address.
 type CleanUpBroker struct {
 	v1beta1.Broker
 	// Blocker is why no request can be sent to it; nil: requests can.
 	Blocker *rules.Blocker
-	// Success is when the last of the requests was sent that it has answered with success; zero: there is none.
+	// Success is when the last request that it has answered with success was sent; zero: there is no such request.
 	Success time.Time
 	Address AddressInputs
 }
@@ -63,9 +63,9 @@ func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) rules.Sc
 		OperationStart: s.OperationStartTime, LastPoll: in.LastPoll, PollAfter: in.PollAfter}
 }
 
-// Decision is what the reconciler does next for an object.
+// Decision is the next step of the reconciler for an object.
 type Decision struct {
-	// Need is what has to be supplied before the decision; "": nothing.
+	// Need names the input that has to be supplied before the decision; "": no input is missing.
 	Need rules.Need
 	// WriteAhead: the status has to be written before the request (R1).
 	WriteAhead bool

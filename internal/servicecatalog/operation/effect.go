@@ -17,13 +17,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Result is what has come of a request, or of the operation that it polls.
+// Result is the result of a request, or of the operation that it polls.
 type Result int
 
 const (
 	// Done: the broker has carried out the request. A removal is done once it is confirmed, also by a poll.
 	Done Result = iota + 1 // the zero value is no result
-	// Accepted: the broker works on what was requested.
+	// Accepted: the broker works on the request.
 	Accepted
 	// Running: the operation is in progress, and Unanswered: the poll has shown no state.
 	Running
@@ -33,13 +33,13 @@ const (
 	Succeeded
 	Failed
 	Overdue
-	// Repeated: the request failed, and may have been carried out. It is repeated, or what the broker has is inspected first.
+	// Repeated: the request failed, and may have been carried out. It is repeated, or the resource at the broker is inspected first.
 	Repeated
 	// NoEffect: the request failed without an effect, and is repeated.
 	NoEffect
 	// Refused: the request is not repeated as it is.
 	Refused
-	// Kept: no successor replaces the resource for now. LeftOver: a failed request may have left what is there, which is removed.
+	// Kept: no successor replaces the resource for now. LeftOver: a failed request may have left the resource behind, which is removed.
 	Kept
 	LeftOver
 	// GoneOnce: the broker has answered 410 Gone to a removal for the first time.
@@ -50,15 +50,15 @@ const (
 	LeftBehind
 )
 
-// Effect is what an answer leads to, as far as the kind has to record it.
+// Effect has the result of an answer, as far as the kind has to record it.
 type Effect struct {
 	Result Result
-	// Message says what has failed, where the kind decides what follows. Otherwise Conditions say it.
+	// Message describes the failure where the kind decides on the next step. Otherwise Conditions have it.
 	Message    string
 	Conditions rules.ConditionSet
 }
 
-// Record records what is alike for all kinds of the answer to a change, or to a poll of one, and returns what is left to the kind.
+// Record records the answer to a change, or to a poll of one, in the fields that all kinds have. It returns the effect that the kind has to record.
 func (ap *Application) Record() Effect {
 	switch {
 	case ap.Call.Operation == rules.Poll:
@@ -78,7 +78,7 @@ func (ap *Application) recordChange() Effect {
 	case class == osbresult.Accepted:
 		ap.confirmAddress()
 		return Effect{Result: Accepted}
-	case ap.Call.Repeat: // what exists under the id is not affected
+	case ap.Call.Repeat: // the resource that exists under the id is not affected
 		return ap.repeat(Repeated)
 	case class == osbresult.Unknown, class == osbresult.Malformed:
 		mayHaveCreated := class == osbresult.Unknown && !ap.ConflictHeld // a malformed answer to a creation leaves nothing
@@ -147,8 +147,8 @@ func (ap *Application) unanswered() Effect {
 	return Effect{Result: Unanswered, Conditions: set}
 }
 
-// adviseOnRequired returns what a person can do where the broker's refusal, or the failure of its operation, names a parameter that is sent
-// because the plan's schema requires it; empty: it names none. The plan may set that parameter itself.
+// adviseOnRequired returns advice for a person where the broker's refusal, or the failure of its operation, names a parameter that is sent because
+// the plan's schema requires it; empty: it names no such parameter. The plan may set that parameter itself.
 func (ap *Application) adviseOnRequired() string {
 	if ap.Answer.Withheld {
 		return ""

@@ -24,11 +24,11 @@ const (
 	minGoneCheck, maxGoneCheck = time.Minute, 10 * time.Minute
 )
 
-// GoneInputs is what a process knows of answers 410 Gone to deletions. All times are of this process.
+// GoneInputs has the observations by a process of answers 410 Gone to deletions. All times are of this process.
 type GoneInputs struct {
 	// Since is, by the id of the resource, when this process received the first 410 about it, or first saw that one on record.
 	Since map[string]time.Time
-	// Success is when the latest request was sent that the broker of the id in force answered with success; zero: there is none.
+	// Success is when the latest request that the broker of the id in force answered with success was sent; zero: there is no such request.
 	Success time.Time
 	// Broker is the name of that broker in messages.
 	Broker string

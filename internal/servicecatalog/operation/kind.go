@@ -8,9 +8,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Kind is what differs between the kinds of objects: words for messages, reasons, and a rule about attempts.
+// Kind has the differences between the kinds of objects: words for messages, reasons, and a rule about attempts.
 type Kind struct {
-	// Resource is the kind's resource in commands of kubectl, such as "serviceinstance", and Noun what the broker has, such as "instance".
+	// Resource is the kind's resource in commands of kubectl, such as "serviceinstance", and Noun the word for the broker's resource, such as
+	// "instance".
 	Resource, Noun string
 	// Removal is the operation that removes it.
 	Removal Change
@@ -20,7 +21,7 @@ type Kind struct {
 	HowToRetry string
 	// HowToLeaveOut says how a person leaves out a parameter that the plan's schema requires, as part of a sentence.
 	HowToLeaveOut string
-	// Renew drops from attempts at another spec what does not count for the present one.
+	// Renew drops the fields of attempts at another spec that do not count for the present one.
 	Renew func(*v1beta1.Attempts)
 }
 
@@ -28,11 +29,11 @@ type Kind struct {
 type Change struct {
 	// Name is its name in messages, such as "Provision".
 	Name string
-	// Unanswered and Failed are the reasons of a request without an answer, and of one that was answered and not carried out.
+	// Unanswered and Failed are the reasons of a request without an answer, and of one that was answered but not carried out.
 	Unanswered, Failed string
 	// Running has the reason and the message while the broker works on it.
 	Running rules.ConditionSet
-	// Creates: it creates the resource. A request with an unknown outcome does not count then if a repeat finds what it has created.
+	// Creates: it creates the resource. A request with an unknown outcome does not count then if a repeat finds the resource that it has created.
 	Creates bool
 }
 

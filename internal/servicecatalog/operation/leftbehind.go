@@ -20,8 +20,8 @@ import (
 const (
 	// MaxLeftBehind is the number of ids left behind with which nothing is requested under another one.
 	MaxLeftBehind = 4
-	// maxRecordedLeft is the number of ids left behind on record. More than MaxLeftBehind are those of an object with the deletion policy Retain,
-	// whose replacements fail: they stay at the broker, and the first ones are dropped.
+	// maxRecordedLeft is the number of ids left behind on record. Only an object with the deletion policy Retain whose replacements fail has more
+	// than MaxLeftBehind: they stay at the broker, and the first ones are dropped.
 	maxRecordedLeft = 16
 	// maxMitigation is how long an orphan mitigation fails before its id is left behind.
 	maxMitigation = time.Hour
@@ -29,8 +29,8 @@ const (
 	cleanUpPoll = time.Minute
 )
 
-// leaveBehind leaves the id of a failed orphan mitigation behind once it has failed for an hour, and says so; empty: it does not. What may be
-// there is removed later, and the next attempt has another id.
+// leaveBehind leaves the id of a failed orphan mitigation behind once it has failed for an hour, and returns a text about it; empty: it does not
+// leave the id behind. The resource that may be there is removed later, and the next attempt has another id.
 func (ap *Application) leaveBehind(message string) (said string) {
 	if ap.Mitigated == nil {
 		return ""
@@ -67,7 +67,7 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, kind *Kind, call 
 		recordGoneOnce(s, call.ID, now)
 		l.AsyncOpInProgress, l.LastOperation, l.LastError = false, "", "the broker has answered 410 Gone once, which a second answer confirms"
 		return
-	case call.Operation != rules.Poll || call.IsDeletedBy(a): // an answer that is none of a gateway that answers 410 to everything
+	case call.Operation != rules.Poll || call.IsDeletedBy(a): // an answer that is not from a gateway that answers 410 to everything
 		ForgetGone(s, call.ID)
 	}
 	switch {
@@ -101,8 +101,8 @@ func applyCleanUpPoll(l *v1beta1.LeftBehind, kind *Kind, a Answer) {
 	l.AsyncOpInProgress, l.LastOperation = false, ""
 }
 
-// AwaitCleanUps has the release of an object wait for the removal of what it has left behind, and returns what it waits for; nil: nothing. What
-// another object has as well, or the deletion policy retains, stays at the broker.
+// AwaitCleanUps has the release of an object wait for the removal of the resources that it has left behind, and returns the blocker; nil: it waits
+// for none. A resource that another object has as well, or that the deletion policy retains, stays at the broker.
 func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus, kind *Kind) *rules.Blocker {
 	if d.Release == nil || len(s.LeftBehind) == 0 {
 		return nil
@@ -171,8 +171,8 @@ func (r *Request) MakeCleanUp(in *Inputs, s *v1beta1.OperationStatus, l *v1beta1
 	}
 }
 
-// nextCleanUp returns the id left behind that a removal, or a poll of one, is due for; nil: none is. wake is when the next one is; zero: never.
-// A removal that was answered 410 is due once the broker has answered a request with success since, and not before.
+// nextCleanUp returns the id left behind that a removal, or a poll of one, is due for; nil: none is. wake is when the next one is; zero: never. A
+// removal that was answered 410 is due only once the broker has answered a request with success since.
 func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due *v1beta1.LeftBehind, poll bool, wake time.Time) {
 	for i := range s.LeftBehind {
 		l := &s.LeftBehind[i]
@@ -213,7 +213,7 @@ func (in *Inputs) unreachable(l *v1beta1.LeftBehind) *rules.Blocker {
 		rules.BrokerMissing(&l.Target.BrokerReference, fmt.Sprintf("to remove what failed requests may have left there under the id %q", l.ID)))
 }
 
-// mayCleanUp reports whether what is under an id left behind may be removed as this object's (R10).
+// mayCleanUp reports whether the resource under an id left behind may be removed as this object's (R10).
 func (in *Inputs) mayCleanUp(o metav1.Object, l *v1beta1.LeftBehind) bool {
 	return l.UID == o.GetUID() && in.FormerClaimants[l.ID].BlocksRemoval() == nil
 }
@@ -229,7 +229,7 @@ func (in *Inputs) cleanUpTime(o metav1.Object, l *v1beta1.LeftBehind) time.Time 
 	return times.DueAfter(l.LastTime.Time, rules.SlowDelay(o.GetUID(), l.Attempts), in.Now)
 }
 
-// CleanUpPlan returns the plan that the next request about an id left behind names; a poll names that of the last attempt.
+// CleanUpPlan returns the plan that the next request about an id left behind names; a poll names the plan of the last attempt.
 func CleanUpPlan(l *v1beta1.LeftBehind, isPoll bool) string {
 	n := int(l.Attempts)
 	if isPoll {
@@ -248,8 +248,8 @@ func RenewCleanUps(s *v1beta1.OperationStatus) {
 	}
 }
 
-// releaseBlocker returns what keeps an object that is being deleted from being released: what may be left at the broker under ids left behind.
-// nil: nothing does, and left are the ids that stay there, as another object has them.
+// releaseBlocker returns the blocker of the release of an object that is being deleted: resources that may be at the broker under ids left behind.
+// nil: there is no blocker, and left are the ids that stay there, as another object has them.
 func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, kind *Kind) (why *rules.Blocker, left []string) {
 	var ids []string
 	var said string
@@ -283,7 +283,7 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, ki
 	return rules.BlockedBy(kind.Removal.Failed, message), nil
 }
 
-// ownLeftBehind returns the ids that the object itself has left behind, and not the one that it was copied from.
+// ownLeftBehind returns the ids that the object itself has left behind, without the ids of an object that it was copied from.
 func ownLeftBehind(o metav1.Object, s *v1beta1.OperationStatus) (own []v1beta1.LeftBehind) {
 	for _, l := range s.LeftBehind {
 		if l.UID == o.GetUID() {

@@ -11,8 +11,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 )
 
-// Gone is what a process knows of answers 410 Gone and of successes of a broker, as the engine does. The zero value is that of a process
-// that has just started.
+// Gone observes answers 410 Gone and successes of a broker, as the engine does. The zero value is for a process that has just started.
 type Gone struct {
 	steps   time.Duration
 	since   map[string]time.Time
@@ -25,7 +24,7 @@ func (g *Gone) now() time.Time {
 	return T0.Add(g.steps * time.Millisecond)
 }
 
-// Inputs returns what a decision about an object with a status depends on.
+// Inputs returns the observations for a decision about an object with a status.
 func (g *Gone) Inputs(s *v1beta1.OperationStatus) operation.GoneInputs {
 	g.since = operation.GoneSince(g.since, s, g.now())
 	return operation.GoneInputs{Since: g.since, Success: g.success, Broker: "ClusterServiceBroker \"broker\""}
@@ -42,7 +41,7 @@ func (g *Gone) Observe(out osbresult.Outcome) {
 func (g *Gone) Succeed() { g.success = g.now() }
 
 const (
-	// FirstAddress is the digest of a broker's first address, and OtherAddress that of another one.
+	// FirstAddress is the digest of a broker's first address, and OtherAddress the digest of another one.
 	FirstAddress, OtherAddress = "v1.key.first", "v1.key.other"
 )
 
@@ -54,7 +53,7 @@ func Addresses(isElsewhere bool) operation.AddressInputs {
 	return operation.AddressInputs{Current: FirstAddress, Former: FirstAddress}
 }
 
-// AddressesInWalk are those of a broker in a walk. At its end a person confirms that nothing was left at the other address.
+// AddressesInWalk are the addresses of a broker in a walk. At its end a person confirms that nothing was left at the other address.
 func AddressesInWalk(isElsewhere, isEnd bool) operation.AddressInputs {
 	in := Addresses(isElsewhere)
 	if isEnd {

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rulestest has what the tests of the rules, and of the controllers over them, share.
+// Package rulestest has the helpers that the tests of the rules, and of the controllers over them, share.
 package rulestest
 
 import (
@@ -37,8 +37,8 @@ func WantState(t *testing.T, when string, conditions []v1beta1.Condition, want s
 	}
 }
 
-// Contradiction returns what kstatus, and clients that read conditions like it, would misread of an object
-// that is not being deleted; "": nothing. The table of its verdicts is in test/servicecatalog.
+// Contradiction returns the conditions of an object that is not being deleted which kstatus, and clients that read conditions like it, would
+// misread; "": there are no such conditions. The table of its verdicts is in test/servicecatalog.
 func Contradiction(conditions []v1beta1.Condition) string {
 	if len(conditions) == 0 { // observedGeneration tells
 		return ""
