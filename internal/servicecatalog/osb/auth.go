@@ -40,13 +40,13 @@ type OAuth2 struct {
 
 const redacted = "[redacted]"
 
-// Format prints no credentials, whatever the verb.
+// Format prints no credentials, for any verb.
 func (Auth) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 
 // MarshalText prints no credentials.
 func (Auth) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Format prints no credentials, whatever the verb.
+// Format prints no credentials, for any verb.
 func (OAuth2) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 
 // MarshalText prints no credentials.
@@ -59,7 +59,7 @@ func (a Auth) isNone() bool {
 // credential authenticates one request.
 type credential struct {
 	header    string   // Authorization; empty: none
-	secrets   []string // what of it must not be shown
+	secrets   []string // the parts of it that must not be shown
 	names     []string // nor these, which may stand in other words by chance
 	renewable bool     // refused, another one may be accepted
 }

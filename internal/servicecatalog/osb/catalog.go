@@ -120,7 +120,7 @@ type catalogReader struct {
 	words                  *cleaner
 	limits                 CatalogLimits
 	services, names, plans map[string]bool // ids and names seen so far
-	planNames              map[string]bool // those of the service that is read
+	planNames              map[string]bool // the names of plans of the service that is read
 	offered, left          int             // entries read; problems that are not reported
 }
 

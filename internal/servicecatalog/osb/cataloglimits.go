@@ -18,11 +18,11 @@ import (
 type CatalogLimits struct {
 	Bytes   int
 	Entries int // services and plans
-	// Otherwise says what may have more; empty: nothing.
+	// Otherwise is advice for a catalog that exceeds the limits; empty: no advice.
 	Otherwise string
 }
 
-// DefaultCatalogLimits are for brokers of cluster administrators. Those of other brokers are lower.
+// DefaultCatalogLimits are for brokers of cluster administrators. Other brokers have lower limits.
 var DefaultCatalogLimits = CatalogLimits{Bytes: 16 << 20, Entries: 50_000}
 
 // tooLong returns the error of a catalog that was not read to its end.

@@ -44,7 +44,7 @@ const (
 	PollBindingLastOperation Operation = "PollBindingLastOperation"
 )
 
-// kind is what an operation does. The meaning of an answer depends on it.
+// kind classifies operations by their action. The meaning of an answer depends on it.
 type kind int
 
 const (

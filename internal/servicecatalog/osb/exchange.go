@@ -49,7 +49,7 @@ type answer struct {
 	words  *cleaner
 }
 
-// do makes the call, and returns what read finds in an answer with content, otherwise the zero value.
+// do makes the call, and returns the result of read for an answer with content, otherwise the zero value.
 func do[T any](ctx context.Context, c *Client, e *exchange, read func(answer) (T, error)) (T, osbresult.Outcome) {
 	var found, none T
 	e.read = func(a answer) (err error) { found, err = read(a); return err }

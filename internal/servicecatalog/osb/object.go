@@ -22,8 +22,8 @@ const (
 	maxMembers = 10_000
 )
 
-// object reads members of a JSON object, by their exact names, and remembers the first
-// that has the wrong type. What is null is as what is not there.
+// object reads members of a JSON object, by their exact names, and remembers the first that has the wrong type. A member that is null counts as
+// absent.
 type object struct {
 	path    string
 	members map[string]json.RawMessage
@@ -94,7 +94,7 @@ func (o *object) want(member, wanted string, value []byte) {
 	o.fail(o.name(member) + " must be " + wanted + ", not " + kindOf(value))
 }
 
-// get is a member that is there and not null.
+// get returns a member that is present and not null.
 func (o *object) get(member string) (json.RawMessage, bool) {
 	value, ok := o.members[member]
 	return value, ok && kindOf(value) != "null"
@@ -153,7 +153,7 @@ func (o *object) part(member string) json.RawMessage {
 	return value
 }
 
-// elements are those of an array, as they are written, with their indexes.
+// elements returns the elements of an array, as they are written, with their indexes.
 func (o *object) elements(member string) iter.Seq2[int, json.RawMessage] {
 	value, ok := o.get(member)
 	if ok && kindOf(value) != "an array" {
@@ -243,7 +243,7 @@ func (o *object) seconds(member string) time.Duration {
 	return time.Duration(min(seconds, math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-// kindOf says what a valid JSON text is.
+// kindOf returns the type of a valid JSON text for messages, such as "an array".
 func kindOf(text []byte) string {
 	text = bytes.TrimLeft(text, " \t\r\n")
 	if len(text) == 0 {

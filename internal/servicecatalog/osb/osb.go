@@ -1,9 +1,9 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package osb is a client of the Open Service Broker API, versions 2.13 to 2.17. A call sends one request and returns its
-// result.Outcome, which says what the caller may do next. It repeats a request only where the broker refused it unread: after the
-// expiry of an OAuth2 token, and for a catalog in an unsupported version. It knows no Kubernetes.
+// Package osb is a client of the Open Service Broker API, versions 2.13 to 2.17. A call sends one request and returns its osbresult.Outcome, which
+// tells the caller the possible next steps. It repeats a request only where the broker refused it unread: after the expiry of an OAuth2 token, and
+// for a catalog in an unsupported version. It knows no Kubernetes.
 package osb
 
 import (
@@ -33,8 +33,8 @@ type Params struct {
 	InstanceID, ServiceID, PlanID string
 	// AcceptsIncomplete allows an asynchronous operation.
 	AcceptsIncomplete bool
-	// Secrets are redacted in what the broker returns, beside the endpoint's own credentials: values of Secrets among the
-	// parameters, and a binding's credentials. They are not sent. nil: there are none.
+	// Secrets are redacted in texts of the broker, as the endpoint's own credentials are: values of Secrets among the parameters, and a binding's
+	// credentials. They are not sent. nil: there are no such secrets.
 	Secrets Secrets
 	// MayRepeat reports whether the request may be sent again, with another token; nil: it may. A process that no longer leads may not.
 	MayRepeat func() bool

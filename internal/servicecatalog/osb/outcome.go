@@ -71,7 +71,7 @@ func (e *exchange) judge(resp *outbound.Response, out osbresult.Outcome, words *
 	return out
 }
 
-// isSuccess reports whether the operation defines the status as a success. Any other 2xx is none.
+// isSuccess reports whether the operation defines the status as a success. Any other 2xx is no success.
 func (e *exchange) isSuccess(status int) bool {
 	switch status {
 	case http.StatusOK:
@@ -204,8 +204,8 @@ func isTemporary(status int) bool {
 	return status >= http.StatusInternalServerError
 }
 
-// unprocessable returns the class of an error code of a 422, where it has one. A code that asks for what was sent is a plain
-// refusal: otherwise the caller would repeat the request for ever.
+// unprocessable returns the class of an error code of a 422, where it has one. A code that requests a parameter which was sent is a plain refusal:
+// otherwise the caller would repeat the request for ever.
 func (e *exchange) unprocessable(code string) osbresult.Class {
 	switch {
 	case code == codeConcurrency && !e.is(lists):
@@ -241,8 +241,8 @@ func isCode(code string) bool {
 // cleaner redacts texts of a broker.
 type cleaner struct {
 	names, credentials []string // the endpoint's own
-	about              Secrets  // those of the instance or binding; nil: it has none
-	known              []string // what about returned
+	about              Secrets  // the secrets of the instance or binding; nil: it has none
+	known              []string // the secrets that about returned
 	redactor           *redact.Redactor
 	// withheld: a text was left out, since not all secrets are known, or there are too many.
 	withheld, tooMany bool

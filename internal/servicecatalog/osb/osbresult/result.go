@@ -1,8 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package osbresult has the results of requests to a broker: their class, and what the broker returned. It knows no HTTP but status
-// codes.
+// Package osbresult has the results of requests to a broker: their class, and the content of the answer. It knows no HTTP but status codes.
 package osbresult
 
 import (
@@ -81,7 +80,7 @@ func (o Outcome) Misconfigured() bool {
 	switch o.Class {
 	case Misconfigured:
 		return true
-	case Malformed: // a 404 or 410 to a poll, which replicas say that lag behind, is none
+	case Malformed: // a 404 or 410 to a poll, which replicas answer that lag behind, is no misconfiguration
 		return o.Status/100 == 2
 	case NeedsCatalog:
 		return o.Status == 412
@@ -136,7 +135,7 @@ type Binding struct {
 	Operation       string // of Accepted; often empty
 }
 
-// noCredentials are those of a service without any.
+// noCredentials are the credentials of a service that needs none.
 const noCredentials = "{}"
 
 // IsWithoutCredentials reports whether it is the binding of a service without credentials, and without anything else for a Secret.
@@ -154,7 +153,7 @@ func (b *Binding) WithoutCredentials() *Binding {
 // syslogDrainKey is the key of a Secret that has SyslogDrainURL: its name in the protocol.
 const syslogDrainKey = "syslog_drain_url"
 
-// ForSecret returns what a Secret gets of the binding: the credentials, and the URL of the log drain under its own name, unless the
+// ForSecret returns the values for the Secret of the binding: the credentials, and the URL of the log drain under its own name, unless the
 // credentials have that key. Credentials that are not an object are returned as they are.
 func (b *Binding) ForSecret() json.RawMessage {
 	if b.SyslogDrainURL == "" || b.Credentials == nil {
@@ -182,7 +181,7 @@ func (b *Binding) ForSecret() json.RawMessage {
 	return merged
 }
 
-// Unsupported returns what a binding requires of the platform and no cluster has; empty: nothing.
+// Unsupported names the feature that a binding requires of the platform and no cluster has; empty: there is none.
 func (b *Binding) Unsupported() string {
 	switch {
 	case b.RouteServiceURL != "":

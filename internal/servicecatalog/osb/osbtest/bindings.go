@@ -14,7 +14,7 @@ import (
 // Binding is one that a broker holds.
 type Binding struct {
 	ID, InstanceID, ServiceID, PlanID string
-	// AppGUID is what it is for, and Predecessor what it replaces, if anything.
+	// AppGUID is the application that it is for, and Predecessor the id of the binding that it replaces, if any.
 	AppGUID, Predecessor string
 	Context              map[string]any
 	Parameters           json.RawMessage
@@ -142,7 +142,7 @@ func (b *Broker) checkRotation(r *request, plan *Plan) *reply {
 	return &refused
 }
 
-// bindAgain answers to a creation of what is there already.
+// bindAgain answers to a creation of a binding that exists already.
 func (b *Broker) bindAgain(r *request, held *binding, wanted []byte) reply {
 	switch {
 	case string(held.wanted) != string(wanted):
@@ -193,7 +193,7 @@ func (b *Broker) unbind(r *request) reply {
 	return b.removal(r, held.entry, behave, behave.AsyncBindings)
 }
 
-// reveal is what the broker says of a binding.
+// reveal returns the body that describes a binding.
 func (b *Broker) reveal(held *binding) map[string]any {
 	said := with(map[string]any{}, held.more)
 	if behave := b.behavior(held.ServiceID, held.PlanID); !behave.RevealOnce || !held.revealed {

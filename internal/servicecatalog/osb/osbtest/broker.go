@@ -1,9 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package osbtest has a broker for tests and measurements: a real server that is strict
-// about the protocol, remembers what it holds and what it was asked, and can be made to be
-// slow, to fail and to give wrong answers. It asserts nothing; tests read its records afterwards.
+// Package osbtest has a broker for tests and measurements: a real server that is strict about the protocol, and records its resources and the
+// requests. It can be made to be slow, to fail and to give wrong answers. It asserts nothing; tests read its records afterwards.
 package osbtest
 
 import (
@@ -22,24 +21,23 @@ import (
 // Options are how a broker is. The zero value is one that wants no credentials and offers
 // DefaultServices.
 type Options struct {
-	// Services are what it offers; nil: DefaultServices.
+	// Services are the services that it offers; nil: DefaultServices.
 	Services []Service
-	// Catalog is what it says of them, if that is to be something else.
+	// Catalog is the body of the catalog, if it is to differ from Services.
 	Catalog []byte
-	// Username and Password, or Token, are what it wants of every request.
+	// Username and Password, or Token, are the credentials that it wants with every request.
 	Username, Password, Token string
 	// Versions are those that it takes; nil: 2.17 alone.
 	Versions []string
-	// Blocking refuses whatever comes while an operation runs, with ConcurrencyError. Else
-	// only what cannot be done is refused so: a removal can, and ends what runs.
+	// Blocking refuses any request while an operation runs, with ConcurrencyError. Otherwise only a request that cannot be carried out is refused
+	// so. A removal can be carried out, and ends the operation that runs.
 	Blocking bool
-	// InUse is how it refuses to deprovision what has bindings; 0: with 400.
+	// InUse is the status with which it refuses to deprovision an instance that has bindings; 0: 400.
 	InUse int
-	// RefusesReuse is how it refuses to make anew what it once removed; 0: it does not.
+	// RefusesReuse is the status with which it refuses to create a resource under an id that it once removed; 0: it does not refuse.
 	RefusesReuse int
-	// Patient is for a platform that may lose what it was told: it need not know the name of
-	// an operation, may name the plans before changes until it has named the one after, and
-	// that one before the change is over.
+	// Patient is for a platform that may lose the broker's answers. It need not know the name of an operation. It may name the plans before changes
+	// until it has named the plan after them, and may name that plan before the change is over.
 	Patient bool
 	// Terse keeps no calls, only counts.
 	Terse bool
@@ -86,7 +84,7 @@ func New(o Options) *Broker {
 	}
 }
 
-// Test is what a test has, of whichever framework.
+// Test has the methods of a test in any framework.
 type Test interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -120,7 +118,7 @@ func (b *Broker) Listen() error {
 	return nil
 }
 
-// Close ends all connections and gives the port back. What the broker holds stays.
+// Close ends all connections and gives the port back. The broker's resources stay.
 func (b *Broker) Close() {
 	_ = b.server.Close() // there is nobody left to answer
 	b.serving.Wait()
@@ -133,13 +131,13 @@ func (b *Broker) Change(change func(*Options)) {
 	change(&b.options)
 }
 
-// Holdings are what a broker has, by id.
+// Holdings are the resources of a broker, by id.
 type Holdings struct {
 	Instances map[string]Instance
 	Bindings  map[string]Binding
 }
 
-// Holds is what the broker has now, in whatever state.
+// Holds returns the present resources of the broker, in any state.
 func (b *Broker) Holds() Holdings {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,24 +155,24 @@ func (b *Broker) Holds() Holdings {
 	return h
 }
 
-// History is what was asked of an id, and what came of it.
+// History has the requests about an id, and their results.
 type History struct {
 	// Puts, Patches and Deletes count the requests, however they were answered.
 	Puts, Patches, Deletes int
-	// Creations, Updates and Removals count what was carried out.
+	// Creations, Updates and Removals count the requests that were carried out.
 	Creations, Updates, Removals int
 	// Ready: it was once ready for use.
 	Ready bool
 }
 
-// History is that of an instance or a binding.
+// History returns the history of an instance or a binding, by its id.
 func (b *Broker) History(id string) History {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return *b.past(id)
 }
 
-// Histories are those of all ids that were ever asked for.
+// Histories returns the histories of all ids that requests have named.
 func (b *Broker) Histories() map[string]History {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -221,8 +219,7 @@ func (b *Broker) Counts() map[osb.Operation]int {
 	return maps.Clone(b.counts)
 }
 
-// Forget drops the calls, counts and violations so far. What the broker holds, and the
-// histories, stay.
+// Forget drops the calls, counts and violations so far. The broker's resources and the histories stay.
 func (b *Broker) Forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -230,8 +227,7 @@ func (b *Broker) Forget() {
 	clear(b.counts)
 }
 
-// Finish ends what runs on an instance or binding: well, or with the failure. It tells
-// whether anything did.
+// Finish ends the operation that runs on an instance or binding: with success, or with the failure. It reports whether one was running.
 func (b *Broker) Finish(id string, failure *Failure) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

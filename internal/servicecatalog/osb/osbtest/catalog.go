@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Service is what a catalog says of a service, and how the broker treats it.
+// Service is a service as the catalog describes it, and how the broker treats it.
 type Service struct {
 	ID                   string          `json:"id"`
 	Name                 string          `json:"name"`
@@ -29,7 +29,7 @@ type Service struct {
 	Behavior Behavior `json:"-"`
 }
 
-// Plan is what a catalog says of a plan.
+// Plan is a plan as the catalog describes it.
 type Plan struct {
 	ID                     string           `json:"id"`
 	Name                   string           `json:"name"`
@@ -67,15 +67,15 @@ type Behavior struct {
 	Nameless bool
 	// LateDashboard: an answer that says that an operation runs does not tell the dashboard.
 	LateDashboard bool
-	// Forgetful: of what was removed, nothing is known, not even how the removal went.
+	// Forgetful: the broker remembers no resource that was removed, nor the result of the removal.
 	Forgetful bool
 	// RetryAfter goes with every answer that says that an operation runs.
 	RetryAfter string
 	// RequiresApp refuses to bind without app_guid.
 	RequiresApp bool
-	// RevealOnce tells credentials once, and not again.
+	// RevealOnce: the credentials are in one answer only.
 	RevealOnce bool
-	// Credentials makes those of a binding; nil: some of every kind of JSON.
+	// Credentials returns the credentials of a binding; nil: values of every type of JSON.
 	Credentials func(bindingID string) any
 	// Binding has more that the answer to a bind says, such as endpoints.
 	Binding map[string]any
@@ -89,8 +89,8 @@ const (
 	AsyncService, AsyncPlan, AsyncOtherPlan = "5e12ce00-0000-4000-8000-000000000002", "91a40000-0000-4000-8000-000000000003", "91a40000-0000-4000-8000-000000000004"
 )
 
-// DefaultServices are one that does everything at once, and one that needs two polls for
-// everything. Their plans can be changed, and what they hold be fetched.
+// DefaultServices returns two services: one completes every request at once, the other needs two polls for every operation. Their plans can be
+// changed, and their instances and bindings be fetched.
 func DefaultServices() []Service {
 	sync := Service{
 		ID: SyncService, Name: "database", Description: "A database", Tags: []string{"sql"}, Bindable: true,
@@ -110,7 +110,7 @@ func DefaultServices() []Service {
 	return []Service{sync, async}
 }
 
-// find returns a plan of the catalog, nil if there is none of these ids.
+// find returns a service and a plan of the catalog by their ids, nil if there is no such plan.
 func (b *Broker) find(serviceID, planID string) (*Service, *Plan) {
 	for i := range b.options.Services {
 		service := &b.options.Services[i]
@@ -127,7 +127,7 @@ func (b *Broker) find(serviceID, planID string) (*Service, *Plan) {
 	return nil, nil
 }
 
-// behavior is that of a plan, also if the catalog has it no more.
+// behavior returns the behavior of a plan, also if the catalog has it no more.
 func (b *Broker) behavior(serviceID, planID string) Behavior {
 	service, plan := b.find(serviceID, planID)
 	switch {

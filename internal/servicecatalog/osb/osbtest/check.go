@@ -119,7 +119,7 @@ func (r *request) checkBind() string {
 	return r.checkContext("namespace", "clusterid")
 }
 
-// checkContext checks what the Kubernetes profile says of a context.
+// checkContext checks the rules of the Kubernetes profile about a context.
 func (r *request) checkContext(required ...string) string {
 	if r.body.Context["platform"] != "kubernetes" {
 		return `context.platform must be "kubernetes"`

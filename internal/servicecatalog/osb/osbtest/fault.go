@@ -19,20 +19,18 @@ import (
 // Fault makes the broker do otherwise than it should. Requests that break the protocol, or
 // have no right to be there, are refused as always.
 type Fault struct {
-	// On which call, about the instance or binding of which ID, and where Match says so;
-	// what is empty is any.
+	// On, ID and Match select calls: by the operation, by the id of the instance or binding, and by a predicate. An empty field matches any call.
 	On    osb.Operation
 	ID    string
 	Match func(Call) bool
 	// Times is for how many calls; 0: until it is lifted.
 	Times int
 
-	// Acts: the broker does what it is asked before anything else here happens. What it
-	// would say of it may then be lost.
+	// Acts: the broker carries out the request before the rest of the fault happens. Its answer may then be lost.
 	Acts bool
 	// Hold lets the call wait until it is closed.
 	Hold <-chan struct{}
-	// Answer is instead of the broker's own; nil: what it says anyway.
+	// Answer replaces the broker's own answer; nil: the broker's own.
 	Answer Answer
 	// Failure is how the operation ends that the call begins.
 	Failure *Failure
@@ -48,7 +46,7 @@ type Failure struct {
 	Unusable, NotRepeatable bool
 }
 
-// Answer writes what is to be answered to a call.
+// Answer writes the answer to a call.
 type Answer func(w http.ResponseWriter, r *http.Request, c Call)
 
 // Inject adds a fault; among several that match, the last one added happens. It goes on
@@ -70,7 +68,7 @@ func (b *Broker) lift(f *Fault) {
 	b.faults = slices.DeleteFunc(b.faults, func(other *Fault) bool { return other == f })
 }
 
-// fault is what is to happen to the call; the zero value: nothing.
+// fault returns the fault that applies to the call; the zero value: there is none.
 func (b *Broker) fault(c Call) Fault {
 	for _, f := range slices.Backward(b.faults) {
 		if f.On != "" && f.On != c.Operation || f.ID != "" && f.ID != c.ID() || f.Match != nil && !f.Match(c) {

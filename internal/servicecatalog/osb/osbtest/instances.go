@@ -27,15 +27,15 @@ type Instance struct {
 type instance struct {
 	Instance
 	*entry
-	// formerPlans are those before changes of which the platform may not know that they went
-	// well: it may still name them. Where it is known what it was told, there is one.
+	// formerPlans are the plans before changes whose success the platform may not know: it may still name them. There is one where the platform's
+	// knowledge is certain.
 	formerPlans []string
 	// nextPlan is the one that a change leads to, which a patient broker lets be named before
 	// it is over: the platform may have been told that it is.
 	nextPlan string
 	// confirmed: the platform has named its plan since it was created, and so knows of that.
 	confirmed bool
-	// plans is what was said of its plan last, and what it became.
+	// plans has the last entries about the plan: the plans that requests named, and the changes.
 	plans []string
 }
 
@@ -46,7 +46,7 @@ func (i *instance) notePlan(what, id string) {
 	i.plans = i.plans[max(0, len(i.plans)-kept):]
 }
 
-// mustBe says what a request that names another plan should have named.
+// mustBe returns a message for a request that names another plan, with the ids that it should have named.
 func (i *instance) mustBe() string {
 	return fmt.Sprintf("service_id and plan_id must be %s and %s; before: %s", i.ServiceID, i.PlanID, strings.Join(i.plans, ", "))
 }
@@ -93,7 +93,7 @@ func (b *Broker) provision(r *request) reply {
 	return answer
 }
 
-// named is what an operation is called.
+// named returns the name of an operation as a member of an answer; nil: it has no name.
 func named(op *operation) map[string]any {
 	if op == nil || op.name == "" {
 		return nil
@@ -101,7 +101,7 @@ func named(op *operation) map[string]any {
 	return map[string]any{"operation": op.name}
 }
 
-// provisionAgain answers to a creation of what is there already.
+// provisionAgain answers to a creation of an instance that exists already.
 func (b *Broker) provisionAgain(r *request, held *instance, wanted []byte) reply {
 	switch {
 	case string(held.wanted) != string(wanted):
@@ -237,8 +237,7 @@ func (i *instance) takePlan(id string) bool {
 
 func (i *instance) isFormerPlan(id string) bool { return slices.Contains(i.formerPlans, id) }
 
-// change is what a successful update does. forgotten: the platform may have lost what it was
-// told.
+// change carries out a successful update. forgotten: the platform may have lost earlier answers.
 func (i *instance) change(r *request, planID string, forgotten bool) {
 	if planID != i.PlanID && (forgotten || len(i.formerPlans) == 0) { // else there is the last one that the platform knew
 		i.formerPlans = append(i.formerPlans, i.PlanID)
@@ -290,8 +289,7 @@ func (b *Broker) inUse(r *request) *reply {
 	return nil
 }
 
-// removal removes an entry. It ends whatever else runs, unless the broker is one that
-// blocks.
+// removal removes an entry. It ends any other operation, unless the broker has the option Blocking.
 func (b *Broker) removal(r *request, e *entry, behave Behavior, async bool) reply {
 	again := e.state() == Removing
 	switch refused := needsTime(r, async || again); {

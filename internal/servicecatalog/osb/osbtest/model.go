@@ -15,7 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 )
 
-// What an instance or a binding is doing.
+// The states of an instance or a binding.
 const (
 	Creating = "creating"
 	Ready    = "ready"
@@ -24,9 +24,9 @@ const (
 	Remains  = "remains" // of a creation that failed
 )
 
-// entry is what instances and bindings have in common.
+// entry has the fields that instances and bindings have in common.
 type entry struct {
-	id, key    string // the key is what nothing else has
+	id, key    string // the key is unique in the broker
 	serviceID  string
 	planID     string
 	wanted     []byte // the attributes that make a repeated creation the same
@@ -51,7 +51,7 @@ func (e *entry) state() string {
 
 func (e *entry) creating() bool { return e.state() == Creating }
 
-// change is what operations do to an entry.
+// change is a change of an entry by an operation.
 type change struct {
 	state string         // of the entry while it runs
 	count func(*History) // counts a request
@@ -77,7 +77,7 @@ var (
 	}}
 )
 
-// operation is what a broker does in its own time.
+// operation is an asynchronous operation of a broker.
 type operation struct {
 	change  *change
 	name    string // as the platform was told; empty: it has none
@@ -87,7 +87,7 @@ type operation struct {
 	polls   int
 	behave  Behavior
 	failure *Failure
-	wanted  []byte // what makes a repeated update the same
+	wanted  []byte // the attributes that make a repeated update the same
 	apply   func() // when it has succeeded
 	state   osbresult.State
 }
@@ -95,7 +95,7 @@ type operation struct {
 // isPlan tells whether a poll may name the plan.
 func (op *operation) isPlan(id string) bool { return id == op.planID || id != "" && id == op.named }
 
-// act does what is asked.
+// act carries out a request.
 func (b *Broker) act(r *request) reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,7 +111,7 @@ func (b *Broker) act(r *request) reply {
 // acceptsIncomplete tells whether the platform lets us take our time.
 func (r *request) acceptsIncomplete() bool { return r.Query.Get("accepts_incomplete") == "true" }
 
-// begin starts what changes an entry, and answers: at once with done, or that it runs.
+// begin starts an operation that changes an entry. The answer is done's at once, or says that the operation runs.
 func (b *Broker) begin(r *request, e *entry, op *operation, async bool, done func() reply) reply {
 	op.change, op.started, op.failure, op.state = r.endpoint.change, b.options.Now(), r.fault.Failure, osbresult.InProgress
 	e.running = op
@@ -169,7 +169,7 @@ func (b *Broker) settle(e *entry) {
 	}
 }
 
-// end carries out what runs on the entry, or lets it fail.
+// end completes the operation that runs on the entry, or lets it fail.
 func (b *Broker) end(e *entry) {
 	op := e.running
 	e.running, e.last = nil, op
@@ -185,7 +185,7 @@ func (b *Broker) end(e *entry) {
 	}
 }
 
-// blocked refuses what cannot be done while something else runs; nil: it can.
+// blocked returns a refusal while an operation runs on the entry; nil: no operation runs.
 func (b *Broker) blocked(e *entry) *reply {
 	if e.running == nil {
 		return nil
@@ -240,7 +240,7 @@ func (b *Broker) polled(r *request) (*entry, string) {
 	return nil, r.InstanceID
 }
 
-// pollGrave is a poll of what is not there any more, or never was.
+// pollGrave answers to a poll of a resource that does not exist any more, or never did.
 func (b *Broker) pollGrave(key string) reply {
 	gone, ok := b.removed[key]
 	switch {
@@ -273,7 +273,7 @@ func (b *Broker) checkPoll(r *request, e *entry, op *operation) *reply {
 	return &refused
 }
 
-// said is what a poll is told.
+// said returns the body of the answer to a poll.
 func (op *operation) said() map[string]any {
 	said := map[string]any{"state": op.state}
 	switch {
@@ -307,7 +307,7 @@ func same(values ...any) []byte {
 	return text
 }
 
-// version is that of the request's maintenance_info.
+// version returns the version in the request's maintenance_info.
 func (r *request) version() string {
 	if r.body.MaintenanceInfo == nil {
 		return ""
@@ -352,7 +352,7 @@ func (b *Broker) reuse(key string) *reply {
 	return &refused
 }
 
-// with adds members to what is said.
+// with adds members to a body.
 func with(said map[string]any, more map[string]any) map[string]any {
 	maps.Copy(said, more)
 	return said

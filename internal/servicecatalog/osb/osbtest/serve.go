@@ -36,7 +36,7 @@ type Call struct {
 	Status int
 }
 
-// ID is that of the binding, or else of the instance.
+// ID returns the id of the binding, or else of the instance.
 func (c Call) ID() string {
 	if c.BindingID != "" {
 		return c.BindingID
@@ -53,7 +53,7 @@ type request struct {
 	fault    Fault // the zero value: none
 }
 
-// body is what any of the requests can have in its body.
+// body has the members that a request can have in its body.
 type body struct {
 	ServiceID        string          `json:"service_id"`
 	PlanID           string          `json:"plan_id"`
@@ -74,7 +74,7 @@ type body struct {
 	PredecessorID string `json:"predecessor_binding_id"`
 }
 
-// reply is what the broker answers.
+// reply is the broker's answer.
 type reply struct {
 	status int
 	header http.Header
@@ -131,7 +131,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.answer(status, c)
 }
 
-// answer does what is asked, or what the fault says.
+// answer carries out the request or the fault.
 func (b *Broker) answer(w http.ResponseWriter, r *request) {
 	var own reply
 	f := r.fault
@@ -189,7 +189,7 @@ func (b *Broker) take(r *request) *reply {
 	return nil
 }
 
-// record keeps the call; what it returns adds the status.
+// record keeps the call, and returns a function that adds the status.
 func (b *Broker) record(r *request) func(status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -251,12 +251,12 @@ var endpoints = map[osb.Operation]*endpoint{
 	osb.PollBindingLastOperation: {"GET" + onBinding + "/last_operation", polling, nil, (*Broker).poll, nil},
 }
 
-// route finds out what is asked.
+// route finds the endpoint that the path names.
 func (b *Broker) route(r *request) {
 	segments := strings.Split(r.http.URL.EscapedPath(), "/") // "", "v2", …
 	for i, id := range map[int]*string{3: &r.InstanceID, 5: &r.BindingID} {
 		if i < len(segments) {
-			*id, _ = url.PathUnescape(segments[i]) // the server has refused what cannot be
+			*id, _ = url.PathUnescape(segments[i]) // the server has refused a path that cannot be unescaped
 			segments[i] = "*"
 		}
 	}
@@ -297,7 +297,7 @@ func (b *Broker) isAuthentic(authorization string) bool {
 	return true
 }
 
-// read takes in what the request says, and returns what is wrong with its form.
+// read reads identity, query and body of the request, and returns a problem of its form; empty: there is none.
 func (r *request) read() string {
 	for _, check := range []func() string{r.readIdentity, r.checkRequestIdentity, r.checkQuery, r.readBody} {
 		if problem := check(); problem != "" {
