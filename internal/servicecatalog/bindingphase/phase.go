@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bindingphase says what is in progress for a ServiceBinding, as its status records it.
+// Package bindingphase has the phase of a ServiceBinding: the operation that is in progress by its status.
 package bindingphase
 
 import (
@@ -9,16 +9,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Phase is what is in progress for a binding. This package alone reads and writes the fields of the status that a phase stands for:
-// currentOperation, asyncOpInProgress, orphanMitigationInProgress and rotates. A phase does not say whether the broker has the binding
-// (IsBound), or what is left there to remove (unbindStatus, predecessors).
+// Phase is the operation in progress for a binding. This package alone reads and writes the fields of the status that a phase stands for:
+// currentOperation, asyncOpInProgress, orphanMitigationInProgress and rotates. A phase does not say whether the broker has the binding (IsBound),
+// or whether bindings are left there to remove (unbindStatus, predecessors).
 type Phase struct {
 	Task Task
 	// Accepted: the broker works on it, and is polled.
 	Accepted bool
 }
 
-// Task is what the requests of a phase are for.
+// Task is the purpose of the requests of a phase.
 type Task string
 
 const (
@@ -34,7 +34,7 @@ const (
 	RemovingPredecessor Task = "RemovingPredecessor"
 	// Deleting: the binding of an object that is deleted is removed.
 	Deleting Task = "Deleting"
-	// Mitigating and MitigatingSuccessor: what a failed request may have left at the broker is removed, under the present id.
+	// Mitigating and MitigatingSuccessor: a binding that a failed request may have left at the broker is removed, under the present id.
 	Mitigating          Task = "Mitigating"
 	MitigatingSuccessor Task = "MitigatingSuccessor"
 )
@@ -72,8 +72,8 @@ func RemovalOf(s *v1beta1.ServiceBindingStatus) Task {
 	return Deleting
 }
 
-// Encode writes the fields that the phase determines. During an orphan mitigation, currentOperation and rotates stay those of the request
-// that has failed.
+// Encode writes the fields that the phase determines. During an orphan mitigation, currentOperation and rotates keep the values of the request that
+// has failed.
 func (p Phase) Encode(s *v1beta1.ServiceBindingStatus) {
 	switch p.Task {
 	case Idle:
@@ -99,8 +99,8 @@ func (p Phase) Mitigation() Phase {
 	return Phase{Task: Mitigating}
 }
 
-// AbandonedMitigation returns the phase after an orphan mitigation without a result: that of the request that has failed. A removal that the
-// broker has accepted is not polled any more, since its end would be taken for that of this request.
+// AbandonedMitigation returns the phase after an orphan mitigation without a result: the phase of the request that has failed. A removal that the
+// broker has accepted is not polled any more, since its end would be taken for the end of this request.
 func (p Phase) AbandonedMitigation(s *v1beta1.ServiceBindingStatus) Phase {
 	switch {
 	case p.Task == MitigatingSuccessor && s.Rotates:
@@ -113,7 +113,7 @@ func (p Phase) AbandonedMitigation(s *v1beta1.ServiceBindingStatus) Phase {
 	return Phase{Task: Binding}
 }
 
-// WithoutPredecessor returns the phase of what is in progress, where the predecessor is not to stay.
+// WithoutPredecessor returns the phase of the same operation without a predecessor that is to stay.
 func (p Phase) WithoutPredecessor() Phase {
 	switch p.Task {
 	case Rotating, Replacing:
@@ -161,8 +161,8 @@ func IsDelivered(s *v1beta1.ServiceBindingStatus) bool {
 	return IsBound(s) && s.ReconciledGeneration > 0
 }
 
-// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created the binding. The user who deletes it, or requested
-// a replacement, is not known, and what the operator does by itself has none.
+// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created the binding. The user who deletes it, or requested a
+// replacement, is not known, and requests that the operator makes by itself have no user.
 func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
 	replaces := s.Rebind != "" || s.AttemptedRebind != "" || s.ExternalID != "" || s.PredecessorID != ""

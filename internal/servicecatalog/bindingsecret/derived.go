@@ -39,13 +39,13 @@ func (s Service) names(b *v1beta1.ServiceBinding) map[string]string {
 // wellKnown is a key whose meaning the Service Binding specification sets.
 type wellKnown struct {
 	key string
-	// names are what brokers call the same, as PlainKey returns them, the most usual one first.
+	// names are the brokers' names for the same value, as PlainKey returns them, the most usual one first.
 	names []string
 	// fits reports whether a value meets the requirements of the specification.
 	fits func(value string) bool
 }
 
-// wellKnownKeys are derived from keys of the broker. The names are few: what a key such as "server" or "endpoint" has differs from broker to
+// wellKnownKeys are derived from keys of the broker. The names are few: the value of a key such as "server" or "endpoint" differs from broker to
 // broker. The specification's certificates and private-key are absent, since no name of brokers means exactly that.
 var wellKnownKeys = []wellKnown{
 	{"host", []string{"host", "hostname", "dbhost", "dbhostname"}, isHost},
@@ -148,7 +148,7 @@ var uriSyntax = func() *regexp.Regexp {
 		`(?:#` + chars(":@/?") + `*)?$`)
 }()
 
-// Content is what a binding writes into its Secret.
+// Content has the data that a binding writes into its Secret.
 type Content struct {
 	// Data are the credentials of the broker, after the transforms.
 	Data map[string][]byte
@@ -156,8 +156,8 @@ type Content struct {
 	Derived map[string][]byte
 }
 
-// Beside returns the data to write into a Secret of the binding, which may have keys of others: without what is derived where another has
-// the key, or where there is no room. secret is nil where there is none.
+// Beside returns the data to write into a Secret of the binding, which may have keys of others. A derived key is left out where another owner has
+// the key, or where there is no room. secret is nil where the Secret does not exist.
 func (c Content) Beside(secret *corev1.Secret) map[string][]byte {
 	others := c.keysOfOthers(secret)
 	data := maps.Clone(c.Data)
@@ -176,7 +176,7 @@ func (c Content) Beside(secret *corev1.Secret) map[string][]byte {
 	return data
 }
 
-// keysOfOthers returns what stays in a Secret beside the content. Without a record the owner of a key is not known; then what is derived
+// keysOfOthers returns the keys that stay in a Secret beside the content. Without a record the owner of a key is not known; then a derived key
 // replaces it, so that no former password stays under a key of the specification.
 func (c Content) keysOfOthers(secret *corev1.Secret) map[string][]byte {
 	if secret == nil {

@@ -29,11 +29,11 @@ const (
 	maxText = corev1.MaxSecretSize
 )
 
-// paths applies JSONPath expressions of kubectl's form to values, each of which is converted once. What all of them visit and return is
-// bounded together.
+// paths applies JSONPath expressions of kubectl's form to values, each of which is converted once. The values that all expressions visit, and the
+// text that they return, are bounded together.
 type paths struct {
 	values map[string]any
-	// extents are those of the values, and size is that of all together: at least as deep.
+	// extents are the extents of the values, and size is the extent of all together: at least as deep.
 	extents       map[string]extent
 	size          extent
 	visited, text int
@@ -217,7 +217,7 @@ func isRange(node jsonpath.Node) bool {
 	return false
 }
 
-// reach is what a step of an expression may lead to.
+// reach is the number of values that a step of an expression may lead to.
 type reach int
 
 const (
@@ -251,7 +251,7 @@ func reachOf(nodes []jsonpath.Node) (farthest reach) {
 	return farthest
 }
 
-// extent is how much there is to visit: values, and their depth; bytes of texts; and those of them that are the elements of lists.
+// extent is how much there is to visit: values, and their depth; bytes of texts; and the bytes that are elements of lists.
 type extent struct{ values, bytes, elements, depth int }
 
 // with returns the extent of a value with one more within it.

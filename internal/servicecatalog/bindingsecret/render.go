@@ -25,7 +25,7 @@ import (
 // maxShown bounds names from manifests in messages.
 const maxShown = 200
 
-// Render returns the content of a binding's Secret: a key for each of the credentials, after the transforms of the binding, and what is
+// Render returns the content of a binding's Secret: a key for each of the credentials, after the transforms of the binding, and the keys that are
 // derived from them and from the service. An error about the transforms is an *Error.
 func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Service, others Sources) (Content, error) {
 	if err := CheckSources(b, others); err != nil {
@@ -93,7 +93,7 @@ func checkKeys(values map[string]any) error {
 		what, rules.Enumerate(bad), anotherBinding)
 }
 
-// anotherBinding begins the advice about what only another spec can change.
+// anotherBinding begins the advice about a problem that only another spec can solve.
 const anotherBinding = "The spec of a ServiceBinding cannot be changed: create another ServiceBinding, with"
 
 func transformPath(i int) string { return fmt.Sprintf("spec.secretTransforms[%d]", i) }

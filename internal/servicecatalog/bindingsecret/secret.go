@@ -29,7 +29,7 @@ type keyRecord struct {
 	keys   []string
 }
 
-// RecordOf returns what is recorded in the annotations of a Secret.
+// RecordOf returns the record for the annotations of a Secret with this data.
 func RecordOf(id string, data map[string][]byte) keyRecord {
 	r := keyRecord{keys: slices.Sorted(maps.Keys(data))}
 	r.digest = digestOf(id, data, r.keys)
@@ -166,8 +166,9 @@ func WrittenAt(secret metav1.Object) (at time.Time) {
 	return at
 }
 
-// IsNewer reports whether a Secret was written from a later state of its binding than that of a resourceVersion, by another leader. Of the
-// newest state it proves that the annotation was not written with this Secret: a person has changed it, or it was restored from a backup.
+// IsNewer reports whether a Secret was written from a later state of its binding than the state of a resourceVersion, by another leader. If the
+// Secret looks newer than the newest state, its annotation was not written with it: a person has changed the annotation, or it was restored from a
+// backup.
 func IsNewer(secret *corev1.Secret, bindingVersion string) bool {
 	from := secret.Annotations[v1beta1.WrittenFromAnnotation]
 	return from != bindingVersion && rules.NotAfter(bindingVersion, from)
@@ -180,7 +181,7 @@ func KeysOfOthers(secret *corev1.Secret) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(secret.Data)), isOwn)
 }
 
-// IsOwned reports whether a Secret belongs to a binding, and not to another one of the same name.
+// IsOwned reports whether a Secret belongs to a binding rather than to another one of the same name.
 func IsOwned(secret metav1.Object, b *v1beta1.ServiceBinding) bool {
 	owner := metav1.GetControllerOfNoCopy(secret)
 	return owner != nil && owner.UID == b.UID

@@ -15,10 +15,10 @@ const (
 	maxNames = 2 << 10
 )
 
-// Sizes are the sizes of values by their keys: what may be remembered of credentials.
+// Sizes are the sizes of values in bytes, by their keys. Credentials may be remembered in this form.
 type Sizes map[string]int
 
-// SizesOf returns the sizes of data. What has keys beyond the bounds counts as part of the last one within.
+// SizesOf returns the sizes of data. The values of keys beyond the bounds count for the last key within.
 func SizesOf(data map[string][]byte) Sizes {
 	keys := slices.Sorted(maps.Keys(data))
 	n, names := 0, 0
@@ -33,7 +33,7 @@ func SizesOf(data map[string][]byte) Sizes {
 	return sizes
 }
 
-// Placeholders returns data of these sizes; nil: there is none.
+// Placeholders returns data of these sizes; nil: there are no sizes.
 func (s Sizes) Placeholders() map[string][]byte {
 	if len(s) == 0 {
 		return nil

@@ -17,9 +17,9 @@ import (
 type Sources map[string]map[string][]byte
 
 const (
-	// MaxSources bounds what all Sources of a binding hold. Later transforms may remove keys again.
+	// MaxSources bounds the memory of all Sources of a binding, in bytes. Later transforms may remove keys again.
 	MaxSources = 4 << 20
-	// entrySize is what a key holds beside its name and its value. Without it 1 MiB of a Secret without values would hold 6 MiB.
+	// entrySize is the memory of a key beside its name and its value, in bytes. Without it 1 MiB of a Secret without values would hold 6 MiB.
 	entrySize = 96
 	// maxCopied bounds the keys that all transforms copy, which may copy the same Secret again and again.
 	maxCopied = 1 << 16
@@ -55,8 +55,8 @@ func copiesKeys(t v1beta1.SecretTransform) bool {
 	return t.AddKey == nil && t.RenameKey == nil && t.AddKeysFrom != nil
 }
 
-// CheckSources returns why the keys of other Secrets cannot be copied, before anything is rendered; nil: they can. They are copied from
-// Secrets of the namespace, and of no other: those are read with the operator's rights, and not with those of the reader of the result.
+// CheckSources returns why the keys of other Secrets cannot be copied, before anything is rendered; nil: they can. They are copied from Secrets of
+// the same namespace only: Secrets are read with the operator's rights rather than with the rights of the reader of the result.
 func CheckSources(b *v1beta1.ServiceBinding, others Sources) error {
 	copied := 0
 	for i, t := range b.Spec.SecretTransforms {
