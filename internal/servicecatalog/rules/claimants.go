@@ -30,8 +30,8 @@ type Claimant struct {
 // Claimants are the other objects with an id.
 type Claimants []Claimant
 
-// BlocksCreation returns the claimant that keeps this object from creating anything under the id; nil: there is none. An owner that
-// is being deleted blocks until it has removed its resource.
+// BlocksCreation returns the claimant that keeps this object from creating anything under the id; nil: there is no such claimant. An owner that is
+// being deleted blocks until it has removed its resource.
 func (cl Claimants) BlocksCreation() *Claimant {
 	for i := range cl {
 		if cl[i].Owns {
@@ -46,8 +46,8 @@ func (cl Claimants) BlocksCreation() *Claimant {
 	return nil
 }
 
-// BlocksRemoval returns the live claimant that keeps this object from removing anything under the id; nil: there is none. A later
-// claim does not keep the owner from its removal.
+// BlocksRemoval returns the live claimant that keeps this object from removing anything under the id; nil: there is no such claimant. A later claim
+// does not keep the owner from its removal.
 func (cl Claimants) BlocksRemoval() *Claimant {
 	for i := range cl {
 		if c := &cl[i]; !c.Leaving && (c.Owns || c.Earlier) {
@@ -57,7 +57,7 @@ func (cl Claimants) BlocksRemoval() *Claimant {
 	return nil
 }
 
-// NewClaimant returns another object as a claimant of self's id. asked: the broker was asked for other and not yet for self.
+// NewClaimant returns another object as a claimant of self's id. asked: a request for other was sent to the broker, but none for self yet.
 func NewClaimant(kind string, other, self metav1.Object, owns, asked bool) Claimant {
 	theirs, ours := other.GetCreationTimestamp(), self.GetCreationTimestamp()
 	c := Claimant{UID: other.GetUID(), Owns: owns, Earlier: theirs.Before(&ours), Leaving: !other.GetDeletionTimestamp().IsZero(),

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rules has the rules that instances, bindings and brokers share: conditions, attempts and backoff, the
-// ownership of ids, and what properties and parameters mean. The rules are pure: they know no client and no clock.
+// Package rules has the rules that instances, bindings and brokers share: conditions, attempts and backoff, the ownership of ids, and the
+// comparison of properties and parameters. The rules are pure: no client, no clock.
 package rules
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
-// ConditionSet is what the conditions of an object are written from. Conditions are never read to decide.
+// ConditionSet has the values from which the conditions of an object are written. Conditions are never read to decide.
 type ConditionSet struct {
 	Ready           v1beta1.ConditionStatus
 	Reason, Message string
@@ -113,7 +113,7 @@ func RemovalInFlight(o metav1.Object, reason, request string) ConditionSet {
 var Abandoned = ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
 	Message: "the finalizer was removed: no more requests are sent to the broker, also when this object is deleted"}
 
-// MitigationForbidden returns why an orphan mitigation must not remove what may be at the broker; empty: it may.
+// MitigationForbidden returns why an orphan mitigation must not remove the resource that may be at the broker; empty: it may.
 func MitigationForbidden(retained, owned bool) string {
 	switch {
 	case retained:
@@ -136,8 +136,8 @@ func Mitigating(reason, message string, a *v1beta1.Attempts, mitigation *Cause) 
 	return set.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
 }
 
-// Mitigated returns the conditions after an orphan mitigation. made is what is done again, such as "provisioned"; refused is the
-// reason of Failed where the request is not repeated.
+// Mitigated returns the conditions after an orphan mitigation. made is the participle of the operation that is repeated, such as "provisioned";
+// refused is the reason of Failed where the request is not repeated.
 func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonOrphanMitigationSuccessful, Message: "Nothing is left at the broker"}
 	said := a.LastError
@@ -156,8 +156,8 @@ func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 	return set
 }
 
-// Unremoved returns the conditions after an orphan mitigation that has left an id behind. what says that, made is what is done again, and refused
-// the reason of Failed where the request is not repeated.
+// Unremoved returns the conditions after an orphan mitigation that has left an id behind. what is the message about that, made the participle of
+// the operation that is repeated, and refused the reason of Failed where the request is not repeated.
 func Unremoved(what, made, refused string, a *v1beta1.Attempts) ConditionSet {
 	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonOrphanMitigationFailed, Message: what}
 	if a.Stopped {
@@ -216,7 +216,7 @@ func PollUnanswered(words string, overdue bool) ConditionSet {
 	return set
 }
 
-// MitigationCause returns the condition OrphanMitigation, which stays until the mitigation has succeeded; nil: there is none.
+// MitigationCause returns the condition OrphanMitigation, which stays until the mitigation has succeeded; nil: there is no such condition.
 func MitigationCause(conditions []v1beta1.Condition) *Cause {
 	if c := FindCondition(conditions, v1beta1.ConditionOrphanMitigation); IsTrue(c) {
 		return &Cause{c.Reason, c.Message}
@@ -224,7 +224,7 @@ func MitigationCause(conditions []v1beta1.Condition) *Cause {
 	return nil
 }
 
-// FindCondition returns the condition of a type; nil: there is none.
+// FindCondition returns the condition of a type; nil: there is no such condition.
 func FindCondition(list []v1beta1.Condition, kind string) *v1beta1.Condition {
 	i := slices.IndexFunc(list, func(c v1beta1.Condition) bool { return c.Type == kind })
 	if i < 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Definition is what a live read found of a kind's CustomResourceDefinition.
+// Definition is the result of a live read of a kind's CustomResourceDefinition.
 type Definition int
 
 // DefinitionRetry is how often a definition that is being deleted is read again: no watch tells that it was created again.

@@ -9,7 +9,7 @@ type DeletionRule string
 const (
 	// ObjectDeleted: the object is being deleted.
 	ObjectDeleted DeletionRule = "ObjectDeleted"
-	// OrphanMitigation: it is not known what came of earlier requests, or their result was of no use.
+	// OrphanMitigation: the outcome of earlier requests is not known, or their result cannot be used.
 	OrphanMitigation DeletionRule = "OrphanMitigation"
 	// CredentialRotation: a binding was replaced, and the overlap of its credentials is over.
 	CredentialRotation DeletionRule = "CredentialRotation"

@@ -46,7 +46,7 @@ func retryDeletion(kind string, o metav1.Object) string {
 	return annotate(kind, o, v1beta1.RetryDeletionAnnotation, "1")
 }
 
-// wordsOfOriginal returns what the conditions of the original service-catalog say; empty: they are Bellhop's, which have Stalled.
+// wordsOfOriginal returns the text of the conditions that the original service-catalog wrote; empty: they are Bellhop's, which have Stalled.
 func wordsOfOriginal(conditions []v1beta1.Condition) string {
 	if FindCondition(conditions, v1beta1.ConditionStalled) != nil {
 		return ""

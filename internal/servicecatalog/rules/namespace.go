@@ -9,7 +9,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Namespace is what is known of the deletion of an object's namespace.
+// Namespace says whether an object's namespace is being deleted, as far as it is known.
 type Namespace int
 
 const (

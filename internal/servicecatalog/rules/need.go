@@ -5,7 +5,7 @@ package rules
 
 import "fmt"
 
-// Need is what a decision lacks. The reconciler supplies it, and decides again.
+// Need names the input that a decision lacks. The reconciler supplies it, and decides again.
 type Need string
 
 const (
@@ -27,7 +27,7 @@ const (
 	NeedPermission Need = "Permission"
 )
 
-// IsWritten reports whether it is written to the API server, and not read. The object is reconciled again then.
+// IsWritten reports whether it is written to the API server rather than read. The object is reconciled again then.
 func (n Need) IsWritten() bool { return n == NeedFinalizer || n == NeedReferences }
 
 // UnknownNeed is the programming error that decisions of a kind of object need no such thing.

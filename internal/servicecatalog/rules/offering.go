@@ -19,7 +19,7 @@ type Offering struct {
 	Missing *Blocker
 }
 
-// ReferenceTo is what a status records of an offering, for removals.
+// ReferenceTo returns the reference to an offering that a status records for removals.
 func ReferenceTo(o Offering) *v1beta1.BrokerReference {
 	return &v1beta1.BrokerReference{Kind: catalog.ScopeOf(o.Broker).BrokerKind(), Name: o.Broker.GetName(), ServiceID: o.Class.Common().ExternalID}
 }
@@ -32,7 +32,7 @@ func BrokerName(ref *v1beta1.BrokerReference) string {
 	return fmt.Sprintf("%s %q", ref.Kind, ref.Name)
 }
 
-// BrokerMissing says that a broker does not exist; what says for what it is needed, such as "to remove the service".
+// BrokerMissing says that a broker does not exist; what is the purpose for which it is needed, such as "to remove the service".
 func BrokerMissing(ref *v1beta1.BrokerReference, what string) string {
 	if ref == nil {
 		return "the broker of the class does not exist, and is needed " + what

@@ -13,7 +13,7 @@ const (
 	Provision   Operation = "provision"
 	Update      Operation = "update"
 	Deprovision Operation = "deprovision"
-	// Inspect fetches the instance, or polls it where it cannot be fetched, to learn what the broker has under an id.
+	// Inspect fetches the instance, or polls it where it cannot be fetched, to learn which resource the broker has under an id.
 	Inspect Operation = "inspect"
 
 	// of service bindings

@@ -56,12 +56,12 @@ func OwnsBindingID(b *v1beta1.ServiceBinding, id string) bool {
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id) || hasLeftBehind(b.UID, &b.Status.OperationStatus, id)
 }
 
-// hasLeftBehind reports whether the id is one that this very object has left behind, and not the one that it was copied from.
+// hasLeftBehind reports whether this very object has left the id behind, rather than an object that it was copied from.
 func hasLeftBehind(uid types.UID, s *v1beta1.OperationStatus, id string) bool {
 	return slices.ContainsFunc(s.LeftBehind, func(l v1beta1.LeftBehind) bool { return l.ID == id && l.UID == uid })
 }
 
-// RetainedAsSupplied is the cause of a release where the id was supplied and the object did not create what the broker has under it.
+// RetainedAsSupplied is the cause of a release where the id was supplied and the object did not create the broker's resource under it.
 func RetainedAsSupplied(id string) *Cause {
 	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create the resource under it: the resource is retained", id)}
 }
@@ -97,13 +97,13 @@ func (c *Cause) AlsoLeft(ids []string) *Cause {
 	return &Cause{v1beta1.ReasonRetained, c.Message + "; what the broker may have under these former ids is left there: " + Enumerate(ids)}
 }
 
-// bothWays says how a person decides what becomes of the broker's resource when the object is deleted.
+// bothWays returns the commands by which a person decides whether the broker's resource is removed when the object is deleted.
 func bothWays(kind string, o metav1.Object) string {
 	const key = v1beta1.DeletionPolicyAnnotation
 	return fmt.Sprintf(`"%s" removes it with this object, "%s" retains it`, annotate(kind, o, key, v1beta1.DeletionPolicyDelete), annotate(kind, o, key, v1beta1.DeletionPolicyRetain))
 }
 
-// Conflict is the message about an object whose generated id the broker has for something else; what says what that is.
+// Conflict is the message about an object whose generated id the broker has for another resource; what describes that resource.
 func Conflict(kind string, o metav1.Object, id, what string) string {
 	return fmt.Sprintf("under the id %q the broker has %s. It is neither changed nor removed, since it may be in use: a backup of this object that was restored does not show what was created later. To continue without it, re-create this object: %s", id, what, bothWays(kind, o))
 }

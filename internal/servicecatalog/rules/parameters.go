@@ -15,9 +15,9 @@ type Parameters struct {
 	Known bool
 	// SecretMissing: a Secret does not exist, or could not be read.
 	SecretMissing bool
-	// Version changes with the Secrets that they are read from, whatever changes there; empty: there are none.
+	// Version changes with any change of the Secrets that they are read from; empty: there are no Secrets.
 	Version string
-	// Digest of what is sent; empty: it is not known. What is sent decides whether parameters have changed, not the version.
+	// Digest of the parameters as they are sent; empty: it is not known. The digest decides whether parameters have changed, not the version.
 	Digest string
 	// Blocker is why they cannot be put together; nil: they can.
 	Blocker *Blocker
@@ -34,9 +34,9 @@ func (p Parameters) MaySend() bool { return p.Known && p.Blocker == nil }
 type Comparison int
 
 const (
-	// SameParameters: what is sent is the same, as far as it is known.
+	// SameParameters: the parameters that are sent are the same, as far as it is known.
 	SameParameters Comparison = iota
-	// OtherParameters: what is sent has changed.
+	// OtherParameters: the parameters that are sent have changed.
 	OtherParameters
 	// UnreadParameters: the Secrets have changed, and have to be read.
 	UnreadParameters
@@ -64,8 +64,8 @@ func (p Parameters) Compare(version, digest, checksum string) Comparison {
 	return OtherParameters
 }
 
-// SameParametersSent reports whether two properties have the same parameters. Where their digests cannot be compared, the checksum
-// decides, which takes large numbers for equal, and then what the status shows of them.
+// SameParametersSent reports whether two properties have the same parameters. Where their digests cannot be compared, the checksum decides, which
+// takes large numbers for equal, and then the parameters that the status shows.
 func SameParametersSent(a, b *v1beta1.ServiceInstancePropertiesState) bool {
 	if a.ParameterChecksum != b.ParameterChecksum {
 		return false

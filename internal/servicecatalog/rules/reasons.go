@@ -5,14 +5,14 @@ package rules
 
 import "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 
-// ReasonTraits are what the reason of a condition implies for events and for waiting.
+// ReasonTraits are the effects of a condition's reason on events and on waiting.
 type ReasonTraits struct {
 	// Warning: an event is a Warning also while the object is retried; one about a Stalled object always is.
 	Warning bool
 	// Quiet: no event is emitted.
 	Quiet bool
-	// Transient: an object that was created together with what it refers to has it for some seconds only, and one whose instance takes its
-	// time for as long. It is no problem: what fails is announced of the instance.
+	// Transient: an object that was created together with the objects that it refers to has the reason for some seconds only. A binding has it
+	// until its instance is ready. It is no problem: a failure is announced for the instance.
 	Transient bool
 }
 

@@ -26,7 +26,7 @@ const (
 )
 
 var (
-	// backoff is that of failed requests, and slowBackoff that of orphan mitigations after MaxRemovals.
+	// backoff has the delays after failed requests, and slowBackoff the delays of orphan mitigations after MaxRemovals.
 	backoff     = times.Backoff{First: time.Second, Last: 10 * time.Minute, Jitter: 20, Steps: 400}
 	slowBackoff = times.Backoff{First: time.Hour, Last: 24 * time.Hour, Jitter: 20, Steps: 400}
 )
@@ -145,7 +145,7 @@ func endMitigation(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	}
 }
 
-// RemovalsOf returns how often what a request had left was removed at the broker, since a person last asked for an attempt.
+// RemovalsOf returns how many resources that requests had left were removed at the broker since a person last requested an attempt.
 func RemovalsOf(a *v1beta1.Attempts) int32 {
 	if a == nil {
 		return 0

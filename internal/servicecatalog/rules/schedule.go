@@ -15,10 +15,10 @@ import (
 // Schedule says when the requests about an instance or a binding are due: from its attempts, the operation on record, and the time.
 type Schedule struct {
 	Object metav1.Object
-	// Attempts are those of the status; nil: none has failed.
+	// Attempts are the attempts in the status; nil: none has failed.
 	Attempts *v1beta1.Attempts
 	Now      time.Time
-	// Parameters are those of the spec.
+	// Parameters are the parameters of the spec.
 	Parameters Parameters
 	// Requested: a person has asked for another attempt at the same spec.
 	Requested bool
@@ -26,8 +26,8 @@ type Schedule struct {
 	Removing bool
 	// Recovered is when the broker last recovered from failures.
 	Recovered time.Time
-	// OperationStart is when the operation on record began; nil: there is none. LastPoll is when this process last polled it, and
-	// PollAfter the Retry-After of that answer.
+	// OperationStart is when the operation on record began; nil: there is no operation. LastPoll is when this process last polled it, and PollAfter
+	// the Retry-After of that answer.
 	OperationStart *metav1.Time
 	LastPoll       time.Time
 	PollAfter      time.Duration
@@ -59,8 +59,8 @@ func (s Schedule) IsStopped() bool {
 	return s.Attempts != nil && s.Attempts.Stopped && !s.IsForFormerSpec()
 }
 
-// Renew returns the attempts for the present spec. Of those for a former spec it keeps what their requests may have left at the
-// broker; nil: nothing.
+// Renew returns the attempts for the present spec. Of attempts for a former spec it keeps the fields about resources that their requests may have
+// left at the broker; nil: there are no such resources.
 func (s Schedule) Renew() *v1beta1.Attempts {
 	a := s.Attempts
 	switch {
@@ -105,7 +105,7 @@ func (s Schedule) NextAttempt() time.Time {
 	switch {
 	case a == nil, a.NextTime == nil, !a.NextTime.After(s.Now):
 		return time.Time{}
-	case (a.Removals > 0 || a.Unremoved > 0) && a.Count == 0 && !times.DueAt(a.NextTime.Time, mitigationDelay(s.Object.GetUID(), a.Mitigation), s.Now).After(s.Now): // LastTime is not that of the removal
+	case (a.Removals > 0 || a.Unremoved > 0) && a.Count == 0 && !times.DueAt(a.NextTime.Time, mitigationDelay(s.Object.GetUID(), a.Mitigation), s.Now).After(s.Now): // LastTime is not the removal's
 		return time.Time{}
 	case a.LastTime != nil && !times.DueAfter(a.LastTime.Time, a.NextTime.Sub(a.LastTime.Time), s.Now).After(s.Now):
 		return time.Time{}

@@ -18,22 +18,22 @@ import (
 // TakeOverCommand records that Bellhop takes over the objects of the original service-catalog.
 const TakeOverCommand = "kubectl bellhop doctor --take-over"
 
-// IsFromOriginal reports whether the original service-catalog, and not Bellhop, has written the status of an instance or a binding: it
-// wrote no condition Stalled, no record of an id, and not for whom the broker's resource was created.
+// IsFromOriginal reports whether the original service-catalog, rather than Bellhop, has written the status of an instance or a binding: it wrote no
+// condition Stalled, no record of an id, and no UID of the object for which the broker's resource was created.
 func IsFromOriginal(o metav1.Object, conditions []v1beta1.Condition, createdFor types.UID) bool {
 	_, isMade := o.GetAnnotations()[v1beta1.MadeIDAnnotation]
 	stalled := FindCondition(conditions, v1beta1.ConditionStalled)
 	return len(conditions) > 0 && !isMade && createdFor == "" && (stalled == nil || stalled.Reason == v1beta1.ReasonTakeoverRequired)
 }
 
-// IsTakenOver reports whether an object of the original service-catalog is older than the takeover; zero: none is recorded. What the
-// original recorded counts only on such an object: a status that is written later may be a copy.
+// IsTakenOver reports whether an object of the original service-catalog is older than the takeover; zero: no takeover is recorded. A status of the
+// original counts only on such an object: a status that is written later may be a copy.
 func IsTakenOver(o metav1.Object, takeover time.Time) bool {
 	return o.GetCreationTimestamp().Time.Before(takeover)
 }
 
-// RequireTakeover returns the conditions of an object of the original service-catalog before the takeover. The others stay as they are,
-// and the last one what old clients read.
+// RequireTakeover returns the conditions of an object of the original service-catalog before the takeover. The other conditions stay. Stalled comes
+// first, since old clients read the last condition.
 func RequireTakeover(conditions []v1beta1.Condition, now time.Time) []v1beta1.Condition {
 	if FindCondition(conditions, v1beta1.ConditionStalled) != nil {
 		return conditions

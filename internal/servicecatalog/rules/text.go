@@ -33,13 +33,13 @@ func Enumerate(names []string) string {
 }
 
 const (
-	// withheldWords begins what replaces the broker's description.
+	// withheldWords begins the text that replaces the broker's description.
 	withheldWords = "the broker's description is not shown, since it may have "
 	// withheld replaces the broker's description where it may have secrets that cannot be redacted (R7).
 	withheld = withheldWords + "secrets that the operator cannot redact; see the broker's log"
 )
 
-// withheldBy returns what replaces the broker's description in an outcome that withholds it.
+// withheldBy returns the text that replaces the broker's description in an outcome that withholds it.
 func withheldBy(out osbresult.Outcome) string {
 	if out.TooManySecrets {
 		return fmt.Sprintf(withheldWords+"one of the secrets: their values are more than %d, or have more than %d KiB, and the operator looks for no more; see the broker's log",
@@ -51,8 +51,8 @@ func withheldBy(out osbresult.Outcome) string {
 // saidEarlier ends a description that an earlier answer had.
 const saidEarlier = " (said in an earlier answer)"
 
-// KeepDescription returns the message of a failure. Where the broker's description is withheld, it has that of the former message about an
-// answer with the same status and code.
+// KeepDescription returns the message of a failure. Where the broker's description is withheld, it has the description of the former message about
+// an answer with the same status and code.
 func KeepDescription(message, former string, out osbresult.Outcome) string {
 	prefix, isWithheld := strings.CutSuffix(message, withheldBy(out))
 	said, isSame := strings.CutPrefix(former, prefix)
