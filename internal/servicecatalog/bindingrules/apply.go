@@ -26,7 +26,7 @@ var kind = operation.Kind{
 	Renew:         renew,
 }
 
-// renew drops what was wrong with another spec. The removals, and what requests may have left, still count.
+// renew drops the failures of another spec. The removals, and the resources that requests may have left, still count.
 func renew(a *v1beta1.Attempts) {
 	a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
 }
@@ -90,7 +90,7 @@ func IsSentAgain(call *Request, a Answer) bool {
 	return call.Operation == rules.Bind && a.Class == osbresult.NeedsApp || call.Operation == rules.Unbind && a.Class == osbresult.NeedsAsync
 }
 
-// recordEffect records what an answer leads to.
+// recordEffect records the effect of an answer.
 func (ap *application) recordEffect(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Running, operation.Unanswered:
@@ -135,8 +135,9 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 	ap.setConditions(rules.Terminal(reason, failed, message))
 }
 
-// setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
-// of fetching them again, or of the removal of those before them. That removal does not replace what is wrong with the present ones.
+// setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready. Failures to replace them, to fetch them
+// again, or to remove former ones do not change that. A failed removal of former ones does not replace a problem with the present ones in the
+// conditions.
 func (ap *application) setConditions(set rules.ConditionSet) {
 	s := &ap.status
 	isOfPredecessor := isPredecessor(s, ap.call.ID) && !ap.IsDeleting()

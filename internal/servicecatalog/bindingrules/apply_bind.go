@@ -19,7 +19,7 @@ import (
 var creation = operation.Change{Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed, Creates: true,
 	Running: rules.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}}
 
-// recordBind records what the answer to a bind request leads to.
+// recordBind records the effect of the answer to a bind request.
 func (ap *application) recordBind(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Done:
@@ -125,7 +125,7 @@ func (ap *application) recordRejected(message string) {
 	case ap.phase.IsReplacement() && ap.call.MayBeFetched(): // after a restore of the status it may be the binding that was Ready
 		ap.setConditions(ap.RetryByFetch(message))
 		return
-	case ap.phase.Task == bindingphase.Rotating: // the predecessor may be what is refused: a plain bind follows
+	case ap.phase.Task == bindingphase.Rotating: // the broker may refuse the predecessor only: a plain bind follows
 		if ap.call.NothingAtBroker {
 			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = bindingphase.Replacing, nil, nil
 			ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
@@ -179,7 +179,7 @@ func (ap *application) markNothingSent() {
 	}
 }
 
-// revert ends a replacement without a successor, and schedules the next attempt. After a refusal there is none (R12).
+// revert ends a replacement without a successor, and schedules the next attempt. After a refusal there is no next attempt (R12).
 func (ap *application) revert(message string) {
 	if !ap.Attempts().Stopped {
 		ap.ScheduleRetry(message)

@@ -12,9 +12,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// applyFetch records what was fetched of a binding.
+// applyFetch records the result of a fetch of a binding.
 func (ap *application) applyFetch() {
-	inspects := !ap.call.Repeat // the request inspects what the broker has under an id of ours
+	inspects := !ap.call.Repeat // the request inspects the binding that the broker has under an id of ours
 	switch {
 	case ap.Answer.Class == osbresult.Done && inspects && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
 		ap.recordForeignBinding("the broker has a binding under the id, and does not return its credentials, or does not confirm these parameters")
@@ -42,8 +42,8 @@ func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) boo
 	return bad == nil && has.Checksum == props.ParameterChecksum
 }
 
-// recordForeignBinding records that what the broker has under the id cannot be used. It is removed only as what a request on record, whose
-// outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
+// recordForeignBinding records that the binding which the broker has under the id cannot be used. It is removed only if a request on record, whose
+// outcome is not known, may have created it: a record that was restored from a backup does not show which bindings were created later.
 func (ap *application) recordForeignBinding(message string) {
 	found := ap.Answer.Binding
 	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)

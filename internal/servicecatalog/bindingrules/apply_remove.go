@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// recordRemoval records what the answer to a removal leads to.
+// recordRemoval records the effect of the answer to a removal.
 func (ap *application) recordRemoval(effect operation.Effect) {
 	switch effect.Result {
 	case operation.Done:
@@ -150,7 +150,7 @@ func (ap *application) recordPredecessorRemoved() {
 	}
 	ap.phase = bindingphase.Phase{}
 	s.Attempts = rules.RefusalOf(s.Attempts)
-	if rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
+	if rules.IsTrue(rules.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise they are about the present credentials
 		ap.setConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	}
 }

@@ -62,8 +62,8 @@ func (d *decision) bind() {
 	}
 }
 
-// block sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
-// binding was created, so that this object does not inherit it.
+// block sets the conditions for a blocker of a binding. Where another object owns the id, the status records for whom the broker's binding was
+// created, so that this object does not inherit it.
 func (d *decision) block(why *rules.Blocker) {
 	if why.Reason != v1beta1.ReasonExternalIDInUse {
 		d.setBlocked(why)
@@ -113,7 +113,7 @@ func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersDigest: params.Digest, UserInfo: d.b.Spec.UserInfo}
 }
 
-// precondition returns what blocks a binding; nil: nothing does.
+// precondition returns the blocker of a binding; nil: nothing blocks it.
 func (d *decision) precondition() *rules.Blocker {
 	if why := d.in.BoundInstance.Blocker(d.b); why != nil {
 		return why
@@ -141,7 +141,7 @@ func (d *decision) brokerUnavailable() *rules.Blocker {
 	return rules.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+rules.BrokerName(ref)+" does not exist: register it again under this name")
 }
 
-// effectivePlan returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
+// effectivePlan returns the features of the plan of the binding's target; none where the target is another instance than the present one.
 func (d *decision) effectivePlan() catalog.Effective {
 	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
 		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}

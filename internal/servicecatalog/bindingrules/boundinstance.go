@@ -26,7 +26,7 @@ type BoundInstance struct {
 	Missing *rules.Blocker
 }
 
-// Effective returns what the instance's plan supports; nothing where the plan is not known.
+// Effective returns the features of the instance's plan; none where the plan is not known.
 func (in BoundInstance) Effective() catalog.Effective {
 	if in.Class != nil && in.Plan != nil {
 		return catalog.EffectiveOf(in.Class, in.Plan)
@@ -73,7 +73,7 @@ func IsInstanceStalled(instance *v1beta1.ServiceInstance) bool {
 	return instance != nil && rules.IsTrue(rules.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
-// readyReason returns the reason of the instance's condition Ready in brackets; empty: there is none.
+// readyReason returns the reason of the instance's condition Ready in brackets; empty: there is no condition.
 func readyReason(s *v1beta1.ServiceInstanceStatus) string {
 	if ready := rules.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
 		return " (" + ready.Reason + ")"

@@ -17,7 +17,7 @@ import (
 // quietStart is how long after its creation a binding waits for its instance before the status says so.
 const quietStart = 10 * time.Second
 
-// setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+// setBlocked sets the conditions for a blocker. An event about the missing object, or the time of the blocker, causes another reconcile.
 func (d *decision) setBlocked(why *rules.Blocker) {
 	if !d.b.DeletionTimestamp.IsZero() {
 		d.blockRemoval(why)

@@ -87,8 +87,8 @@ func (d *decision) isSuccessorRejected() bool {
 	return u != nil && (u.Unfit || u.SecretsVersion != "" && isRebindRequested(d.b, &d.Status))
 }
 
-// awaitWrite has the binding wait while what kept its credentials from being written lasts, says so in the conditions, and reports whether
-// it does. Nothing is requested of the broker meanwhile.
+// awaitWrite has the binding wait while its credentials cannot be written for the recorded reason, says so in the conditions, and reports whether
+// it waits. Nothing is requested of the broker meanwhile.
 func (d *decision) awaitWrite() bool {
 	if d.awaitPermission() {
 		return true
@@ -101,8 +101,8 @@ func (d *decision) awaitWrite() bool {
 	return true
 }
 
-// awaitPermission has the binding wait after the API server has refused its last write, whichever id the credentials were for, and reports
-// whether it does: until the next trial of that write is due, or for the result of the trial.
+// awaitPermission has the binding wait after the API server has refused its last write, for credentials of any id, and reports whether it waits:
+// until the next trial of that write is due, or for the result of the trial.
 func (d *decision) awaitPermission() bool {
 	u := d.in.Memory.Unwritten
 	if u == nil || !u.isRefused() || d.in.MayWrite {
@@ -119,9 +119,9 @@ func (d *decision) awaitPermission() bool {
 	return true
 }
 
-// prepareWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts
-// the Secret, the namespace is not being deleted, and the Secrets whose keys it gets can be read. Otherwise it has what is not known looked
-// up, or says in the conditions what is in the way.
+// prepareWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts the
+// Secret, the namespace is not being deleted, and the Secrets whose keys it gets can be read. Otherwise it sets the Need for a missing observation,
+// or describes the obstacle in the conditions.
 func (d *decision) prepareWrite() bool {
 	switch {
 	case d.awaitPermission():
@@ -150,8 +150,8 @@ func (d *decision) isSecretGone() bool {
 	return d.in.Secret == SecretAbsent && (d.Status.SecretVersion != "" || bindingphase.IsDelivered(&d.Status))
 }
 
-// recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, or
-// written, the conditions say that. It reports whether that is the next step; otherwise predecessors are removed meanwhile.
+// recheck fetches the binding after an update of its instance, whose credentials may name another host. Where the credentials cannot be fetched, or
+// written, the conditions say that. It reports whether the fetch is the next step; otherwise predecessors are removed meanwhile.
 func (d *decision) recheck() bool {
 	switch {
 	case d.awaitWrite():
@@ -213,7 +213,7 @@ func (d *decision) wakeForRenewal() {
 // wakeBy has the binding reconciled at a time, or sooner.
 func (d *decision) wakeBy(at time.Time) { d.RequeueAt = times.Earliest(d.RequeueAt, at) }
 
-// recovery returns what has come of getting the credentials of the present id.
+// recovery returns the results of former ways to get the credentials of the present id.
 func (d *decision) recovery() recovery { return d.in.Memory.recovery.of(d.id()) }
 
 // nextWay returns the way to get the credentials that changes the least, of those that the plan has and that have not failed.
@@ -310,7 +310,7 @@ func (d *decision) renewalTime() time.Time {
 	if isRebindPending(d.b, &d.Status) {
 		at = d.in.Now
 	}
-	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
+	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is a removal's
 		at = times.Latest(at, d.schedule().NextAttempt())
 	}
 	return at

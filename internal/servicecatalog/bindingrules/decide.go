@@ -1,8 +1,9 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bindingrules is the state machine of ServiceBindings. Decide returns the next step for a binding and what was observed; Apply returns the status
-// after a broker's answer, ApplySecretWritten and ApplySecretRefused after a write of the Secret. bind, credentials, rotate and remove decide by phase.
+// Package bindingrules is the state machine of ServiceBindings. Decide returns the next step for a binding and the observations about it; Apply
+// returns the status after a broker's answer, ApplySecretWritten and ApplySecretRefused after a write of the Secret. bind, credentials, rotate and
+// remove decide by phase.
 package bindingrules
 
 import (
@@ -19,15 +20,15 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Inputs is what the decision about a binding depends on, beside the object.
+// Inputs has the observations that the decision about a binding depends on, beside the object.
 type Inputs struct {
 	operation.Inputs
 
 	// BoundInstance is the instance that the spec refers to, or why it does not exist.
 	BoundInstance BoundInstance
-	// Broker is that of the binding's target; nil: it does not exist.
+	// Broker is the broker of the binding's target; nil: it does not exist.
 	Broker v1beta1.Broker
-	// Secret is what is known of the binding's Secret; SecretID is the id whose credentials it has, and SecretVersion its
+	// Secret is the state of the binding's Secret, as far as it is known; SecretID is the id whose credentials it has, and SecretVersion its
 	// resourceVersion, where it was read.
 	Secret                  SecretState
 	SecretID, SecretVersion string
@@ -37,7 +38,7 @@ type Inputs struct {
 	SecretsVersion string
 	// MayWrite: the API server would accept the binding's Secret.
 	MayWrite bool
-	// Memory is what this process remembers beyond the status.
+	// Memory has the facts that this process remembers beyond the status.
 	Memory RequestMemory
 }
 
@@ -49,11 +50,11 @@ type Sources struct {
 	Blocker *rules.Blocker
 }
 
-// SecretState is what is known of a binding's Secret.
+// SecretState is the state of a binding's Secret, as far as it is known.
 type SecretState int
 
 const (
-	// SecretAbsent: there is none.
+	// SecretAbsent: the Secret does not exist.
 	SecretAbsent SecretState = iota
 	// SecretUnknown: the cache does not show whether it is as it was written; it has to be read.
 	SecretUnknown
@@ -90,7 +91,7 @@ const (
 	DeleteSecret SecretAction = "eject"
 )
 
-// Decision is what the reconciler does next for a binding.
+// Decision is the next step of the reconciler for a binding.
 type Decision struct {
 	operation.Decision
 
@@ -141,8 +142,8 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	return d.Decision
 }
 
-// recordAddress records the broker's address with the next write of the status, and not for its own sake. That of a successor stays that
-// of its predecessor.
+// recordAddress records the broker's address with the next write of the status. The address alone causes no write. A successor keeps the address of
+// its predecessor.
 func (d *decision) recordAddress() {
 	isFirst := d.Request != nil && d.Request.NothingAtBroker && !d.Request.Replaces
 	if d.Request != nil && !d.Request.Replaces && len(d.Status.Predecessors) == 0 {
@@ -241,7 +242,7 @@ func (d *decision) isStopped() bool {
 	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !isRebindRequested(d.b, &d.Status)
 }
 
-// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
+// renewAttempts resets the attempts for a new spec, except for the fields about bindings that earlier requests may have left at the broker.
 func (d *decision) renewAttempts() {
 	schedule := d.schedule()
 	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {

@@ -13,9 +13,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// RequestMemory is what a process remembers of a binding's requests beyond the status. After a restart some requests are repeated.
+// RequestMemory has the facts about a binding's requests that a process remembers beyond the status. After a restart some requests are repeated.
 type RequestMemory struct {
-	// Received are credentials that are about to be written into the Secret; nil: there are none. They last for one reconcile.
+	// Received are credentials that are about to be written into the Secret; nil: there are no such credentials. They last for one reconcile.
 	Received *Received
 	// DroppedID is the id whose credentials were dropped last.
 	DroppedID string
@@ -38,7 +38,7 @@ const (
 	replacement
 )
 
-// recovery is what has come of getting the credentials of an id.
+// recovery has the results of former ways to get the credentials of an id.
 type recovery struct {
 	id string
 	// failed are the ways that have brought no credentials.
@@ -70,10 +70,11 @@ type Unwritten struct {
 	BindingID string
 	// Unfit: no Secret can hold them.
 	Unfit bool
-	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or was away, as it
-	// would those of any other id.
+	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or did not answer. It
+	// would do the same with the credentials of any other id.
 	SecretsVersion string
-	// InstanceFingerprint is that of the instance for which the broker returned them. After an update it may return ones that can be written.
+	// InstanceFingerprint is the fingerprint of the instance for which the broker returned them. After an update of the instance it may return
+	// credentials that can be written.
 	InstanceFingerprint string
 	// Message says why, unless the API server refused the write.
 	Message string
@@ -122,7 +123,7 @@ func (m *RequestMemory) DropCredentials() {
 	m.Received, m.DroppedID = nil, m.Received.BindingID
 }
 
-// ObserveAnswer returns what a process remembers of a binding after an answer.
+// ObserveAnswer returns the memory of a binding's requests after an answer.
 func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a Answer) RequestMemory {
 	if !call.IsRemoval() {
 		m.recovery = m.recovery.of(call.ID)

@@ -21,8 +21,8 @@ func isRebindRequested(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatu
 	return isRebindPending(b, s) && b.Annotations[v1beta1.RebindAnnotation] != s.AttemptedRebind
 }
 
-// recordRebindAttempt records that what is requested from now on is for the present value of the annotation. The first credentials of a binding
-// serve each value of that time.
+// recordRebindAttempt records that further requests are for the present value of the annotation. The first credentials of a binding serve any value
+// that the annotation has by then.
 func recordRebindAttempt(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) {
 	switch asked := b.Annotations[v1beta1.RebindAnnotation]; {
 	case !bindingphase.IsBound(s):

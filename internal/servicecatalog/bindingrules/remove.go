@@ -116,7 +116,7 @@ func (d *decision) recordSecretWritten() {
 	}
 	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
 	d.phase = bindingphase.Of(&d.Status)
-	d.RequeueAt = d.in.Now // what time alone changes from now on is decided next
+	d.RequeueAt = d.in.Now // the next decision has the changes that time alone causes
 }
 
 // renewRemoval makes the removal due at once where a person has asked for a retry: of a deletion, or of an orphan mitigation, after which
@@ -209,7 +209,7 @@ func (d *decision) isOverdue() bool {
 	return d.schedule().IsOverdue(d.effectivePlan().MaximumPollingDuration)
 }
 
-// cleanUp adds to the decision what is due for the ids left behind.
+// cleanUp adds to the decision the request or the wait that is due for the ids left behind.
 func (d *decision) cleanUp() {
 	left := d.Status.Common()
 	if why := d.AwaitCleanUps(&d.in.Inputs, d.b, left, &kind); why != nil {

@@ -66,7 +66,7 @@ func (d *decision) startReplacement() {
 	d.requestFirst()
 }
 
-// replacementBlocker returns what keeps the binding from being replaced; nil: nothing does.
+// replacementBlocker returns the blocker of the binding's replacement; nil: nothing blocks it.
 func (d *decision) replacementBlocker() *rules.Blocker {
 	if why := d.precondition(); why != nil {
 		return why
@@ -149,7 +149,7 @@ func (d *decision) replace() {
 		d.requestFirst()
 	case rotates:
 		d.requestSuccessor()
-	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
+	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // the binding that may be there is used
 		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
 	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
@@ -203,12 +203,12 @@ func (d *decision) removeDuePredecessor() bool {
 	return true
 }
 
-// isRemovable reports whether the removal of a predecessor is due, and not held.
+// isRemovable reports whether the removal of a predecessor is due and not held.
 func (d *decision) isRemovable(p v1beta1.PredecessorBinding) bool {
 	return d.isRemovalDue(p) && d.in.GoneBlocker(d.Status.Common(), p.ID) == nil
 }
 
-// foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: there is none.
+// foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: it may remove all.
 func (d *decision) foreignPredecessor() int {
 	return slices.IndexFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.in.OwnsPredecessor(d.b, p.ID) })
 }

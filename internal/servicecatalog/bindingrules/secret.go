@@ -22,7 +22,7 @@ import (
 // SecretCacheDelay is how long the cache may take to show a Secret that this process has written or read.
 const SecretCacheDelay = 10 * time.Second
 
-// Memory is what this process remembers of a binding and its Secret beyond the status.
+// Memory has the facts about a binding and its Secret that this process remembers beyond the status.
 type Memory struct {
 	RequestMemory
 	// SecretVersion is the resourceVersion of the Secret that this process read or wrote last, at SeenAt. It had the credentials of the id
@@ -32,12 +32,12 @@ type Memory struct {
 	SeenAt                  time.Time
 	// Deleted: this process has deleted it.
 	Deleted bool
-	// Sources is what a read of the Secrets of addKeysFrom has shown, of the version SourcesVersion of all.
+	// Sources is the result of a read of the Secrets of addKeysFrom; SourcesVersion is the version of all of them at that time.
 	Sources        Sources
 	SourcesVersion string
 }
 
-// ObserveSecret returns what is known of a Secret: seen is its metadata in the cache; nil: the cache has none.
+// ObserveSecret returns the state of a Secret, as far as it is known. seen is its metadata in the cache; nil: the cache does not have it.
 func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.PartialObjectMetadata, now time.Time) (state SecretState, id, version string) {
 	s := &b.Status
 	deleting := !b.DeletionTimestamp.IsZero()
@@ -74,8 +74,8 @@ func isExpected(b *v1beta1.ServiceBinding) bool {
 		(phase.Creates() || phase.IsMitigating()) && s.UnbindStatus == v1beta1.UnbindRequired
 }
 
-// ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
-// this process knows it.
+// ForgetSettled drops the facts that are not needed about a binding whose credentials are in the Secret. shown: the cache shows the Secret as this
+// process knows it.
 func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, instance *v1beta1.ServiceInstance, secret SecretState, shown bool) {
 	if secret != SecretInSync || !bindingphase.IsDelivered(s) || bindingphase.TaskOf(s) != bindingphase.Idle || m.Received != nil || m.Unwritten != nil {
 		return
@@ -107,7 +107,8 @@ func (d *decision) nameSecret() {
 	}
 }
 
-// ServiceOf returns the service that a binding is to. Its class is that of the instance, unless the binding is at another one.
+// ServiceOf returns the service that a binding is to. Its class is the class of the instance; empty where the binding has another target than the
+// instance.
 func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Service) {
 	target, bound := TargetOf(b, in), in.BoundInstance
 	if target == nil {

@@ -19,8 +19,8 @@ import (
 const (
 	// renewAhead is how long before the broker's renew_before credentials are replaced.
 	renewAhead = 10 * time.Second
-	// minInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, whatever the broker
-	// says.
+	// minInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, for any lifetime that the
+	// broker sets.
 	minInterval, maxInterval = 30 * time.Second, 10 * time.Minute
 )
 
@@ -121,7 +121,7 @@ func preferPredecessor(s *v1beta1.ServiceBindingStatus, holds func(v1beta1.Prede
 	}
 }
 
-// isPredecessor reports whether an id is that of a binding that was replaced.
+// isPredecessor reports whether an id belongs to a binding that was replaced.
 func isPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
 	return slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == id })
 }
@@ -134,8 +134,8 @@ func InstanceFingerprint(instance *v1beta1.ServiceInstance) string {
 	return RecordedFingerprint(instance)
 }
 
-// RecordedFingerprint is the fingerprint that is recorded with credentials. During an update it is that of what the instance had before, so that they are
-// fetched again once it has something else.
+// RecordedFingerprint is the fingerprint that is recorded with credentials. During an update it is the fingerprint of the instance's former
+// properties, so that the credentials are fetched again once the properties have changed.
 func RecordedFingerprint(instance *v1beta1.ServiceInstance) string {
 	if instance == nil || instance.Status.ExternalProperties == nil {
 		return ""
@@ -143,8 +143,8 @@ func RecordedFingerprint(instance *v1beta1.ServiceInstance) string {
 	return rules.Fingerprint(instance.Status.ExternalProperties)
 }
 
-// unknownFingerprint is recorded with credentials of which it is not known what the instance had when they were issued. It is that of no instance,
-// so that they are fetched again.
+// unknownFingerprint is recorded with credentials if the instance's properties at the time of their issue are not known. No instance has this
+// fingerprint, so that they are fetched again.
 var unknownFingerprint = rules.Fingerprint(&v1beta1.ServiceInstancePropertiesState{})
 
 // IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.
