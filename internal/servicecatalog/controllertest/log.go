@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// RecordLog notes what is logged at the level that is always on.
+// RecordLog records the lines that are logged at the level that is always on. The function returns them, and forgets them.
 func RecordLog(t *testing.T) (context.Context, func() string) {
 	t.Helper()
 	var lines []string

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package injectionrules parses what Pods request with the label and the annotations for credentials. The policies of config/injection parse
-// the same; Go does it for clients.
+// Package injectionrules parses the requests of Pods for credentials, which are a label and annotations. The policies of config/injection parse the
+// same; Go does it for clients.
 package injectionrules
 
 import (
@@ -38,7 +38,7 @@ func (b Binding) String() string {
 	return b.Name + "=" + b.Secret
 }
 
-// ParseBindings parses v1beta1.InjectBindingsAnnotation; an empty text has none. The error names the entry and what would be right.
+// ParseBindings parses v1beta1.InjectBindingsAnnotation; an empty text has none. The error names the entry and the valid form.
 func ParseBindings(annotation string) ([]Binding, error) {
 	if strings.TrimSpace(annotation) == "" {
 		return nil, nil
