@@ -31,7 +31,7 @@ import (
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'schema-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'schema-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
-// bindingDefaulter sets what would cost a write after the creation, and reverts changes of the spec.
+// bindingDefaulter sets the fields that would otherwise cost a write after the creation, and reverts changes of the spec.
 type bindingDefaulter struct {
 	decoder ctrladmission.Decoder
 	now     func() time.Time
@@ -85,7 +85,7 @@ func reverted(old, asked *v1beta1.ServiceBinding) (fields []*field.Path) {
 	return fields
 }
 
-// bindingValidator refuses what the schema cannot, and warns of what blocks the binding.
+// bindingValidator refuses errors that the schema cannot find, and warns of the blocker of the binding.
 type bindingValidator struct {
 	knowledge
 	access admission.Reviewer
@@ -157,7 +157,8 @@ func checkNewValue(old map[string]string, b *v1beta1.ServiceBinding, annotation 
 	return nil
 }
 
-// checkInstance refuses a binding to an instance that is being deleted, and warns of what the binding waits for.
+// checkInstance checks the instance and the parameters of a binding. It refuses an instance that is being deleted, and warns where no bind request
+// will be sent, or not yet.
 func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
 	path, name := specPath.Child("instanceRef", "name"), b.Spec.InstanceRef.Name
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
@@ -205,8 +206,8 @@ func isObject(parameters *runtime.RawExtension) bool {
 	return parameters == nil || json.Unmarshal(parameters.Raw, &map[string]json.RawMessage{}) == nil
 }
 
-// maxTransforms and maxExpression, in bytes, are what the schema accepts at most. The webhook's other clients are not subject to it, and the
-// parser of expressions recurses.
+// maxTransforms and maxExpression, in bytes, are the limits of the schema. The webhook's other clients are not subject to it, and the parser of
+// expressions recurses.
 const maxTransforms, maxExpression = 64, 4 * 4096
 
 // checkTransforms refuses transforms that cannot be applied. It returns the Secrets that they copy from.

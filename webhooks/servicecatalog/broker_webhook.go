@@ -62,7 +62,7 @@ func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
 	return nil
 }
 
-// brokerValidator refuses what the schema cannot: credentials and the parameters of all users are sent to a broker.
+// brokerValidator refuses errors that the schema cannot find: credentials and the parameters of all users are sent to a broker.
 type brokerValidator[B v1beta1.Broker] struct {
 	knowledge
 	access  admission.Reviewer
@@ -82,7 +82,7 @@ func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (ctrla
 	return append(warnings, v.warnOfMove(ctx, old, b)...), err
 }
 
-// warnOfMove warns of what an update of the address means for the instances and bindings of the broker.
+// warnOfMove warns of the consequences of a new address for the instances and bindings of the broker.
 func (v brokerValidator[B]) warnOfMove(ctx context.Context, old, b B) ctrladmission.Warnings {
 	former := catalog.NormalizeAddress(old.Common().URL)
 	isConfirmed := slices.Contains(catalog.FormerAddresses(b), former)
@@ -98,7 +98,7 @@ func (v brokerValidator[B]) warnOfMove(ctx context.Context, old, b B) ctrladmiss
 		rules.Count(len(instances), "ServiceInstance", "ServiceInstances"), rules.Count(len(bindings), "ServiceBinding", "ServiceBindings"), v1beta1.MovedFromAnnotation, former, v1beta1.ReasonBrokerMoved)}
 }
 
-// ValidateDelete warns of what the deletion of the broker waits for.
+// ValidateDelete warns of the instances that the deletion of the broker waits for.
 func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
 		return nil, nil
@@ -110,7 +110,7 @@ func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (ctrladmiss
 	return ctrladmission.Warnings{fmt.Sprintf("%s %q stays until its ServiceInstances are gone: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), someNames(instances))}, nil
 }
 
-// validate checks what differs from the old spec: existing values are not refused because of another change.
+// validate checks the differences from the old spec: existing values are not refused because of another change.
 func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) (ctrladmission.Warnings, error) {
 	var f findings
 	spec := b.Common()
@@ -174,7 +174,7 @@ func leadsElsewhere(old, spec *v1beta1.CommonServiceBrokerSpec) bool {
 
 func authPath(name string) *field.Path { return specPath.Child("authInfo", name, "secretRef") }
 
-// checkSecretRefs checks the references to Secrets. Those of a ServiceBroker are in its namespace.
+// checkSecretRefs checks the references to Secrets. The Secrets of a ServiceBroker are in its namespace.
 func checkSecretRefs(b v1beta1.Broker) (errs field.ErrorList) {
 	for name, ref := range authRefs(b.Common().AuthInfo) {
 		path := authPath(name)

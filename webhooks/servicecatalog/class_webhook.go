@@ -26,8 +26,8 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=delete,versions=v1beta1,name=vclusterserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=delete,versions=v1beta1,name=vserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
-// classDefaulter is the defaulter of both kinds of class: it sets the labels that svcat uses. It also checks what the class completes: there
-// is no validating webhook for the thousands of classes and plans of a catalog.
+// classDefaulter is the defaulter of both kinds of class: it sets the labels that svcat uses. It also checks the objects whose creation the class
+// completes: there is no validating webhook for the thousands of classes and plans of a catalog.
 type classDefaulter[C v1beta1.Class] struct {
 	knowledge
 	access  admission.Reviewer

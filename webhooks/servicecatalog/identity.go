@@ -25,8 +25,8 @@ import (
 // annotationPrefix is the prefix of the operator's annotations.
 const annotationPrefix = "bellhop.gophernetes.io/"
 
-// oldOf decodes the object before an update into old, and reports whether the request is an update. Of an object in a request only
-// spec, labels, annotations and finalizers are the user's; deletion and status are those of the old object.
+// oldOf decodes the object before an update into old, and reports whether the request is an update. Of an object in a request only spec, labels,
+// annotations and finalizers are the user's; deletion and status have to be read from the old object.
 func oldOf(ctx context.Context, decoder ctrladmission.Decoder, old client.Object) (updating bool, err error) {
 	request, err := ctrladmission.RequestFromContext(ctx)
 	if err != nil || request.Operation != admissionv1.Update {
@@ -55,8 +55,7 @@ func requester(ctx context.Context) (*v1beta1.UserInfo, error) {
 	return user, nil
 }
 
-// giveID gives a new object an external id, and records that it was generated. A supplied id has no record, whatever the object's
-// annotations say.
+// giveID gives a new object an external id, and records that it was generated. A supplied id has no record, even if the object has the annotation.
 func giveID(obj client.Object, id *string, now time.Time) {
 	annotations := maps.Clone(obj.GetAnnotations())
 	delete(annotations, v1beta1.MadeIDAnnotation)
@@ -174,7 +173,7 @@ func checkID[T client.Object](ctx context.Context, f *findings, k knowledge, obj
 	f.refuse(field.Invalid(path, id, fmt.Sprintf("is the id of %s: leave it out for a new one, or delete that first", holder)))
 }
 
-// warnOfAdoption warns of what follows from an id that is supplied.
+// warnOfAdoption warns of the consequences of an id that is supplied.
 func warnOfAdoption(f *findings, obj client.Object, id string) {
 	path := specPath.Child("externalID")
 	outcome := "left in place when this object is deleted, unless it was created for this object"

@@ -21,7 +21,7 @@ import (
 // is down; changes of the operator's annotations do.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=mserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'parameters-policy', 'schema-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
-// instanceDefaulter sets what would cost a write after the creation: finalizer, id and references.
+// instanceDefaulter sets the fields that would otherwise cost a write after the creation: finalizer, id and references.
 type instanceDefaulter struct {
 	knowledge
 	decoder ctrladmission.Decoder
@@ -94,7 +94,7 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	return nil
 }
 
-// refsAfter returns the references that stay after an update: that of the class, and that of the plan unless another plan is named.
+// refsAfter returns the references that stay after an update: to the class, and to the plan unless another plan is named.
 func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catalog.Refs {
 	r := catalog.RefsOf(&old, scope)
 	if old.PlanReference != spec.PlanReference {
@@ -103,7 +103,7 @@ func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catal
 	return r
 }
 
-// userChanges reports whether an update changes what belongs to the user. The id is immutable, unless it was empty.
+// userChanges reports whether an update changes a field that belongs to the user. The id is immutable, unless it was empty.
 func userChanges(old, spec v1beta1.ServiceInstanceSpec) bool {
 	old.ExternalID = spec.ExternalID
 	return !equality.Semantic.DeepEqual(usersOwn(old), usersOwn(spec))

@@ -22,7 +22,7 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'parameters-policy', 'schema-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=delete,versions=v1beta1,name=vserviceinstance-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
-// instanceValidator refuses what the schema cannot, and warns of what blocks the instance.
+// instanceValidator refuses errors that the schema cannot find, and warns of the blocker of the instance.
 type instanceValidator struct {
 	knowledge
 	access admission.Reviewer
@@ -74,7 +74,7 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	return f.result("ServiceInstance", i.Name)
 }
 
-// checkChange checks what a user changes in a spec.
+// checkChange checks a user's changes of a spec.
 func (v instanceValidator) checkChange(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, ref catalog.Reference) {
 	planChanges := old.Spec.PlanReference != i.Spec.PlanReference
 	if planChanges {
@@ -91,7 +91,7 @@ func (v instanceValidator) checkChange(ctx context.Context, f *findings, old, i 
 	}
 }
 
-// checkStored checks what an update stores for what the defaulting webhook sets.
+// checkStored checks the fields that the defaulting webhook sets, as an update stores them.
 func (v instanceValidator) checkStored(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, changes bool) {
 	if changes {
 		f.refuse(present(checkRequester(ctx, i.Spec.UserInfo))...)
@@ -111,7 +111,7 @@ func parametersChange(old, spec v1beta1.ServiceInstanceSpec) bool {
 	return !equality.Semantic.DeepEqual(old.Parameters, spec.Parameters) || (len(old.ParametersFrom) > 0) != (len(spec.ParametersFrom) > 0)
 }
 
-// ValidateDelete warns of what the deletion of the instance waits for.
+// ValidateDelete warns of the bindings that the deletion of the instance waits for.
 func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
 	isClean := i.Status.DeprovisionStatus == v1beta1.DeprovisionNotRequired || i.Status.DeprovisionStatus == v1beta1.DeprovisionSucceeded
 	if isClean || !catalog.WaitsForBindings(i) || !v.synced(ctx, &v1beta1.ServiceBinding{}) {
@@ -125,7 +125,7 @@ func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.Servic
 	return ctrladmission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
 }
 
-// nextSchema returns the schema for the next request to the broker: that of provisioning until the instance is provisioned.
+// nextSchema returns the schema for the next request to the broker: the schema of provisioning until the instance is provisioned.
 func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExtension {
 	switch {
 	case plan == nil:

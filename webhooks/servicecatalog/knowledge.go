@@ -19,8 +19,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 )
 
-// knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to
-// the controller.
+// knowledge looks up objects in the caches. A cache that is not synced knows nothing: a request that depends on it is accepted, and the check is
+// left to the controller.
 type knowledge struct {
 	index index.Index
 	// synced reports whether the caches have all objects of the kinds of objs.
@@ -36,7 +36,7 @@ type offer struct {
 	problem error
 	// unknown is why it is not known; empty: it is.
 	unknown string
-	// instead lists what exists in place of what does not; empty: nothing similar.
+	// instead lists existing classes or plans with similar names; empty: there is no similar one.
 	instead string
 }
 
@@ -87,8 +87,8 @@ func (k knowledge) classOf(ctx context.Context, i *v1beta1.ServiceInstance, ref 
 	return k.index.Class(ctx, i.Namespace, ref)
 }
 
-// refsTo returns the references to what ref names in the catalog, and those that are kept. The caches are read also before they are synced: the
-// request then waits for them, or fails.
+// refsTo returns the references to the class and the plan that ref names in the catalog, or the kept ones where there are any. The caches are read
+// also before they are synced: the request then waits for them, or fails.
 func (k knowledge) refsTo(ctx context.Context, namespace string, ref catalog.Reference, kept catalog.Refs) (r catalog.Refs, err error) {
 	var class v1beta1.Class
 	if kept.Class != "" {
@@ -112,7 +112,7 @@ func (k knowledge) refsTo(ctx context.Context, namespace string, ref catalog.Ref
 	return r, err
 }
 
-// instanceOffer looks up the references of an instance, or what its spec names where it has none.
+// instanceOffer looks up the references of an instance, or the class and the plan that its spec names where it has no references.
 func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance) offer {
 	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)
 	if len(errs) > 0 {
@@ -138,9 +138,9 @@ func (k knowledge) knowsCatalogs(ctx context.Context) bool {
 		&v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
 }
 
-// halfRead reports that the caches do not show the whole catalog that a class comes from, so that more of its plans may follow: the broker's
-// status has the numbers of classes and plans, and is written after them. No clocks are compared: the status has the operator's, a class
-// that of the API server.
+// halfRead reports that the caches do not show the whole catalog that a class comes from, so that more of its plans may follow: the broker's status
+// has the numbers of classes and plans, and is written after them. No times are compared: the status has times of the operator's clock, a class has
+// times of the API server's.
 func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
 	kinds := catalogsync.KindsOf(catalog.ScopeOf(class))
 	broker, err := k.index.BrokerOf(ctx, class)

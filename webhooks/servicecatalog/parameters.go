@@ -64,7 +64,7 @@ func checkSize(parameters *runtime.RawExtension) field.ErrorList {
 type secretUse struct {
 	path *field.Path
 	name string
-	// without says what follows if it does not exist.
+	// without describes the consequence if it does not exist.
 	without string
 }
 
@@ -84,8 +84,8 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 	return uses
 }
 
-// checkUses refuses Secrets that the user may not read, since their content would be sent to a broker or copied into another
-// Secret, and warns of Secrets that do not exist. Those of other objects, which the object completes, are only checked.
+// checkUses refuses Secrets that the user may not read, since their content would be sent to a broker or copied into another Secret, and warns of
+// Secrets that do not exist. The Secrets of other objects, which the object completes, are only checked.
 func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.Reviewer, namespace string, uses []secretUse, others ...admission.SecretUse) {
 	if len(f.errs) > 0 {
 		return

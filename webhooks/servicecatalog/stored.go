@@ -16,8 +16,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// What the defaulting webhooks set is checked here a second time, in what the API server is about to store: a request that they did
-// not see, or that was changed after them, is refused.
+// The fields that the defaulting webhooks set are checked here a second time, in the object that the API server is about to store: a request that
+// they did not see, or that was changed after them, is refused.
 
 const setByBellhop = "is set by Bellhop, and cannot be changed: leave it out"
 
@@ -29,7 +29,7 @@ func checkUser(user, want *v1beta1.UserInfo) *field.Error {
 	return field.Forbidden(specPath.Child("userInfo"), setByBellhop)
 }
 
-// checkRequester refuses the identity of another user than that of the request.
+// checkRequester refuses the identity of another user than the request's.
 func checkRequester(ctx context.Context, user *v1beta1.UserInfo) *field.Error {
 	want, err := requester(ctx)
 	if err != nil {
@@ -67,8 +67,8 @@ func losesHold(old, obj client.Object, specChanges bool) bool {
 	return specChanges || !equality.Semantic.DeepEqual(ours(old.GetAnnotations()), ours(obj.GetAnnotations()))
 }
 
-// checkRefs refuses references to other objects than the class and the plan that the spec names: those of before, and new ones that the
-// catalog has under these names. It reports whether the class is referenced for the first time, which decides on the broker that is sent
+// checkRefs refuses references to other objects than the class and the plan that the spec names. It accepts the former references, and new ones
+// that the catalog has under these names. It reports whether the class is referenced for the first time, which decides on the broker that is sent
 // the parameters. old is nil where the instance is new.
 func (k knowledge) checkRefs(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, ref catalog.Reference) (first bool) {
 	var kept catalog.Refs
