@@ -109,7 +109,7 @@ func (m *metrics) forget(broker brokers.Key) {
 // collectTimeout bounds a collection.
 const collectTimeout = 5 * time.Second
 
-// brokerCollector collects the numbers of classes and plans of each ClusterServiceBroker, and those of all ServiceBrokers together.
+// brokerCollector collects the numbers of classes and plans of each ClusterServiceBroker, and of all ServiceBrokers together.
 type brokerCollector struct{ objects cache.Cache }
 
 var (

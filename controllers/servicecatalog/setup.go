@@ -28,7 +28,7 @@ import (
 
 // Options of the controllers of the group.
 type Options struct {
-	// Workers is the number of concurrent reconciles of instances, and of bindings; BrokerWorkers that of brokers of each scope.
+	// Workers is the number of concurrent reconciles of instances, and of bindings; BrokerWorkers the number for the brokers of each scope.
 	Workers, BrokerWorkers int
 	// ClusterID is the ConfigMap with the id by which brokers know this cluster.
 	ClusterID types.NamespacedName

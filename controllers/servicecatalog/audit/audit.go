@@ -1,7 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package audit says by events and in the log what was deleted at a broker, or left there, why, and which user changed the object last.
+// Package audit reports in events and in the log which resource was deleted at a broker, or left there, the reason, and the user who changed the
+// object last.
 package audit
 
 import (
@@ -20,7 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// External is what an object has at a broker, as events and the log name it when it is deleted or left there.
+// External is the resource of an object at a broker, as events and the log name it when it is deleted or left there.
 type External struct {
 	ID     string            // of the instance or binding
 	Broker v1beta1.Broker    // nil: it does not exist, or is not known
@@ -40,7 +41,7 @@ func Left(ctx context.Context, recorder events.EventRecorder, about client.Objec
 	recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", redact.Shorten(redact.Capitalize(fmt.Sprintf("%s (%s)", why, at)), rules.MaxNote))
 }
 
-// String names what it is as an event does.
+// String returns the text for an event.
 func (e External) String() string {
 	user := ""
 	if e.User != nil && e.User.Username != "" {

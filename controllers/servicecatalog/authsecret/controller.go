@@ -61,8 +61,8 @@ func NewReconciler(cache client.Reader, c client.Client, idx index.Index, record
 		written: map[types.UID]*metav1.PartialObjectMetadata{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
 }
 
-// deletionGrace is how long a deleted Secret is kept at least: manifests that have it are deleted one after the other, and what is to be
-// removed at the broker with it may not be deleted yet.
+// deletionGrace is how long a deleted Secret is kept at least. The objects of a manifest are deleted one after the other, and objects whose removal
+// at the broker needs the Secret may not be deleted yet.
 const deletionGrace = 10 * time.Second
 
 // secretLocks is the number of locks.
@@ -124,7 +124,7 @@ type use struct {
 	isRemoving bool
 }
 
-// neededFor returns the use of a Secret, of those by several brokers one that removes something; nil: there is none.
+// neededFor returns the use of a Secret by a broker. Of several uses it returns one that removes something. nil: there is no use.
 func (r *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName) (found *use, err error) {
 	brokers, err := r.index.BrokersWith(ctx, secret)
 	if err != nil {
@@ -232,7 +232,7 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 	return err
 }
 
-// forget drops what is known of a Secret that was deleted.
+// forget drops the memory of a Secret that was deleted.
 func (r *Reconciler) forget(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

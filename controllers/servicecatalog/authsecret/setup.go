@@ -53,7 +53,7 @@ func Setup(mgr ctrl.Manager, r *Reconciler) error {
 		Watches(&v1beta1.ServiceBroker{}, brokers, engine.SpecChanged).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(1)).
-		Complete(guard.Reconciler(r, nil)) // the status of a broker says what its Secret lacks
+		Complete(guard.Reconciler(r, nil)) // the status of a broker names the missing keys of its Secret
 }
 
 // seen reconciles Secrets with the finalizer; events of brokers cover the others.

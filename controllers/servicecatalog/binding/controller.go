@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package binding reconciles ServiceBindings: it observes what they refer to, asks package bindingrules for the
-// next step, sends the request or writes the Secret, and records the result through the engine.
+// Package binding reconciles ServiceBindings: it observes the objects that they refer to, gets the next step from package bindingrules, sends the
+// request or writes the Secret, and records the result through the engine.
 package binding
 
 import (
@@ -44,7 +44,7 @@ type scope struct {
 	binding *v1beta1.ServiceBinding // the object
 	inputs  bindingrules.Inputs
 	next    bindingrules.Decision // the last one
-	// memory is what this process remembers of the binding beyond its status.
+	// memory has the facts about the binding that this process remembers beyond its status.
 	memory bindingrules.Memory
 	// shown: the cache shows the Secret as this process knows it.
 	shown bool
@@ -62,12 +62,12 @@ func (s *scope) StatusForBlocker(why *rules.Blocker, now time.Time) v1beta1.Serv
 // recorded returns the binding as it is on record.
 func (s *scope) recorded() *v1beta1.ServiceBinding { return s.Before.(*v1beta1.ServiceBinding) }
 
-// recall continues with what this process remembers of the binding.
+// recall loads the facts about the binding that this process remembers.
 func (s *scope) recall() {
 	s.memory, _ = s.Memory.Memory.(bindingrules.Memory)
 }
 
-// remember keeps what the next reconcile needs, which are no credentials.
+// remember keeps the facts that the next reconcile needs, without credentials.
 func (s *scope) remember() {
 	s.memory.DropCredentials()
 	s.memory.ForgetSettled(&s.recorded().Status, s.inputs.BoundInstance.Instance, s.inputs.Secret, s.shown)
@@ -116,7 +116,7 @@ func (s *scope) Decide(ctx context.Context) engine.Step {
 	return step
 }
 
-// Supply supplies what the last decision needs.
+// Supply reads or writes the input that the last decision needs.
 func (s *scope) Supply(ctx context.Context, need rules.Need) error {
 	switch need {
 	case rules.NeedFinalizer:
@@ -229,7 +229,7 @@ func (r *Reconciler) tryWrite(ctx context.Context, s *scope) error {
 	return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+credentials.Message(err)))
 }
 
-// rememberSecret remembers what the Secret has now, until the cache shows it.
+// rememberSecret remembers id and version of the Secret's present content, until the cache shows it.
 func (r *Reconciler) rememberSecret(s *scope, id, version string) {
 	known := &s.memory
 	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = version, id, false, r.Clock.Now()

@@ -21,7 +21,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Ask sends the request of the last decision. The request is that of the status that is on record once it was sent.
+// Ask sends the request of the last decision. The binding has the status of the decision afterwards, unless an error occurred before that was
+// recorded.
 func (s *scope) Ask(ctx context.Context, broker *brokers.Client) (operation.Answer, error) {
 	before := s.binding.Status
 	s.binding.Status = *s.next.Status.DeepCopy()
@@ -90,9 +91,9 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 	return a, rules.UnknownOperation("ServiceBinding", call.Operation)
 }
 
-// secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and
-// credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
-// Secrets are unchanged (R7).
+// secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and credentials that
+// it has returned; nil: there are no such secrets. They are read when an answer has text to show, and are complete where the Secrets are unchanged
+// (R7).
 func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
 	ids, told := s.givenOut(), s.memory.Received
 	if len(ids) == 0 && told == nil && len(s.binding.Spec.ParametersFrom) == 0 {

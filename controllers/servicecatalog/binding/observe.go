@@ -20,7 +20,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// observe observes what a binding refers to, in the cache.
+// observe observes the objects that a binding refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs()}
 	in := &s.inputs
@@ -80,8 +80,8 @@ func (r *Reconciler) observeLeftBehind(ctx context.Context, s *scope) (err error
 	return err
 }
 
-// findBoundInstance looks up the instance of a binding. It waits, up to RecordTimeout, until the cache shows what this process has recorded of
-// the instance, such as that it is unusable.
+// findBoundInstance looks up the instance of a binding. It waits, up to RecordTimeout, until the cache shows the status that this process has
+// recorded of the instance, which may say that it is unusable.
 func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound bindingrules.BoundInstance, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
 	waiting, cancel := context.WithTimeout(ctx, times.RecordTimeout)

@@ -73,7 +73,7 @@ func (r *Reconciler) readSources(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// inspectSecret reads the binding's Secret, and compares it with what was written.
+// inspectSecret reads the binding's Secret, and compares it with the content that was written.
 func (r *Reconciler) inspectSecret(ctx context.Context, s *scope) error {
 	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, 1, engine.ReadTimeout)
 	if err != nil {
@@ -115,7 +115,7 @@ func (r *Reconciler) readNamespace(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// readSecret reads the Secret of the binding's secretName; nil: there is none.
+// readSecret reads the Secret of the binding's secretName; nil: it does not exist.
 func (r *Reconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	secret, err := r.secrets.Read(ctx, b)
 	if err == nil {

@@ -29,5 +29,5 @@ func (r *Reconciler) checkAvailability(ctx context.Context, b v1beta1.Broker) (c
 		return ctrl.Result{}, err
 	}
 	r.demands.relisted(key, now, ignored.Error == nil)
-	return enqueue.Requeue(now, now), nil // for what is due beside
+	return enqueue.Requeue(now, now), nil // for other steps that are due
 }

@@ -80,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return patch.RequeueOnConflict(ctx, result, err)
 }
 
-// reconcileBroker does what is due for a broker.
+// reconcileBroker takes the step that is due for a broker.
 func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
 	now := r.clock.Now()
 	checkAt := r.demands.checkAt(brokers.KeyOf(b), now)
@@ -155,7 +155,7 @@ func (r *Reconciler) digest(existing catalogsync.Existing) string {
 // finishWithoutRelist deletes removed classes and plans without users, and waits.
 func (r *Reconciler) finishWithoutRelist(ctx context.Context, b v1beta1.Broker, existing catalogsync.Existing, next brokerrules.Decision) (ctrl.Result, error) {
 	result := enqueue.Requeue(next.RelistAt, r.clock.Now())
-	// An empty catalog may be a temporary loss: removed classes and plans are kept, with what people have added to them.
+	// An empty catalog may be a temporary loss: removed classes and plans are kept, with labels and annotations that people have added.
 	if b.CommonStatus().ServiceClasses == 0 {
 		return result, nil
 	}
@@ -163,7 +163,7 @@ func (r *Reconciler) finishWithoutRelist(ctx context.Context, b v1beta1.Broker, 
 	return result, err
 }
 
-// forget drops what is kept for a broker that was deleted.
+// forget drops the state of a broker that was deleted.
 func (r *Reconciler) forget(key brokers.Key) {
 	r.demands.forget(key)
 	r.leaveQueue(key)

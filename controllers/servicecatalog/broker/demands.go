@@ -15,13 +15,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 )
 
-// demands are what answers to the requests of instances and bindings want of the catalogs of brokers. The zero value is ready to use.
+// demands are the reasons, from answers to requests of instances and bindings, to read the catalogs of brokers. The zero value is ready to use.
 type demands struct {
 	mu sync.Mutex
 	by map[brokers.Key]demand
 }
 
-// demand is what the answers of one broker want. The zero value is that of an unknown broker, which another process may have seen fail.
+// demand has the reasons to read the catalog of one broker. The zero value means an unknown broker, which another process may have seen fail.
 type demand struct {
 	// requested, failed and recovered are when an answer said that the catalog has changed, when a request failed, and when one was
 	// answered after others had failed; zero: not since the last relist.
@@ -41,7 +41,7 @@ type demand struct {
 // after one that could read the catalog, for which every asynchronous deletion waits that ends with 410, and after one that could not.
 const readableInterval, unreadableInterval = 5 * time.Second, time.Minute
 
-// of returns what is wanted of a broker's catalog.
+// of returns whether a relist was requested of a broker's catalog, and the broker's health.
 func (d *demands) of(key brokers.Key) (requested bool, health brokerrules.Health) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,7 +49,7 @@ func (d *demands) of(key brokers.Key) (requested bool, health brokerrules.Health
 	return !is.requested.IsZero(), brokerrules.Health{Failed: !is.failed.IsZero(), Checks: is.checks, Recovered: !is.recovered.IsZero(), LastRelist: is.relisted}
 }
 
-// update changes what is wanted of a broker's catalog.
+// update changes the demand of a broker's catalog.
 func (d *demands) update(key brokers.Key, change func(*demand)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,7 +67,7 @@ func (d *demands) forget(key brokers.Key) {
 	delete(d.by, key)
 }
 
-// relisted drops what was wanted before a relist began. ok: the catalog was read.
+// relisted drops the demands from before a relist began. ok: the catalog was read.
 func (d *demands) relisted(key brokers.Key, began time.Time, ok bool) {
 	d.update(key, func(is *demand) {
 		is.relisted, is.unreadable, is.unchecked = began, !ok, false

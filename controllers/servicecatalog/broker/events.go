@@ -36,7 +36,7 @@ func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1be
 	recorder.Eventf(before, nil, eventType, is.Reason, "Relist", "%s", redact.Shorten(is.Message, rules.MaxNote))
 }
 
-// readyConditions returns the condition Ready of a broker: is after a reconcile, was before it; nil: there is none.
+// readyConditions returns the condition Ready of a broker: is after a reconcile, was before it; nil: there is no condition.
 func readyConditions(before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) (is, was *v1beta1.Condition) {
 	is = rules.FindCondition(after.Conditions, v1beta1.ConditionReady)
 	was = rules.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)

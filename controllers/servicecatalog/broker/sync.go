@@ -57,7 +57,7 @@ func byName[T client.Object](list []T) map[string]T {
 	return named
 }
 
-// sync writes the changes that lead to the desired classes and plans, and returns what could not be written.
+// sync writes the changes that lead to the desired classes and plans, and returns a text for each object that could not be written.
 //
 // A class is created after all its plans, once the cache shows them: with only one of them, admission would default to it.
 func (w catalogWriter) sync(ctx context.Context, b v1beta1.Broker, desired catalogsync.Desired, existing catalogsync.Existing) ([]string, error) {

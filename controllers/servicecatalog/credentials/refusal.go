@@ -27,7 +27,7 @@ func (r refusal) Error() string { return r.words }
 
 func (r refusal) Unwrap() error { return r.error }
 
-// refused returns the refusal of a Secret that has or had the data; nil: there is none.
+// refused returns an error about a Secret that has or had the data as a refusal; nil: there is no error.
 func refused(err error, data ...map[string][]byte) error {
 	if _, known := errors.AsType[refusal](err); known || err == nil {
 		return err
@@ -60,7 +60,7 @@ func summaryOf(err error) string {
 // exceededQuota is in the message of a refusal because of a ResourceQuota.
 const exceededQuota = "exceeded quota"
 
-// ExceedsQuota reports whether the API server refused an object because of a quota, whatever its content.
+// ExceedsQuota reports whether the API server refused an object because of a quota, which does not depend on its content.
 func ExceedsQuota(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok && apierrors.IsForbidden(err) && strings.Contains(status.ErrStatus.Message, exceededQuota)
@@ -69,7 +69,7 @@ func ExceedsQuota(err error) bool {
 // requestTimeout is an HTTP status code, which package errors of apimachinery does not know.
 const requestTimeout = 408
 
-// IsJudgement reports whether the API server, or an admission policy, refused what was written, rather than could not store anything.
+// IsJudgement reports whether the API server, or an admission policy, refused the object itself, rather than could not store anything.
 func IsJudgement(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) ||

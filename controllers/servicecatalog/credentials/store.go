@@ -39,7 +39,7 @@ type Store struct {
 	isDry bool
 }
 
-// See returns the metadata of a binding's Secret in the cache; nil: there is none. It belongs to the cache.
+// See returns the metadata of a binding's Secret in the cache; nil: it does not exist there. It belongs to the cache.
 func (s *Store) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
 	meta := apiserver.Metadata("Secret")
 	return found(meta, s.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
@@ -52,7 +52,7 @@ func (s *Store) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool 
 	return err == nil && seen != nil && !bindingsecret.IsOwned(seen, b)
 }
 
-// Read returns the Secret of the binding's secretName, with its content; nil: there is none.
+// Read returns the Secret of the binding's secretName, with its content; nil: it does not exist.
 func (s *Store) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	return s.read(ctx, b.Namespace, catalog.SecretName(b))
 }
@@ -69,8 +69,8 @@ func found[T any](object *T, err error) (*T, error) {
 	return object, nil
 }
 
-// Put writes the content for an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
-// an *Error, or the API server's.
+// Put writes the content for an id into the binding's Secret, creates it if it does not exist, and returns its resourceVersion. An error is an
+// *Error, or the API server's.
 func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (version string, err error) {
 	ctx = secrets.Silent(ctx)
 	seen, err := s.See(ctx, b)
@@ -95,8 +95,8 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, c
 	return "", err
 }
 
-// Try returns why the API server would refuse the binding's Secret, for example because of a quota or an admission policy; nil: it would not.
-// What is tried is the write itself, with the same keys and values as long as those that were refused. An error is an *Error, or the API server's.
+// Try returns why the API server would refuse the binding's Secret, for example because of a quota or an admission policy; nil: it would not. It
+// makes a dry run of the write, with the same keys and with values as long as the refused ones. An error is an *Error, or the API server's.
 func (s *Store) Try(ctx context.Context, b *v1beta1.ServiceBinding, refused bindingsecret.Sizes) error {
 	data := refused.Placeholders()
 	if data == nil { // nothing is known of the credentials

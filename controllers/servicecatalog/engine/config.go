@@ -20,13 +20,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// Config is what the controllers of the group share.
+// Config has the clients, indexes and limits that the controllers of the group share.
 type Config struct {
 	Index     index.Index // does not wait for this process's own writes
 	Clients   *brokers.Clients
 	ClusterID *brokers.ClusterID
 	DigestKey *brokers.DigestKey
-	// warnOfTakeover has the log say once what waits for the takeover.
+	// warnOfTakeover has the log say once that objects wait for the takeover.
 	warnOfTakeover sync.Once
 	// Reads bounds the Secrets of tenants that are in memory.
 	Reads    secrets.Reads
@@ -36,7 +36,8 @@ type Config struct {
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.
 	RequestRelist func(brokers.Key)
-	// CheckAvailability requests the catalog of a broker, at most once a minute, to see whether the broker answers with success.
+	// CheckAvailability requests a relist of a broker to see whether the broker answers with success: at most one in five seconds, or in a minute
+	// after a relist that could not read the catalog.
 	CheckAvailability func(brokers.Key)
 	// ObserveRequest has the status of a broker follow the requests to it.
 	ObserveRequest func(brokers.Key, limiter.Result)

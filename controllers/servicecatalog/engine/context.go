@@ -25,7 +25,7 @@ func namespaceUID(ctx context.Context, cache client.Reader, name string) (string
 	return string(namespace.UID), nil
 }
 
-// NamespaceOf returns what the cache shows of the deletion of an object's namespace.
+// NamespaceOf returns whether an object's namespace is being deleted, as far as the cache shows it.
 func (r *Reconciler) NamespaceOf(ctx context.Context, o client.Object) rules.Namespace {
 	if apiserver.IsTerminating(ctx, r.Client, o.GetNamespace()) {
 		return rules.NamespaceTerminating

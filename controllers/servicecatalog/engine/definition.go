@@ -44,7 +44,7 @@ type reading struct {
 	err   error
 }
 
-// Read returns what a read finds that begins after the call.
+// Read returns the result of a read that begins after the call.
 func (d *DefinitionReader) Read(ctx context.Context) (rules.Definition, error) {
 	d.mu.Lock()
 	r := d.next

@@ -27,8 +27,8 @@ func isQuiet(conditions []v1beta1.Condition) bool {
 	return ready != nil && rules.TraitsOf(ready.Reason).Quiet
 }
 
-// hasOpenProblem reports whether an event has announced a problem that has not ended. Conditions with a quiet reason do not show that: for
-// them it returns what the caller remembered.
+// hasOpenProblem reports whether an event has announced a problem that has not ended. Conditions with a quiet reason do not show that: for them it
+// returns remembered.
 func hasOpenProblem(conditions []v1beta1.Condition, remembered bool) bool {
 	if isQuiet(conditions) {
 		return remembered
@@ -37,8 +37,8 @@ func hasOpenProblem(conditions []v1beta1.Condition, remembered bool) bool {
 	return ready != nil && !rules.IsTrue(ready)
 }
 
-// emitEvents emits an event about a new problem or an operation in progress, and about the end of a problem if openProblem. Expected
-// changes are only in the conditions and the log: an event about each would be a tenth of what an object costs the API server.
+// emitEvents emits an event about a new problem or an operation in progress, and about the end of a problem if openProblem. Expected changes are
+// only in the conditions and the log: an event about each would be a tenth of an object's cost for the API server.
 func emitEvents(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, openProblem bool) {
 	becomesTrue := func(condition string) bool {
 		return rules.IsTrue(rules.FindCondition(after, condition)) && !rules.IsTrue(rules.FindCondition(before, condition))

@@ -15,7 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 )
 
-// observeGone observes what this process knows of the answers 410 Gone in the status of an object.
+// observeGone returns this process's observations of the answers 410 Gone in the status of an object.
 func (r *Reconciler) observeGone(s *Scope) operation.GoneInputs {
 	s.Memory.goneSince = operation.GoneSince(s.Memory.goneSince, s.Object.CommonStatus().Common(), r.Clock.Now())
 	if len(s.Memory.goneSince) == 0 || s.Broker == nil {
@@ -58,8 +58,7 @@ func CleanUpBrokers(ctx context.Context, known index.Index, namespace string, s 
 	return all, nil
 }
 
-// observeCleanUps observes what is known of the brokers of ids left behind. A problem with their credentials that a retry may end is found when a
-// request is sent.
+// observeCleanUps observes the brokers of ids left behind. A problem with their credentials that a retry may end is found when a request is sent.
 func (r *Reconciler) observeCleanUps(ctx context.Context, in *operation.Inputs) error {
 	for id, at := range in.CleanUpBrokers {
 		_, problem, err := r.connect(ctx, at.Broker)

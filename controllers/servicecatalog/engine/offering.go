@@ -48,8 +48,9 @@ func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInsta
 	return o, findBroker(ctx, idx, si, &o)
 }
 
-// misnamed returns why nothing is sent for an instance whose references are to another class or plan than its spec names; nil: they are not.
-// The validating webhook refuses such references. A broker may rename a class or plan later: what it was sent before, it has.
+// misnamed returns why nothing is sent for an instance whose references are to another class or plan than its spec names; nil: they are not. The
+// validating webhook refuses such references. A broker may rename a class or plan later: the broker has the instance under a class or plan that was
+// sent before.
 func misnamed(si *v1beta1.ServiceInstance, ref catalog.Reference, o rules.Offering) *rules.Blocker {
 	sent := []*v1beta1.ServiceInstancePropertiesState{si.Status.ExternalProperties, si.Status.InProgressProperties}
 	isSent := func(has func(*v1beta1.ServiceInstancePropertiesState) bool) bool {

@@ -53,7 +53,7 @@ type Sources struct {
 	Sent []string
 }
 
-// NewSources returns where the parameters of an object come from; sent are the checksums that are on record, empty ones are none.
+// NewSources returns the sources of an object's parameters; sent are the checksums that are on record, of which it drops empty ones.
 func NewSources(inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, sent ...string) Sources {
 	return Sources{Inline: inline, From: from, Sent: slices.DeleteFunc(sent, func(sum string) bool { return sum == "" })}
 }

@@ -18,14 +18,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// pending holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost
-// when a write fails, and times of polls.
+// pending has the facts about objects that this process knows beyond their status: results that could not be written yet, so that none is lost when
+// a write fails, and times of polls.
 type pending struct {
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*Memory
 }
 
-// Memory is what this process knows about one object and has not written to its status. Only the worker that reconciles the object uses it.
+// Memory has the facts about one object that this process has not written to its status. Only the worker that reconciles the object uses it.
 type Memory struct {
 	uid types.UID
 	// PendingStatus is the status to write; nil: it is on record. It follows from recorded, the status at resourceVersion version.
@@ -42,37 +42,37 @@ type Memory struct {
 	SeenRunning bool
 	// goneSince is, by the id of the resource, when this process received the first 410 Gone about it, or first saw that one on record.
 	goneSince map[string]time.Time
-	// Definition is what a read of the CRD found that began after the deletion was seen.
+	// Definition is the result of a read of the CRD that began after the deletion was seen.
 	Definition rules.Definition
 	// Queue is the broker in whose queue it waits for a slot; nil: it does not wait.
 	Queue *brokers.Key
-	// released: the finalizer was removed, whatever the cache shows.
+	// released: the finalizer was removed, even if the cache still shows it.
 	released bool
 	// openProblem: an event has announced a problem that has not ended, and the present conditions do not show it.
 	openProblem bool
-	// Unrecorded is what a request may have created at the broker, before that is on record; nil: nothing.
+	// Unrecorded is a resource that a request may have created at the broker, before that is on record; nil: there is no such resource.
 	Unrecorded *Unrecorded
 	// parameters is the digest of its parameters, where it was read.
 	parameters parametersDigest
-	// Memory is what the kind remembers of the object; nil: nothing.
+	// Memory is the kind's own memory of the object; nil: it has none.
 	Memory any
 }
 
-// Inputs returns what a decision depends on of that.
+// Inputs returns the part that a decision depends on.
 func (r *Memory) Inputs() operation.Inputs {
 	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
 }
 
-// Unrecorded is what a request may have created for an object, which may vanish before that is on record.
+// Unrecorded is a resource that a request may have created for an object, which may vanish before that is on record.
 type Unrecorded struct {
 	audit.External
 	Object client.Object // as it was last
-	// Request is what was sent, and Answer what the broker answered, without its words.
+	// Request is the operation that was sent, and Answer the status of the broker's answer, without its description.
 	Request rules.Operation
 	Answer  string
 }
 
-// newUnrecorded returns what a request that creates something may have created, by its outcome; nil: nothing.
+// newUnrecorded returns the resource that a request may have created, by its outcome; nil: it has created nothing.
 func newUnrecorded(o client.Object, at audit.External, request rules.Operation, out osbresult.Outcome) *Unrecorded {
 	if out.Class != osbresult.Done && out.Class != osbresult.Accepted && out.Class != osbresult.Unknown {
 		return nil
@@ -96,8 +96,8 @@ func newPending() *pending {
 	return &pending{entries: map[types.NamespacedName]*Memory{}}
 }
 
-// of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
-// broker's queue is kept, which belongs to the name; lost is what that object has left at its broker.
+// of returns an object's entry, and creates it if it does not exist. Of the entry of an earlier object of the name only the place in the broker's
+// queue is kept, which belongs to the name; lost is the resource that the earlier object may have left at its broker.
 func (p *pending) of(o client.Object) (e *Memory, lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,8 @@ func (p *pending) of(o client.Object) (e *Memory, lost *Unrecorded) {
 	return e, lost
 }
 
-// drop removes the entry of an object that is gone, and returns where it waited, and what it has left at its broker.
+// drop removes the entry of an object that is gone, and returns the broker in whose queue it waited, and the resource that it may have left at its
+// broker.
 func (p *pending) drop(name types.NamespacedName) (queued *brokers.Key, lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

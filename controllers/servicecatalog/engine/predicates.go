@@ -27,11 +27,11 @@ var (
 	}
 	// SpecChanged passes changes of the spec, as an option of Watches.
 	SpecChanged = builder.WithPredicates(enqueue.SpecChanged)
-	// BrokerChanged passes changes of the spec of a broker, and of what its annotation says of its former addresses, as an option of Watches.
+	// BrokerChanged passes changes of the spec of a broker, and of its annotation about former addresses, as an option of Watches.
 	BrokerChanged = builder.WithPredicates(predicate.Or(enqueue.SpecChanged, annotationChanged(v1beta1.MovedFromAnnotation)))
-	// PlanChanged passes changes of the spec of a plan, and of what its annotation says of its schemas, as an option of Watches.
+	// PlanChanged passes changes of the spec of a plan, and of its annotation about schemas, as an option of Watches.
 	PlanChanged = builder.WithPredicates(predicate.Or(enqueue.SpecChanged, annotationChanged(v1beta1.SchemaPolicyAnnotation)))
-	// ResourceVersionChanged passes all changes, those of the status and the metadata included, but no resyncs. It is an option of Watches.
+	// ResourceVersionChanged passes all changes, also of the status and the metadata, but no resyncs. It is an option of Watches.
 	ResourceVersionChanged = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
 

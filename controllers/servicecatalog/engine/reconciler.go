@@ -1,9 +1,9 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engine is the reconcile shell that instances and bindings share. A Kind has what differs. The engine
-// reads an object once the cache shows this process's own writes, sends a request when the broker has a slot for it, and
-// writes statuses; a result that could not be written is kept until it is on record. It knows no kind.
+// Package engine is the reconcile shell that instances and bindings share. A Kind has the differences. The engine reads an object once the cache
+// shows this process's own writes, sends a request when the broker has a slot for it, and writes statuses; a result that could not be written is
+// kept until it is on record. It knows no kind.
 package engine
 
 import (
@@ -70,7 +70,7 @@ type Reconciler struct {
 
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
 
-// Kind is what differs between the kinds of objects that the engine reconciles.
+// Kind has the differences between the kinds of objects that the engine reconciles.
 type Kind struct {
 	// Name is the kind, such as ServiceInstance.
 	Name string
@@ -84,7 +84,7 @@ type Kind struct {
 	QuietWhileReady bool
 	// UnsettledAt returns the objects that are not settled at a broker.
 	UnsettledAt func(context.Context, client.Object) []reconcile.Request
-	// Reconcile observes what an object refers to, for an object that the cache shows as it is, and calls Run.
+	// Reconcile observes the objects that an object refers to, and calls Run. The object is as this process wrote it last, or newer.
 	Reconcile func(context.Context, *Scope) (ctrl.Result, error)
 }
 
@@ -93,8 +93,8 @@ type Scope struct {
 	Before v1beta1.ServiceObject // as it is on record; it belongs to the cache
 	Object v1beta1.ServiceObject // the same, with a status that is not recorded yet; the rest is shared with Before
 	Memory *Memory
-	// Inputs are what every decision depends on, Broker is where requests about the id in force go (nil: it does not exist), and User changed the
-	// spec last. The kind sets them before Run.
+	// Inputs are the observations that every decision depends on, Broker gets the requests about the id in force (nil: it does not exist), and User
+	// changed the spec last. The kind sets them before Run.
 	Inputs *operation.Inputs
 	Broker v1beta1.Broker
 	User   *v1beta1.UserInfo
@@ -121,7 +121,7 @@ func (s *Scope) MayRepeat() bool { return s.stopping == nil || s.stopping() == n
 // Common returns the scope itself, also of a kind's scope that embeds it.
 func (s *Scope) Common() *Scope { return s }
 
-// external returns what the object has at a broker under an id.
+// external returns the resource that the object has at a broker under an id.
 func (s *Scope) external(id string) audit.External {
 	broker := s.Broker
 	if left := s.Inputs.CleanUpBrokers[id].Broker; left != nil {
@@ -172,8 +172,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return result, nil
 }
 
-// reportLost says what a request may have created for an object that vanished before it was on record: its finalizer was removed, which
-// says that nothing is sent any more (R1, R2).
+// reportLost reports a resource that a request may have created for an object which vanished before that was on record: its finalizer was removed,
+// after which no request is sent (R1, R2).
 func (r *Reconciler) reportLost(ctx context.Context, lost *Unrecorded) {
 	if lost == nil {
 		return
@@ -219,8 +219,8 @@ func (r *Reconciler) KeepPending(s *Scope) {
 	s.Memory.PendingStatus, s.Memory.recorded, s.Memory.version = s.Object.CommonStatus().DeepCopyStatus(), s.Before.CommonStatus(), s.Before.GetResourceVersion()
 }
 
-// resumePending continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
-// refusal is dropped, as it may follow from that; what a broker has done, or may have, is kept.
+// resumePending continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a refusal is
+// dropped, since it may follow from that status. A result that a broker has brought about, or may have, is kept.
 func (r *Reconciler) resumePending(s *Scope) {
 	if s.Memory.PendingStatus == nil {
 		return
@@ -248,13 +248,13 @@ func (r *Reconciler) connect(ctx context.Context, b v1beta1.Broker) (*brokers.Cl
 	return nil, bad.Blocker(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.Message)), err
 }
 
-// send sends the request of a step once the broker has a slot for it; otherwise queued says what it waits for. After an error no request was sent.
+// send sends the request of a step once the broker has a slot for it; otherwise queued says why it waits. After an error no request was sent.
 func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, next Step, ask func() (operation.Answer, error)) (a operation.Answer, queued *limiter.Wait, err error) {
 	what, attempts := next.Request.Operation, s.Object.CommonStatus().Common().Attempts
 	if attempts != nil && (attempts.Generation != s.Object.GetGeneration() || next.Requested) {
 		attempts = nil
 	}
-	if next.Request.CleanUp { // it is not the first request of the object, and its failures are not those of the present spec
+	if next.Request.CleanUp { // it is not the first request of the object, and its failures do not belong to the present spec
 		attempts = &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 1}}
 	}
 	release, wait := r.Queue.Enter(s.Object, &s.Memory.Queue, brokers.KeyOf(broker), what, attempts)
@@ -343,7 +343,7 @@ func (r *Reconciler) requeueNow(status v1beta1.ServiceObjectStatus) ctrl.Result 
 	return r.requeue(r.Clock.Now(), status)
 }
 
-// observeRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
+// observeRecovery records the broker's health by a request, and wakes the objects that wait for its recovery.
 func (r *Reconciler) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after v1beta1.ServiceObjectStatus) {
 	key := brokers.KeyOf(broker)
 	if r.kind.IsCreated(after) && !r.kind.IsCreated(before) {

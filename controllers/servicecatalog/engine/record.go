@@ -44,7 +44,8 @@ func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
 	return errors.Join(err, r.Record(ctx, s, s.Object.CommonStatus()))
 }
 
-// recordAhead records a status before what follows from it is done (R1); nil: nothing has to be written first. After an error nothing may be done.
+// recordAhead records a status before the step that follows from it (R1); nil: nothing has to be written first. After an error the step must not be
+// taken.
 func (r *Reconciler) recordAhead(ctx context.Context, s *Scope, ahead v1beta1.ServiceObjectStatus) error {
 	if ahead != nil {
 		if err := r.Record(ctx, s, ahead); err != nil {

@@ -30,7 +30,7 @@ type Machine interface {
 	Common() *Scope
 	// Decide decides on the present view.
 	Decide(context.Context) Step
-	// Supply supplies what the decision needs.
+	// Supply reads or writes the input that the decision needs.
 	Supply(context.Context, rules.Need) error
 	// Ask sends the request. After an error none was sent.
 	Ask(context.Context, *brokers.Client) (operation.Answer, error)
@@ -102,7 +102,7 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 	}
 }
 
-// decide decides, and reads what the decision needs. It leaves NeedFinalizer and NeedReferences, which are writes, to Run.
+// decide returns the next step, and reads the inputs that the decision needs. It leaves NeedFinalizer and NeedReferences, which are writes, to Run.
 func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
 	s, in := m.Common(), m.Common().Inputs
 	for err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// awaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the
-// conditions that the object waits, and returns when to look again; nil: the object does not wait. What is taken over was created for the
+// awaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the conditions
+// that the object waits, and returns when to look again; nil: the object does not wait. A resource that is taken over counts as created for the
 // object.
 func (r *Reconciler) awaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result, error) {
 	o, status := s.Object, s.Object.CommonStatus().Common()

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package instance reconciles ServiceInstances: it observes what they refer to, asks package instancerules for the
-// next step, sends the request, and records the result through the engine.
+// Package instance reconciles ServiceInstances: it observes the objects that they refer to, gets the next step from package instancerules, sends
+// the request, and records the result through the engine.
 package instance
 
 import (
@@ -74,7 +74,7 @@ func (s *scope) Decide(context.Context) engine.Step {
 	return step
 }
 
-// Supply supplies what the last decision needs.
+// Supply reads or writes the input that the last decision needs.
 func (s *scope) Supply(ctx context.Context, need rules.Need) error {
 	before := s.Before.(*v1beta1.ServiceInstance)
 	switch need {

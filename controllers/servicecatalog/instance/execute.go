@@ -28,8 +28,8 @@ const maxRefusal = 1024
 // dashboardTimeout bounds the request for the URL of a dashboard: the success of the operation is recorded after it.
 const dashboardTimeout = 5 * time.Second
 
-// secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
-// read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
+// secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are no such values. They are
+// read when an answer has text to show, and are complete where the Secrets have not changed since they were sent (R7).
 func (r *Reconciler) secretsOf(ctx context.Context, s *scope, call *instancerules.Request) osb.Secrets {
 	about := call.Operation
 	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{s.instance.Status.ExternalProperties, s.instance.Status.InProgressProperties},
@@ -37,7 +37,7 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope, call *instancerule
 			return rules.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(s.instance.Spec.ParametersFrom) == 0
 		})
 	isSending := (about == rules.Provision || about == rules.Update) && len(s.inputs.Parameters.Secrets) > 0
-	if call.CleanUp && (len(sent) > 0 || len(s.instance.Spec.ParametersFrom) > 0) { // no status has what was sent under an id that is left behind
+	if call.CleanUp && (len(sent) > 0 || len(s.instance.Spec.ParametersFrom) > 0) { // no status has the parameters sent under an id left behind
 		return func() (values []string, all bool) { return nil, false }
 	}
 	if len(sent) == 0 && !isSending {
@@ -138,8 +138,8 @@ func pollInstance(ctx context.Context, broker *osb.Client, params osb.Params, ca
 	return a
 }
 
-// fetchDashboard returns the URL of an instance's dashboard; empty: there is none, or it could not be fetched, which is no failure of the
-// operation that has succeeded.
+// fetchDashboard returns the URL of an instance's dashboard; empty: it has none, or it could not be fetched, which is no failure of the operation
+// that has succeeded.
 func fetchDashboard(ctx context.Context, broker *osb.Client, params osb.Params) string {
 	ctx, cancel := context.WithTimeout(ctx, dashboardTimeout)
 	defer cancel()
@@ -151,7 +151,7 @@ func fetchDashboard(ctx context.Context, broker *osb.Client, params osb.Params) 
 	return found.DashboardURL
 }
 
-// inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.
+// inspectInstance fetches the instance that a broker has under an id, or polls it where it cannot be fetched.
 func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params, class v1beta1.Class) instancerules.Answer {
 	params.AcceptsIncomplete = false
 	if class.Common().InstanceRetrievable {
@@ -200,7 +200,7 @@ func refusedReferences(refs instancerules.References, err error) *rules.Blocker 
 		refs.Scope.PlanKind(), refs.Plan, redact.NewRedactor().Clean(err.Error(), maxRefusal)))
 }
 
-// write patches what is not the status. The optimistic lock protects an object that was created again under the name.
+// write patches metadata and spec. The optimistic lock protects an object that was created again under the name.
 func (r *Reconciler) write(ctx context.Context, before, after *v1beta1.ServiceInstance) error {
 	return r.Client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// observe observes what an instance refers to, in the cache.
+// observe observes the objects that an instance refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	si := s.instance
 	s.inputs = instancerules.Inputs{Inputs: s.Memory.Inputs()}
@@ -126,8 +126,8 @@ func (r *Reconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance
 	return names, unbinding, err
 }
 
-// isUnbinding reports whether a binding is being deleted, and not Stalled. It decides only whether the instance is Stalled as well, so that
-// both show the same.
+// isUnbinding reports whether a binding is being deleted and not Stalled. It decides only whether the instance is Stalled as well, so that both
+// show the same.
 func isUnbinding(b *v1beta1.ServiceBinding) bool {
 	return !b.DeletionTimestamp.IsZero() && !rules.IsTrue(rules.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
 }

@@ -136,7 +136,7 @@ func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Reque
 	return requests
 }
 
-// isSettled reports whether the broker has confirmed what the spec says. With parameters in Secrets that is not known: they may have
+// isSettled reports whether the broker has confirmed the state that the spec requests. With parameters in Secrets that is not known: they may have
 // changed while no request could be sent.
 func isSettled(si *v1beta1.ServiceInstance) bool {
 	s := &si.Status
