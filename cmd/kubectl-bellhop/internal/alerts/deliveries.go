@@ -107,12 +107,12 @@ func isAnswered(d v1beta1.Delivery, goal v1beta1.DeliveryState) bool {
 	return d.State == goal || d.Reason != "" && d.Reason != v1beta1.ReasonSending
 }
 
-// isSettled reports whether all receivers have what the spec says, or a person has to act and no other delivery is in its first request:
-// the result of that belongs to what the user is shown.
+// isSettled reports whether all receivers have the state of the spec, or a person has to act and no other delivery is in its first request: the
+// user is shown the result of that request too.
 func isSettled(alert *v1beta1.Alert) bool {
 	health := cli.HealthOf(alert)
 	if _, isRestored := alert.Labels[restoreLabel]; health.Reason == v1beta1.ReasonRestored && !isRestored {
-		return false // the label was removed, which the status is not about yet
+		return false // the label was removed, but the status is not about that yet
 	}
 	open := func(d v1beta1.Delivery) bool { return !isAnswered(d, goalOf(alert)) }
 	return health.Ready || health.Stalled && !slices.ContainsFunc(wantedDeliveries(alert), open)
@@ -135,8 +135,8 @@ func observeAlert(ctx context.Context, e *cli.Environment, client alertClient, a
 	return last, err
 }
 
-// waitDelivered waits until all receivers have what the Alert's spec says. It fails once the Alert is stalled, was deleted, or the timeout
-// has passed.
+// waitDelivered waits until all receivers have the state of the Alert's spec. It fails once the Alert is stalled, was deleted, or the timeout has
+// passed.
 func waitDelivered(ctx context.Context, e *cli.Environment, f *cli.WaitFlags, client alertClient, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
 	ctx, cancel := f.Context(ctx)
 	defer cancel()

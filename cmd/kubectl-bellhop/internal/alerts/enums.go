@@ -30,7 +30,7 @@ func newState() *enum[v1beta1.AlertState] {
 // String is the value; empty: the flag is not set.
 func (e *enum[T]) String() string { return string(e.value) }
 
-// Type is what help calls a value.
+// Type is the name of a value's type in help.
 func (*enum[T]) Type() string { return "string" }
 
 // Set takes a value in any case.

@@ -11,7 +11,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/reasons"
 )
 
-// hint is what a user can do about an Alert's deliveries: about the first that has a reason, else about the Alert's own reason.
+// hint is advice about the first of an Alert's deliveries that has a reason, else about the Alert's own reason; empty: there is no advice.
 func hint(alert *v1beta1.Alert, deliveries []v1beta1.Delivery, reason string) string {
 	for _, d := range deliveries {
 		if d.Reason == "" || d.Reason == v1beta1.ReasonSending {
@@ -27,7 +27,7 @@ func hint(alert *v1beta1.Alert, deliveries []v1beta1.Delivery, reason string) st
 	return hintOfReason(reason, reasons.Alert)
 }
 
-// hintOfDelivery is what a user can do about a delivery: a command where there is one, else what the documentation says.
+// hintOfDelivery is advice about a delivery: a command where there is one, else the advice in the documentation.
 func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
 	receiver := strings.ToLower(string(d.Kind)) + "s.pager.k8s.co/" + d.Name
 	if d.Kind == v1beta1.KindReceiver {
@@ -59,7 +59,7 @@ func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
 	return refText(refOf(d)) + ": " + text
 }
 
-// hintOfReason is what the documentation says that is to be done about a reason.
+// hintOfReason is the documentation's advice about a reason; empty: no action is needed, or the reason is not known.
 func hintOfReason(reason string, subjects ...reasons.Subject) string {
 	explanation, ok := reasons.Explain(reason, subjects...)
 	if !ok || explanation.NeedsNothing() {

@@ -156,7 +156,7 @@ func (p *page) createAndPrint(ctx context.Context, client alertClient, alert *v1
 	return waitErr
 }
 
-// alert is the Alert that is to be created: that of the manifest, with the fields that arguments and flags give.
+// alert is the Alert that is to be created: the manifest's, with the fields that arguments and flags give.
 func (p *page) alert(ctx context.Context, args []string) (*v1beta1.Alert, error) {
 	alert, err := p.manifest()
 	if err != nil {
@@ -181,7 +181,7 @@ func (p *page) alert(ctx context.Context, args []string) (*v1beta1.Alert, error)
 	return alert, nil
 }
 
-// text is TEXT, or what standard input has.
+// text is TEXT, or the content of standard input.
 func (p *page) text(arg string) (string, error) {
 	if arg != "-" {
 		return arg, nil

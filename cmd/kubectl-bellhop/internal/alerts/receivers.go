@@ -70,7 +70,7 @@ func (f *receiverFinder) ref(ctx context.Context, given string) (v1beta1.Receive
 	return ref, f.notFound(ctx, ref.Name)
 }
 
-// assume takes a name for that of a receiver of a kind that the user may not read.
+// assume takes a name for the name of a receiver of a kind that the user may not read.
 func (f *receiverFinder) assume(ref v1beta1.ReceiverRef) v1beta1.ReceiverRef {
 	fmt.Fprintf(f.e.ErrOut, "note: you may not read %ss, so %q is taken for the name of one; give %s to say which kind it is\n",
 		ref.Kind, ref.Name, "receiver/"+ref.Name+" or clusterreceiver/"+ref.Name)

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// restoreLabel is set by Velero on what it restores. The operator does not send an Alert that has it.
+	// restoreLabel is set by Velero on objects that it restores. The operator does not send an Alert that has it.
 	restoreLabel = "velero.io/restore-name"
 	// resendTimeout is how long resend and test wait for a receiver by default.
 	resendTimeout = 30 * time.Second
@@ -165,7 +165,7 @@ func pageCommand(alert *v1beta1.Alert) string {
 	return strings.Join(command, " ")
 }
 
-// whyPending says what a firing Alert waits for, empty if every receiver was reached, or has refused it.
+// whyPending says why a firing Alert is not sent yet, empty if every receiver was reached, or has refused it.
 func whyPending(alert *v1beta1.Alert) string {
 	if !isFiring(alert) {
 		return ""
@@ -190,7 +190,7 @@ func whyPending(alert *v1beta1.Alert) string {
 	return ""
 }
 
-// resolveAndFire sets an Alert to Resolved, waits until that is recorded, and sets it to Firing again whatever has happened meanwhile.
+// resolveAndFire sets an Alert to Resolved, waits until that is recorded, and sets it to Firing again, even after an error.
 func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
 	notified := notifiedReceivers(alert)
 	resolved, err := cli.Edit(ctx, silent(r.e), r.write, r.client, alert, "", setState(v1beta1.AlertResolved))

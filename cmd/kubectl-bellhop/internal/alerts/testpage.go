@@ -126,8 +126,8 @@ func (t *test) alert(namespace string, ref v1beta1.ReceiverRef, severity v1beta1
 	return alert
 }
 
-// await waits until the receiver has taken the page, has given an answer that a repetition does not change, or the timeout has passed. It
-// returns the last delivery, whose state is empty where there is none yet.
+// await waits until the receiver has taken the page, has given an answer that a repetition does not change, or the timeout has passed. It returns
+// the last delivery, whose state is empty where there is no delivery yet.
 func (t *test) await(ctx context.Context, client alertClient, alert *v1beta1.Alert, ref v1beta1.ReceiverRef) (v1beta1.Delivery, error) {
 	ctx, cancel := t.wait.Context(ctx)
 	defer cancel()
@@ -167,7 +167,7 @@ func isFinal(d v1beta1.Delivery) bool {
 	}
 }
 
-// print prints what the provider answered.
+// print prints the delivery with the provider's answer.
 func (t *test) print(d v1beta1.Delivery) {
 	for _, field := range [][2]string{
 		{"Receiver", refText(refOf(d))},
@@ -182,7 +182,7 @@ func (t *test) print(d v1beta1.Delivery) {
 	}
 }
 
-// failure is the error of a page that was not taken, with what to do.
+// failure is the error of a page that was not taken, with advice.
 func (t *test) failure(alert *v1beta1.Alert, d v1beta1.Delivery) error {
 	name := refText(refOf(d))
 	switch d.State { //nolint:exhaustive // the others have not taken it

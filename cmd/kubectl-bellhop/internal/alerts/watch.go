@@ -86,7 +86,7 @@ read it.`,
 	return w.cmd
 }
 
-// validateArgs validates the command line without a request. NAME in --to is validated as that of a Receiver.
+// validateArgs validates the command line without a request. NAME in --to is validated as the name of a Receiver.
 func (w *watchCommand) validateArgs(_ *cobra.Command, args []string) error {
 	if err := validateAny(args); err != nil {
 		return err
@@ -144,8 +144,8 @@ func (o watchOption) setOn(object metav1.Object, kind string) error {
 	return setWatched(object, kind, []watchOption{o})
 }
 
-// setWatched sets the label and the annotations on an object of a kind. The error is that of the operator's parser, which would send no
-// Alert about the object.
+// setWatched sets the label and the annotations on an object of a kind. The error is the operator's parser's. With such an error the operator would
+// send no Alert about the object.
 func setWatched(object metav1.Object, kind string, options []watchOption) error {
 	object.SetLabels(withValue(object.GetLabels(), v1beta1.PageLabel, "true"))
 	for _, option := range options {

@@ -141,8 +141,8 @@ func (b *bind) start(args []string) (*v1beta1.ServiceBinding, error) {
 	return binding, nil
 }
 
-// complete checks that the instance can be bound to, and sets and checks the parameters. What cannot be read is not checked: the operator
-// checks it again.
+// complete checks that the instance can be bound to, and sets and checks the parameters. Against objects that cannot be read nothing is checked:
+// the operator checks it again.
 func (b *bind) complete(ctx context.Context, binding *v1beta1.ServiceBinding) error {
 	class, plan, err := b.offerOf(ctx, binding)
 	if err != nil {

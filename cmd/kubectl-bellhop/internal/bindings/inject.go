@@ -117,7 +117,7 @@ func (t *injectTarget) addTo(workload *unstructured.Unstructured) error {
 	return unstructured.SetNestedField(workload.Object, "true", append(slices.Clone(metadata), "labels", v1beta1.InjectLabel)...)
 }
 
-// effect says what happens to the Pods of the workload.
+// effect describes the effect of the change on the Pods of the workload.
 func (t *injectTarget) effect() string {
 	strategy, _, _ := unstructured.NestedString(t.object.Object, "spec", "updateStrategy", "type")
 	if strategy == "OnDelete" {

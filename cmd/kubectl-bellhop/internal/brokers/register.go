@@ -123,7 +123,7 @@ func (r *register) spec() (v1beta1.CommonServiceBrokerSpec, error) {
 	return spec, nil
 }
 
-// createSecret creates the Secret if the flags ask for that, and returns how it is used, nil if there is none.
+// createSecret creates the Secret if the flags ask for that, and returns how it is used, nil if no Secret is created.
 func (r *register) createSecret(ctx context.Context, name string) (*v1beta1.AuthInfo, error) {
 	secret, err := r.newSecret(name)
 	if err != nil || secret == nil {

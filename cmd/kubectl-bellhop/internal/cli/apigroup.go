@@ -25,8 +25,8 @@ var (
 	Groups        = []string{PagerGroup, ServicesGroup}
 )
 
-// HasGroup reports whether the API server has an API group. It does not use what kubectl has stored of an earlier discovery. Where the user
-// may not read it, the group is taken to be there.
+// HasGroup reports whether the API server has an API group. It does not use the result of an earlier discovery that kubectl has stored. A group
+// that the user may not read is assumed to be there.
 func (e *Environment) HasGroup(ctx context.Context, group string) (bool, error) {
 	config, err := e.Config()
 	if err != nil {
@@ -62,8 +62,8 @@ func (e *Environment) InstalledGroups(ctx context.Context) ([]string, error) {
 	return installed, nil
 }
 
-// IsNotServed reports whether an error says that the API server does not have a resource, and not that it has no object of a name. Its
-// answer about a path that it does not have is a text, and no Status.
+// IsNotServed reports whether an error says that the API server does not have a resource, rather than no object of a name. Its answer about a path
+// that it does not have is a text, not a Status.
 func IsNotServed(err error) bool {
 	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }

@@ -17,8 +17,8 @@ import (
 // completionTimeout bounds how long the shell waits for names from the cluster.
 const completionTimeout = 3 * time.Second
 
-// Complete completes arguments and flags with names from the cluster; of arguments those that are not given yet. Where the cluster does
-// not answer, there are none.
+// Complete completes arguments and flags with names from the cluster; names that are given as arguments already are left out. Where the cluster
+// does not answer, there are no names.
 func Complete(names func(ctx context.Context) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)

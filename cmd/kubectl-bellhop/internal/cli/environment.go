@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli is what all commands share: the connection to the cluster, output, dry runs, waiting, and errors with exit codes.
+// Package cli has the parts that all commands share: the connection to the cluster, output, dry runs, waiting, and errors with exit codes.
 package cli
 
 import (
@@ -29,7 +29,7 @@ const OperatorLabels = "app.kubernetes.io/name=bellhop,control-plane in (control
 
 // Environment has the streams of a command, and its connection to the cluster.
 type Environment struct {
-	// IOStreams are for texts: control characters in them are shown, and not carried out.
+	// IOStreams are for texts: control characters in them are shown, not carried out.
 	genericiooptions.IOStreams
 	// Raw are the streams themselves: of another program, and for a value that was asked for as it is.
 	Raw genericiooptions.IOStreams
@@ -53,7 +53,7 @@ func New(streams genericiooptions.IOStreams) *Environment {
 	return e
 }
 
-// Namespace is that of --namespace, else of the kubeconfig's context.
+// Namespace is the value of --namespace, else the namespace of the kubeconfig's context.
 func (e *Environment) Namespace() (string, error) {
 	namespace, _, err := e.Connection.ToRawKubeConfigLoader().Namespace()
 	return namespace, err

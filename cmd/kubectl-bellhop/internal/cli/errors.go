@@ -24,7 +24,7 @@ const (
 	ExitTimeout = 4
 )
 
-// Error is an error with an exit code and a hint what to do.
+// Error is an error with an exit code and a hint, which is advice to the user.
 type Error struct {
 	Code int
 	Hint string
@@ -46,7 +46,7 @@ func StalledError(format string, args ...any) error {
 	return &Error{Code: ExitStalled, Err: fmt.Errorf(format, args...)}
 }
 
-// WithHint adds to an error what the user can do; an empty hint adds nothing.
+// WithHint adds advice to an error; an empty hint adds nothing.
 func WithHint(err error, format string, args ...any) error {
 	hint := fmt.Sprintf(format, args...)
 	if err == nil || hint == "" {
@@ -55,7 +55,7 @@ func WithHint(err error, format string, args ...any) error {
 	return &Error{Code: ExitCode(err), Hint: hint, Err: err}
 }
 
-// ExitCode is that of an error, 0 where there is none.
+// ExitCode is the exit code of an error, 0 without an error.
 func ExitCode(err error) int {
 	var coded *Error
 	switch {
@@ -81,7 +81,7 @@ func HintOf(err error) string {
 // maxSuggestions bounds the names that Suggestion lists.
 const maxSuggestions = 3
 
-// Suggestion lists those of names that are similar to name, else all of them if they are few.
+// Suggestion lists the names that are similar to name, else all of them if they are few.
 func Suggestion(name string, names []string) string {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	similar := slices.DeleteFunc(slices.Clone(names), func(candidate string) bool { return !catalog.IsSimilar(name, candidate) })
@@ -99,7 +99,7 @@ func Suggestion(name string, names []string) string {
 	}
 }
 
-// ExitStatus ends the command with the exit code of a local command that has printed what is wrong itself.
+// ExitStatus ends the command with the exit code of a local command that has printed its error itself.
 type ExitStatus struct{ Code int }
 
 func (e *ExitStatus) Error() string { return fmt.Sprintf("exit status %d", e.Code) }

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Explain is the text of an error for the user: what is wrong, and where it is known, what to do.
+// Explain is the text of an error for the user: the problem and, where there is one, a hint.
 func Explain(err error) string {
 	text, hint := explain(err)
 	if own := HintOf(err); own != "" {
@@ -89,7 +89,7 @@ func withoutWebhook(message string) string { return webhookPrefix.ReplaceAllStri
 var forbidden = regexp.MustCompile(
 	`User "([^"]*)" cannot (\w+) resource "([^"]*)" in API group "([^"]*)" (?:in the namespace "([^"]*)"|at the cluster scope)`)
 
-// explainForbidden explains an answer of RBAC: which user may not do what, and which role allows it.
+// explainForbidden explains an answer of RBAC: the user, the action that is not allowed, and the role that allows it.
 func explainForbidden(message string) (text, hint string, ok bool) {
 	match := forbidden.FindStringSubmatch(message)
 	if match == nil {
@@ -118,7 +118,7 @@ func qualified(resource, group string) string {
 	return resource + "." + group
 }
 
-// roleFor is the ClusterRole of config/rbac that allows a verb, empty where there is none.
+// roleFor is the ClusterRole of config/rbac that allows a verb, empty where there is no such role.
 func roleFor(verb, resource, group string) string {
 	short, _, _ := strings.Cut(group, ".")
 	if group != "pager.k8s.co" && group != "servicecatalog.k8s.io" {

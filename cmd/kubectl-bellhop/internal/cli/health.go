@@ -15,7 +15,7 @@ type Condition struct {
 	Type, Status, Reason, Message string
 }
 
-// Health is what the conditions of an object say, as kstatus reads them.
+// Health is the state of an object by its conditions, as kstatus reads them.
 type Health struct {
 	// Observed: the conditions are about the present generation.
 	Observed bool

@@ -29,7 +29,7 @@ func NewListOutput() *ListOutput {
 	return &ListOutput{flags: genericclioptions.NewPrintFlags("").WithTypeSetter(Scheme).WithDefaultOutput("table")}
 }
 
-// AddFlags adds --output and what goes with it.
+// AddFlags adds --output and the flags for tables and templates.
 func (o *ListOutput) AddFlags(cmd *cobra.Command) {
 	o.flags.AddFlags(cmd)
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print tables without headers")
@@ -45,7 +45,7 @@ type Table struct {
 	Rows [][]any
 }
 
-// IsTable reports whether a table is to be printed, and not the objects.
+// IsTable reports whether a table is to be printed rather than the objects.
 func (o *ListOutput) IsTable() bool {
 	return *o.flags.OutputFormat == "table" || *o.flags.OutputFormat == "wide"
 }

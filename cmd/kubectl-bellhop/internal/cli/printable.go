@@ -14,9 +14,9 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
-// printable is a writer of texts that users read, which shows control characters instead of sending them to the terminal: Alerts, brokers
-// and other users write much of what a command prints, and a terminal carries out what an escape sequence says. cli-runtime does the same in
-// tables, for the escape character and the carriage return alone.
+// printable is a writer of texts that users read, which shows control characters instead of sending them to the terminal: Alerts, brokers and other
+// users write much of the text that a command prints, and a terminal carries out escape sequences. cli-runtime does the same in tables, for the
+// escape character and the carriage return alone.
 type printable struct {
 	raw io.Writer
 	// rest is the beginning of a character whose other bytes have not come.
@@ -73,7 +73,7 @@ func isUnprintable(r rune) bool {
 	switch {
 	case r == '\n', r == '\t':
 		return false
-	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069': // they reorder what follows
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069': // they reorder the text after them
 		return true
 	default:
 		return unicode.IsControl(r) || r == utf8.RuneError

@@ -26,7 +26,7 @@ type Object interface {
 	runtime.Object
 }
 
-// Client is what generated clients of all kinds have in common: T is a pointer to the kind, L to its list.
+// Client has the methods that generated clients of all kinds have in common: T is a pointer to the kind, L to its list.
 type Client[T Object, L runtime.Object] interface {
 	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
 	List(ctx context.Context, options metav1.ListOptions) (L, error)
@@ -86,7 +86,7 @@ func typed[T Object](object T) T {
 	return object
 }
 
-// Selection is which objects a command is about: names, --selector, or those of the manifests in --filename.
+// Selection says which objects a command is about: by names, by --selector, or by the manifests in --filename.
 type Selection struct {
 	Selector      string
 	Filenames     []string
@@ -145,8 +145,8 @@ func Select[T Object, L runtime.Object](ctx context.Context, e *Environment, s *
 	return objects, nil
 }
 
-// ReadManifests returns the objects of the kind T in files, folders, URLs and - (standard input); other kinds are an error. A
-// namespaced object without a namespace is put into that of the command.
+// ReadManifests returns the objects of the kind T in files, folders, URLs and - (standard input); other kinds are an error. A namespaced object
+// without a namespace is put into the namespace of the command.
 func ReadManifests[T Object](e *Environment, filenames []string) ([]T, error) {
 	namespace, err := e.Namespace()
 	if err != nil {

@@ -8,7 +8,7 @@ import "runtime/debug"
 // version is set by the linker in releases.
 var version string
 
-// Version is the version of the plugin: that of a release, else the commit that it was built from.
+// Version is the version of the plugin: the release, else the commit that it was built from.
 func Version() string {
 	if version != "" {
 		return version

@@ -25,7 +25,7 @@ type WaitFlags struct {
 	Timeout time.Duration
 }
 
-// AddFlags adds the flags; until says what is waited for, as in "the alert is sent".
+// AddFlags adds the flags; until is the end of the wait in help, such as "the alert is sent".
 func (f *WaitFlags) AddFlags(cmd *cobra.Command, until string, timeout time.Duration) {
 	cmd.Flags().BoolVar(&f.Wait, "wait", f.Wait, "Wait until "+until)
 	cmd.Flags().DurationVar(&f.Timeout, "timeout", timeout, "How long --wait waits, such as 90s or 10m; 0: without end")
@@ -51,7 +51,7 @@ func (f *WaitFlags) TimeoutError(object Object, goal, state string) error {
 	}
 }
 
-// Observer is called with what a watch delivers. Each function returns true to end the watch.
+// Observer is called with the objects of a watch. Each function returns true to end the watch.
 type Observer[T Object] struct {
 	// Listed is called with all objects at the begin of the watch, and whenever it had to begin again.
 	Listed func([]T) (bool, error)

@@ -41,7 +41,7 @@ func NewWriteFlags() *WriteFlags {
 	return &WriteFlags{dryRun: dryRunNone, print: genericclioptions.NewPrintFlags("").WithTypeSetter(Scheme)}
 }
 
-// AddFlags adds --dry-run, --output and what goes with it.
+// AddFlags adds --dry-run, --output and the flags for templates.
 func (f *WriteFlags) AddFlags(cmd *cobra.Command) {
 	f.print.AddFlags(cmd)
 	describeOutput(cmd, f.print.AllowedFormats())
@@ -62,13 +62,13 @@ func (f *WriteFlags) Validate() error {
 	return nil
 }
 
-// Stores reports whether what is written is stored: it is no dry run.
+// Stores reports whether writes are stored: it is no dry run.
 func (f *WriteFlags) Stores() bool { return f.dryRun == dryRunNone }
 
 // IsLocal reports whether nothing is to be sent.
 func (f *WriteFlags) IsLocal() bool { return f.dryRun == dryRunClient }
 
-// Prints reports whether --output asks for the object, and not for a line such as "… created".
+// Prints reports whether --output requests the object rather than a line such as "… created".
 func (f *WriteFlags) Prints() bool { return *f.print.OutputFormat != "" }
 
 func (f *WriteFlags) serverDryRun() []string {
@@ -90,8 +90,8 @@ func Create[T Object, L runtime.Object](ctx context.Context, e *Environment, f *
 	return object, f.Report(e, "created", object)
 }
 
-// Edit changes an object unless it is a dry run, and prints what was done: the word done, or unchanged where edit changes nothing. Where
-// another client changed the object meanwhile, it is read and edited again.
+// Edit changes an object unless it is a dry run, and prints the result: the word done, or unchanged where edit changes nothing. Where another
+// client changed the object meanwhile, it is read and edited again.
 func Edit[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, client Client[T, L], object T, done string, edit func(T) error) (T, error) {
 	options := metav1.PatchOptions{DryRun: f.serverDryRun(), FieldManager: FieldManager}
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
@@ -152,7 +152,7 @@ func FinishGone[T Object, L runtime.Object](ctx context.Context, e *Environment,
 	return nil
 }
 
-// HoldFor has --output print the object once it was waited for, and not before. It reports whether objects are held.
+// HoldFor has --output print the object only once it was waited for. It reports whether objects are held.
 func (f *WriteFlags) HoldFor(wait *WaitFlags) bool {
 	f.isHeld = wait.Wait && f.Stores() && f.Prints()
 	return f.isHeld
@@ -176,7 +176,7 @@ func FinishWhen[T Object, L runtime.Object](ctx context.Context, e *Environment,
 	return f.Report(e, "ready", ready)
 }
 
-// Report prints an object as --output says: by default a line that says what was done.
+// Report prints an object as --output says: by default a line with the result, the word done.
 func (f *WriteFlags) Report(e *Environment, done string, object Object) error {
 	if f.isHeld {
 		return nil

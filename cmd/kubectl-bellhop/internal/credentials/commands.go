@@ -50,7 +50,7 @@ func completeKey(e *cli.Environment, flags *keyFlags) cobra.CompletionFunc {
 	}
 }
 
-// completeBindingAndCommand completes a binding, and leaves what follows to the shell.
+// completeBindingAndCommand completes a binding, and leaves further arguments to the shell.
 func completeBindingAndCommand(e *cli.Environment) cobra.CompletionFunc {
 	binding := completeBinding(e)
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {

@@ -18,7 +18,7 @@ import (
 // uriKeys are the keys of the URI that programs use, by which a service is chosen if it has more than one, as for its web pages.
 var uriKeys = []string{"uri", "url", "jdbcurl", "jdbcuri", "connectionstring", "connectionurl", "databaseurl", "databaseuri", "dsn"}
 
-// hostSuffix is what the plain form of the key of a host ends with, empty where the key is of something else.
+// hostSuffix is the suffix by which the plain form of a key is the key of a host, empty where it is another key.
 func hostSuffix(key string) string {
 	for _, suffix := range []string{"hostname", "host"} {
 		if strings.HasSuffix(bindingsecret.PlainKey(key), suffix) {

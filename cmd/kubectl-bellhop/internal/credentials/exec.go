@@ -100,7 +100,7 @@ func (o *execOptions) run(ctx context.Context, e *cli.Environment, name string, 
 	return replaceProcess(e, path, command, environment(os.Environ(), variables))
 }
 
-// findCommand returns the path of a command. If there is none, it prints why, and returns the exit code of a shell as an error.
+// findCommand returns the path of a command. If the command cannot be run, it prints why, and returns the exit code of a shell as an error.
 func findCommand(e *cli.Environment, name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {

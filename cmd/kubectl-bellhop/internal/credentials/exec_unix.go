@@ -22,7 +22,7 @@ func replaceProcess(e *cli.Environment, path string, command, env []string) erro
 // terminate asks a command to end.
 func terminate(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGTERM) }
 
-// exitCodeOf is the exit code of a process that has ended; after a signal that of shells, 128 and the signal's number.
+// exitCodeOf is the exit code of a process that has ended; after a signal, as in shells, 128 plus the signal's number.
 func exitCodeOf(state *os.ProcessState) int {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())

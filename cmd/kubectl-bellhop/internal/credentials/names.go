@@ -148,7 +148,7 @@ const products = `mysql|mariadb|pg|postgres|postgresql|mssql|sqlserver|oracle|jd
 const roles = `db|database|sql|service|server|client|admin|root|read|readonly|reader|write|writer|primary|replica|public|private|internal|external|` +
 	`http|https|api|tls`
 
-// attributes are what credentials have.
+// attributes are the names of values in credentials.
 const attributes = `host|hosts|hostname|hostnames|address|addresses|endpoint|endpoints|server|servers|bootstrapservers|port|ports|protocol|scheme|` +
 	`user|username|login|password|pass|passphrase|token|authtoken|accesstoken|apikey|accesskey|accesskeyid|secretkey|secretaccesskey|clientid|` +
 	`clientsecret|db|dbname|database|databasename|name|schema|keyspace|collection|sid|vhost|virtualhost|exchange|queue|topic|bucket|bucketname|region|` +
@@ -159,13 +159,13 @@ const attributes = `host|hosts|hostname|hostnames|address|addresses|endpoint|end
 // that are not made of them. The keys are the broker's, and a list of the names by which programs run code cannot be complete.
 var permitted = regexp.MustCompile(`^(?:(?:` + products + `|` + roles + `)*(?:` + attributes + `)|pghostaddr|mysqlpwd|mysqltcpport|rediscliauth)$`)
 
-// ownPrefix matches a prefix that is a word of its own, and not the beginning of another, such as PA of PATH.
+// ownPrefix matches a prefix that is a word of its own rather than the beginning of another, such as PA of PATH.
 var ownPrefix = regexp.MustCompile(`^[A-Za-z].*_$`)
 
 // ofProduct matches a prefix by which clients and servers of a product know more variables than credentials need, such as MYSQL_HOME.
 var ofProduct = regexp.MustCompile(`(?i)^(?:` + products + `)_$`)
 
-// permitsName reports whether a variable may be set without --allow: its name says what credentials have, or begins with a prefix of the user.
+// permitsName reports whether a variable may be set without --allow: its name is made of attributes, or begins with a prefix of the user.
 func (f *nameFlags) permitsName(name string) bool {
 	return permitted.MatchString(strings.ToLower(strings.ReplaceAll(name, "_", ""))) || ownPrefix.MatchString(f.prefix) && !ofProduct.MatchString(f.prefix)
 }

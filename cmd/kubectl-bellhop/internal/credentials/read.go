@@ -21,7 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// credentials are what the Secret of a binding has.
+// credentials are the values in the Secret of a binding.
 type credentials struct {
 	binding *servicecatalogv1beta1.ServiceBinding
 	// secret is the name of the Secret.

@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/forward"
 )
 
-// rewriting replaces the host and port of a service in its credentials by those of a tunnel.
+// rewriting replaces the host and port of a service in its credentials by the local end of a tunnel.
 type rewriting struct {
 	from hostPort
 	// local is the port of this machine.
@@ -71,7 +71,8 @@ func (r *rewriting) addresses(value string) string {
 	return address.ReplaceAllString(value, "${1}"+r.localAddress()+"${2}")
 }
 
-// isNamedIn reports whether a value still names the host, and not only in its own text: a database may have the name of its Service.
+// isNamedIn reports whether a value still names the host. A name without a dot counts only where a text has a host, since a database may have the
+// name of its Service.
 func (r *rewriting) isNamedIn(value string) bool {
 	host := regexp.QuoteMeta(r.from.host)
 	if strings.Contains(r.from.host, ".") || strings.Contains(r.from.host, ":") {

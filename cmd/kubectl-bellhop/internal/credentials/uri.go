@@ -37,8 +37,8 @@ func splitHostPort(text string) (h hostPort, ok bool) {
 	return hostPort{host, int(number)}, err == nil && number > 0
 }
 
-// uri is a URI of credentials. It is not parsed by net/url: that refuses several hosts, and passwords that are not escaped, and escapes
-// anew what it keeps.
+// uri is a URI of credentials. It is not parsed by net/url: that refuses several hosts, and passwords that are not escaped, and escapes the rest a
+// second time.
 type uri struct {
 	scheme string
 	hosts  []hostPort
@@ -46,7 +46,7 @@ type uri struct {
 	before, after string
 }
 
-// schemes are those of URIs, also with prefixes such as jdbc: in jdbc:mysql://.
+// schemes matches the scheme of a URI, also with prefixes such as jdbc: in jdbc:mysql://.
 var schemes = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9+.-]*:)*([A-Za-z][A-Za-z0-9+.-]*):@?//`)
 
 // parseURI parses a URI with an authority. It returns false for any other text.

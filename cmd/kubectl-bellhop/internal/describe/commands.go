@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package describe shows one object for a person: what it is, what its conditions mean and what to do.
+// Package describe shows one object for a person: its properties, the meaning of its conditions, and advice.
 package describe
 
 import (
@@ -87,7 +87,7 @@ func run(ctx context.Context, e *cli.Environment, args []string) error {
 	return nil
 }
 
-// describer reads what belongs to the objects that it describes.
+// describer reads the objects that belong to the objects that it describes.
 type describer struct {
 	clients    *kinds.Clients
 	core       coreclient.CoreV1Interface

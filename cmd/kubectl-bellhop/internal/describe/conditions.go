@@ -98,7 +98,7 @@ func describeConditions(t *text, object cli.Object) {
 	}
 }
 
-// explain writes what a reason means, and what to do.
+// explain writes the meaning of a reason, and advice.
 func explain(t *text, indent, reason, message string, subjects ...reasons.Subject) {
 	if reason == "" {
 		return
@@ -108,7 +108,7 @@ func explain(t *text, indent, reason, message string, subjects ...reasons.Subjec
 	writeExplanation(t, indent+"  ", reason, subjects...)
 }
 
-// writeExplanation writes what the documentation says of a reason, if it does.
+// writeExplanation writes the documentation's explanation of a reason, if it has one.
 func writeExplanation(t *text, indent, reason string, subjects ...reasons.Subject) {
 	e, ok := reasons.Explain(reason, subjects...)
 	if !ok {
@@ -148,7 +148,7 @@ func describeDeliveries(t *text, object cli.Object) {
 	}
 }
 
-// describeOperation writes what is in progress at a broker, and when the next request is due.
+// describeOperation writes the operation that is in progress at a broker, and when the next request is due.
 func describeOperation(t *text, object cli.Object) {
 	switch o := object.(type) {
 	case *servicecatalogv1beta1.ServiceInstance:

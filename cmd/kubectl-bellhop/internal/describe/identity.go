@@ -19,7 +19,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// identify writes what an object is.
+// identify writes name, kind and properties of an object.
 func (d *describer) identify(ctx context.Context, t *text, object cli.Object) error {
 	t.field("Name", object.GetName())
 	t.field("Namespace", object.GetNamespace())

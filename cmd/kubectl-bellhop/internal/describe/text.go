@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// labelWidth is the width of the column of labels, and maxWidth that of a line, in characters.
+	// labelWidth is the width of the column of labels, and maxWidth the width of a line, in characters.
 	labelWidth, maxWidth = 20, 100
 )
 
-// text is what is printed of an object.
+// text is the description of an object.
 type text struct{ bytes.Buffer }
 
 // field writes a labelled value, unless it is empty. Values of several lines, and long ones, are aligned.

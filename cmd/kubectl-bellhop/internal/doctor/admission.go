@@ -30,7 +30,7 @@ var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManag
 type probe struct {
 	object, group string
 	run           func(ctx context.Context, i *inspector) error
-	// missed returns what is wrong although the API server accepted the object; empty: nothing.
+	// missed describes the problem where the API server accepted the object; empty: that is no problem.
 	missed string
 	fix    string
 }
@@ -84,7 +84,7 @@ func checkAdmission(ctx context.Context, i *inspector) (result, error) {
 	return r, nil
 }
 
-// outcome is what a dry run showed.
+// outcome is the result of a dry run.
 type outcome int
 
 const (
@@ -92,7 +92,7 @@ const (
 	probeSkipped outcome = iota
 	// probeAccepted: the API server would have stored the object.
 	probeAccepted
-	// probeRefused: admission refused the object, so that a webhook, or what comes after it, answered.
+	// probeRefused: admission refused the object, so that a webhook, or a later step of admission, answered.
 	probeRefused
 	// probeFailed: a webhook could not be called.
 	probeFailed
@@ -116,7 +116,7 @@ func evaluateProbe(err error) (outcome, string) {
 	}
 }
 
-// withoutPrefix is an error without what the API server puts before it at each of its layers.
+// withoutPrefix is an error without the prefixes that the API server adds at each of its layers.
 func withoutPrefix(err error) string {
 	const prefix = "Internal error occurred: "
 	text := kinds.Reason(err)

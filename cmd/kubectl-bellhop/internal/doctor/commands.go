@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package doctor looks for what keeps Bellhop from working: in the cluster, in the rights of the user, and in the objects of a namespace.
+// Package doctor looks for problems that keep Bellhop from working: in the cluster, in the rights of the user, and in the objects of a namespace.
 package doctor
 
 import (
@@ -129,7 +129,7 @@ func (o *options) run(ctx context.Context) error {
 	return nil
 }
 
-// takeOver is what --take-over runs.
+// takeOver returns the Recorder that --take-over runs.
 func (i *inspector) takeOver() *takeover.Recorder {
 	return &takeover.Recorder{
 		Out: i.Out, Core: i.core, Services: i.clients.Services, OperatorNamespace: i.operatorNamespace, ClusterID: i.clusterID, DryRun: i.dryRun, Now: i.now,

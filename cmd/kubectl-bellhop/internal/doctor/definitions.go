@@ -46,7 +46,7 @@ func checkAPI(ctx context.Context, i *inspector) (result, error) {
 	return r, nil
 }
 
-// evaluateServer returns what is wrong with the version of the API server.
+// evaluateServer returns the problem with the version of the API server, if any.
 func evaluateServer(server string) []Finding {
 	if !version.IsTooOld(server) {
 		return nil
@@ -56,7 +56,7 @@ func evaluateServer(server string) []Finding {
 		Fix:     "upgrade the cluster, see " + docs.URL("install/upgrade.md#supported-versions")}}
 }
 
-// checkDefinitions looks at the CustomResourceDefinitions. A user who may not read them gets what discovery says.
+// checkDefinitions looks at the CustomResourceDefinitions. A user who may not read them gets the result of discovery.
 func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 	var r result
 	installed := map[string]*unstructured.Unstructured{}
@@ -91,7 +91,7 @@ func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 
 func crdLabel(name string) string { return "CustomResourceDefinition/" + name }
 
-// evaluateDefinition returns what is wrong with the versions and the conditions of a CustomResourceDefinition.
+// evaluateDefinition returns the problems with the versions and the conditions of a CustomResourceDefinition.
 func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 	var findings []Finding
 	add := func(id, fix, format string, args ...any) {
@@ -126,7 +126,7 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 	return findings
 }
 
-// discoverDefinitions looks for the kinds in what the API server says that it serves, which everybody may read.
+// discoverDefinitions looks for the kinds in the API server's discovery, which everybody may read.
 func discoverDefinitions(i *inspector) (result, error) {
 	client, err := i.Connection.ToDiscoveryClient()
 	if err != nil {

@@ -74,7 +74,7 @@ func checkDeletions(ctx context.Context, i *inspector) (result, error) {
 	return r, nil
 }
 
-// evaluateDeletion returns what holds an object that is being deleted for longer than the limit, and false for another.
+// evaluateDeletion returns a finding about an object that is being deleted for longer than the limit, and false for another.
 func evaluateDeletion(object cli.Object, now time.Time, limit time.Duration) (Finding, bool) {
 	deleted := object.GetDeletionTimestamp()
 	if deleted == nil || now.Sub(deleted.Time) < limit {
@@ -95,7 +95,7 @@ func evaluateDeletion(object cli.Object, now time.Time, limit time.Duration) (Fi
 	return f, true
 }
 
-// howToRelease is the command that ends a deletion and leaves what is outside of the cluster.
+// howToRelease is the command that ends a deletion and leaves the resource outside of the cluster.
 func howToRelease(object cli.Object) string {
 	namespace := ""
 	if object.GetNamespace() != "" {

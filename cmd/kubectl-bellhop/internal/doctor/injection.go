@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/injectionrules"
 )
 
-// injected is what the check of credentials in Pods has read.
+// injected has the objects that the check of credentials in Pods has read.
 type injected struct {
 	*inspector
 	// pods are those with the label, by namespace.
@@ -35,8 +35,8 @@ type injected struct {
 	blocked map[string]bool
 }
 
-// checkInjection looks for Pods that request credentials and have none, or have former ones. It reads the Pods with the label, and no other
-// Pods of what may be a large cluster.
+// checkInjection looks for Pods that request credentials and have none, or have former ones. It reads only the Pods with the label, since the
+// cluster may be large.
 func checkInjection(ctx context.Context, i *inspector) (result, error) {
 	pods, err := workloads.ListPods(ctx, i.core, i.namespace, injectionrules.Selector)
 	if err != nil {
@@ -158,7 +158,7 @@ func (c *injected) checkAge(ctx context.Context) ([]Finding, error) {
 	return g.findings(), nil
 }
 
-// evaluateAge returns what is wrong with a Pod whose credentials were replaced at a time, and false where nothing is.
+// evaluateAge returns the problem with a Pod whose credentials were replaced at a time, and false where there is no problem.
 func evaluateAge(pod *corev1.Pod, binding *v1beta1.ServiceBinding, at time.Time) (Finding, bool) {
 	use := workloads.UseOf(pod, catalog.SecretName(binding))
 	switch {

@@ -24,10 +24,10 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
-// inspector has what checks need: clients, and what was read so far.
+// inspector has the clients that checks need, and the objects that were read so far.
 type inspector struct {
 	*options
-	// own is the namespace of the command; namespace that of the objects that are checked, empty: all.
+	// own is the namespace of the command; namespace the namespace of the objects that are checked, empty: all.
 	own, namespace string
 
 	clients        *kinds.Clients
@@ -101,7 +101,7 @@ func (i *inspector) connect(config *rest.Config) (err error) {
 	return err
 }
 
-// list reads the objects of a kind once. Those of a kind that is not installed are none, as another check finds that.
+// list reads the objects of a kind once. A kind that is not installed has no objects: another check finds that.
 func (i *inspector) list(ctx context.Context, k *kinds.Kind) ([]cli.Object, error) {
 	if known, ok := i.listed[k]; ok {
 		return known.objects, known.err

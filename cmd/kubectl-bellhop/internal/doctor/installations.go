@@ -23,14 +23,14 @@ var pageOfForms = docs.URL("install/one-api-group.md")
 
 // installations are the operators of the cluster.
 type installations struct {
-	// here are the Deployments in the operator's namespace; all are those of the cluster, as far as the user may list them.
+	// here are the Deployments in the operator's namespace; all are the Deployments of the cluster, as far as the user may list them.
 	here, all []*operator.Deployment
 	// unlisted says why none are known.
 	unlisted error
 }
 
-// findInstallations reads the Deployments, and finds out which API groups are to be checked: those that the cluster has, and those that an
-// operator here should serve; both, if there are none.
+// findInstallations reads the Deployments, and finds out which API groups are to be checked: groups that the cluster has, and groups that an
+// operator here should serve. Without such a group both are checked.
 func (i *inspector) findInstallations(ctx context.Context) (err error) {
 	if i.all, err = operator.List(ctx, i.apps, ""); isForbidden(err) {
 		i.all, err = operator.List(ctx, i.apps, i.operatorNamespace)
@@ -58,7 +58,7 @@ func (i *inspector) findInstallations(ctx context.Context) (err error) {
 
 func (i *inspector) hasGroup(group string) bool { return slices.Contains(i.groups, group) }
 
-// kinds are those of the API groups that are checked.
+// kinds are the kinds of the API groups that are checked.
 func (i *inspector) kinds() []*kinds.Kind {
 	return slices.DeleteFunc(slices.Clone(kinds.All), func(k *kinds.Kind) bool { return !i.hasGroup(k.Group) })
 }
@@ -91,7 +91,7 @@ func (i *inspector) forms() []apigroups.Set {
 	return apigroups.Forms
 }
 
-// isReplaced reports whether other operators serve what this one should serve, which is scaled to 0.
+// isReplaced reports whether this operator is scaled to 0 and others serve its API groups.
 func (i *inspector) isReplaced(d *operator.Deployment) bool {
 	return d.Replicas == 0 && !slices.ContainsFunc(operator.Groups(d.APIs), func(group string) bool {
 		other := operator.Serving(i.all, group)
@@ -180,7 +180,7 @@ func evaluateTargets(hooks []hook) []Finding {
 	return findings
 }
 
-// targetOf is what a webhook calls.
+// targetOf is the Service or the URL that a webhook configuration calls.
 func targetOf(config admissionregistrationv1.WebhookClientConfig) string {
 	if config.Service != nil {
 		return "Service " + config.Service.Namespace + "/" + config.Service.Name

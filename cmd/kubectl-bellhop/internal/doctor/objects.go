@@ -93,7 +93,7 @@ func withoutUnreadable(unreadable []string) string {
 	return "; not checked, as you may not list them: " + strings.Join(unreadable, ", ")
 }
 
-// explainState is a finding about an object with the reason of its conditions, what that means, and what to do.
+// explainState is a finding about an object with the reason of its conditions, its meaning, and advice.
 func explainState(object cli.Object, state kinds.State) Finding {
 	f := Finding{Object: kinds.Label(object), Namespace: object.GetNamespace(), Message: state.Message}
 	if state.Reason != "" {

@@ -54,7 +54,7 @@ func checkOperator(ctx context.Context, i *inspector) (result, error) {
 	return r, nil
 }
 
-// evaluateDeployment returns what is wrong with a Deployment, and false where nothing is.
+// evaluateDeployment returns the problem with a Deployment, and false where there is no problem.
 func evaluateDeployment(deployment *appsv1.Deployment) (Finding, bool) {
 	f := Finding{Object: "Deployment/" + deployment.Name, Namespace: deployment.Namespace}
 	ready, desired := deployment.Status.ReadyReplicas, operator.Of(deployment).Replicas
@@ -112,7 +112,7 @@ func checkLeader(ctx context.Context, i *inspector) (result, error) {
 	return i.evaluateLeases(forms, leaders, faults), nil
 }
 
-// leaseFault is what is wrong with the lease of a form.
+// leaseFault is the problem with the lease of a form.
 type leaseFault struct {
 	form    apigroups.Set
 	message string
@@ -120,7 +120,7 @@ type leaseFault struct {
 	missing bool
 }
 
-// faultOf says what is wrong with a lease; empty: a replica holds it, and renews it.
+// faultOf describes the problem with a lease; empty: a replica holds it, and renews it.
 func (i *inspector) faultOf(lease *coordinationv1.Lease, missing bool) string {
 	switch {
 	case missing:

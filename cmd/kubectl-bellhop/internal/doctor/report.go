@@ -31,7 +31,7 @@ type Check struct {
 	Message string `json:"message"`
 }
 
-// Finding is what is wrong, and what to do.
+// Finding is a problem, with advice.
 type Finding struct {
 	// ID names the kind of finding, and stays the same from version to version.
 	ID string `json:"id"`
@@ -53,15 +53,15 @@ func (f *Finding) label() string {
 	return f.Object + " in " + f.Namespace
 }
 
-// Report is what all checks found.
+// Report has the results of all checks.
 type Report struct {
 	Findings []Finding `json:"findings"`
 	Checks   []Check   `json:"checks"`
 }
 
-// result is what one check found.
+// result is the result of one check.
 type result struct {
-	// message is the line of the check: what is right, or how much is not.
+	// message is the line of the check: a text that all is right, or the number of problems.
 	message string
 	// skipped: the check could not be made; message says why.
 	skipped  bool
@@ -112,7 +112,7 @@ func skipForbidden(err error) (result, error) {
 
 func (r *result) add(f Finding) { r.findings = append(r.findings, f) }
 
-// severity is that of the worst finding, OK without any.
+// severity is the severity of the worst finding, OK without findings.
 func (r *result) severity() Status {
 	status := OK
 	for _, f := range r.findings {

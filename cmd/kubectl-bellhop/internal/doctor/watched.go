@@ -27,7 +27,7 @@ import (
 
 var pageOfWatching = docs.URL("how-to/alerts/alert-about-failing-objects.md")
 
-// watching is what the check of watched objects has read.
+// watching has the objects that the check of watched objects has read.
 type watching struct {
 	operator *pagebylabel.Operator // nil: its flags are not known
 	objects  []cli.Object
@@ -78,7 +78,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 	return r, nil
 }
 
-// installedOnly returns those of watched resources that are not of an API group of Bellhop which is not installed.
+// installedOnly returns the watched resources without resources of Bellhop's API groups that are not installed.
 func (i *inspector) installedOnly(watched []healthrules.Watched) []healthrules.Watched {
 	return slices.DeleteFunc(slices.Clone(watched), func(w healthrules.Watched) bool { return slices.Contains(cli.Groups, w.Group) && !i.hasGroup(w.Group) })
 }
@@ -244,7 +244,7 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 	return findings, nil
 }
 
-// rightsOfWatching are what the operator needs: those of config/page-by-label, and reads of the resources in its flags.
+// rightsOfWatching are the rights that the operator needs: the rules of config/page-by-label, and reads of the resources in its flags.
 func rightsOfWatching(watched []healthrules.Watched) []rights.Right {
 	needed := []rights.Right{
 		rights.Of(kinds.Alert, "create"),

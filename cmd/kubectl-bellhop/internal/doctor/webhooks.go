@@ -30,16 +30,16 @@ type hook struct {
 	object string
 	name   string
 	bundle []byte
-	// target is what it calls, such as Service bellhop-system/bellhop-webhook-service.
+	// target is the Service or URL that it calls, such as Service bellhop-system/bellhop-webhook-service.
 	target string
-	// resources are those of Bellhop for which it is called.
+	// resources are Bellhop's resources for which it is called.
 	resources []string
 }
 
 // hooks are all of Bellhop's webhooks.
 type hooks struct {
 	mutating, validating, conversion []hook
-	// unreadable is what the user may not read.
+	// unreadable is the first error about an object that the user may not read.
 	unreadable error
 }
 
@@ -80,7 +80,7 @@ func (i *inspector) loadHooks(ctx context.Context) (*hooks, error) {
 	return h, nil
 }
 
-// forbidden records what the user may not read; other errors are returned.
+// forbidden records an error about an object that the user may not read; other errors are returned.
 func (h *hooks) forbidden(err error) error {
 	if !isForbidden(err) {
 		return err
@@ -127,7 +127,7 @@ func (i *inspector) loadConversion(ctx context.Context, h *hooks) error {
 	return nil
 }
 
-// fixTrust is what to do about a caBundle that is missing or wrong.
+// fixTrust is the advice about a caBundle that is missing or wrong.
 const fixTrust = "the operator writes it: see that the operator runs, and its log; with cert-manager, see that the annotation cert-manager.io/inject-ca-from names the Certificate"
 
 // checkWebhooks looks whether webhooks exist, and have an authority that the API server trusts.

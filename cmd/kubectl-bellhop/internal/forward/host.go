@@ -11,14 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// reference is what a host can mean in a cluster: a Service, a Pod, a Pod by the name that a headless Service gives it, or an address.
+// reference is an object that a host can mean in a cluster: a Service, a Pod, a Pod by the name that a headless Service gives it, or an address.
 type reference struct {
 	namespace, service, pod string
 	ip                      string
 }
 
-// references returns what a host can mean for a Pod of a namespace, in the order of the cluster's DNS search path. Explicit reports
-// whether it can only be a name of the cluster. There are none for a host that is outside of every cluster.
+// references returns the objects that a host can mean for a Pod of a namespace, in the order of the cluster's DNS search path. Explicit reports
+// whether it can only be a name of the cluster. A host that is outside of every cluster has no references.
 func references(host, namespace string) (all []reference, explicit bool) {
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 	if address, err := netip.ParseAddr(host); err == nil {

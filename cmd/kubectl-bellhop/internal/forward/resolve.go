@@ -80,7 +80,7 @@ func (r *Resolver) Resolve(ctx context.Context, host string, port int) (*Target,
 	return nil, &OutsideError{host, absence(meanings, explicit)}
 }
 
-// absence says what was looked for and does not exist. A name of two or three labels may be meant for the public DNS.
+// absence names the object that was looked for and does not exist. A name of two or three labels may be meant for the public DNS.
 func absence(meanings []reference, explicit bool) string {
 	if len(meanings) == 0 {
 		return "it does not have the form of the name of a Service or Pod"
@@ -117,7 +117,7 @@ func (r *Resolver) resolve(ctx context.Context, ref reference, port int) (*Targe
 	}
 }
 
-// byPod resolves the name of a Pod, where a Service is given only if the Pod has its name from it, as those of a StatefulSet.
+// byPod resolves the name of a Pod, where a Service is given only if the Pod has its name from it, as Pods of a StatefulSet have.
 func (r *Resolver) byPod(ctx context.Context, ref reference, port int) (*Target, error) {
 	pod, err := r.Core.Pods(ref.namespace).Get(ctx, ref.pod, metav1.GetOptions{})
 	switch {

@@ -20,7 +20,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
-// byService resolves a port of a Service to that of a Pod that is ready.
+// byService resolves a port of a Service to the port of a Pod that is ready.
 func (r *Resolver) byService(ctx context.Context, service *corev1.Service, port int) (*Target, error) {
 	name := service.Namespace + "/" + service.Name
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
@@ -89,7 +89,7 @@ type endpoints struct {
 	ready []Target
 	// notReady counts Pods that are not ready, or do not have the port.
 	notReady int
-	// addresses are those without a Pod: what the Service leads to is outside of the cluster.
+	// addresses are the addresses without a Pod, which are outside of the cluster.
 	addresses []string
 }
 

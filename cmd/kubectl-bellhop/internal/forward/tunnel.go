@@ -84,7 +84,7 @@ func checkPort(ctx context.Context, port int) error {
 // dialer opens the stream to a Pod by a WebSocket, and by SPDY where the API server or a proxy does not understand that, as kubectl does.
 type dialer struct {
 	webSocket, spdy httpstream.Dialer
-	// err is that of the last Dial, which the port forwarder returns as a text only.
+	// err is the error of the last Dial, which the port forwarder returns as a text only.
 	err error
 }
 

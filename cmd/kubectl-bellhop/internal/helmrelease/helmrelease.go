@@ -25,7 +25,7 @@ const (
 	alerts     = "alerts.pager.k8s.co"
 )
 
-// Release is the name of a Helm release; the zero value is none.
+// Release is the name of a Helm release; the zero value names no release.
 type Release struct{ namespace, name string }
 
 // releaseOf returns the release that has an object, as Helm records it in annotations.
@@ -37,8 +37,8 @@ func releaseOf(o *unstructured.Unstructured) Release {
 	return Release{annotations["meta.helm.sh/release-namespace"], annotations["meta.helm.sh/release-name"]}
 }
 
-// Find returns the release of the original service-catalog; nil: there is none, or the user may not read the Secrets in which Helm stores it. crds
-// are the CustomResourceDefinitions by name.
+// Find returns the release of the original service-catalog; nil: there is no such release, or the user may not read the Secrets in which Helm
+// stores it. crds are the CustomResourceDefinitions by name.
 func Find(ctx context.Context, secrets coreclient.SecretsGetter, crds map[string]*unstructured.Unstructured) (*Release, error) {
 	r := releaseOf(crds[Definition])
 	switch r {
@@ -54,7 +54,8 @@ func Find(ctx context.Context, secrets coreclient.SecretsGetter, crds map[string
 	return &r, err
 }
 
-// findStored returns a release other than our own that has the definition in its manifest; nil: there is none, or the user may not read all Secrets.
+// findStored returns a release other than our own that has the definition in its manifest; nil: there is no such release, or the user may not read
+// all Secrets.
 func findStored(ctx context.Context, secrets coreclient.SecretsGetter, own Release) (*Release, error) {
 	for next, more := "", true; more; more = next != "" {
 		page, err := secrets.Secrets(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,status notin (superseded,uninstalled)", Limit: 20, Continue: next})
@@ -74,7 +75,7 @@ func findStored(ctx context.Context, secrets coreclient.SecretsGetter, own Relea
 	return nil, nil
 }
 
-// manifestOf returns the manifest of a release as Helm 3 stores it: JSON, compressed, in Base64. What has another form has none.
+// manifestOf returns the manifest of a release as Helm 3 stores it: JSON, compressed, in Base64; empty: it has another form.
 func manifestOf(stored []byte) string {
 	compressed := base64.NewDecoder(base64.StdEncoding, bytes.NewReader(stored))
 	text, err := gzip.NewReader(compressed)
@@ -91,7 +92,7 @@ func manifestOf(stored []byte) string {
 // selector selects the Secrets in which Helm stores the release.
 func (r Release) selector() string { return "owner=helm,name=" + r.name }
 
-// Message says what the release does.
+// Message names the release, and warns of its uninstallation.
 func (r Release) Message() string {
 	return fmt.Sprintf("it belongs to the Helm release %s in namespace %s, as of the original service-catalog: \"helm uninstall\" of that release deletes all objects of services", r.name, r.namespace)
 }

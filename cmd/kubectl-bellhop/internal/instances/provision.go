@@ -101,7 +101,7 @@ func (p *provision) create(ctx context.Context, instance *v1beta1.ServiceInstanc
 	return cli.Finish(ctx, p.e, p.write, &p.wait, client(instance.Namespace), instance)
 }
 
-// start returns the instance before the flags are applied: that of the manifest, or an empty one.
+// start returns the instance before the flags are applied: the manifest's, or an empty one.
 func (p *provision) start(args []string) (*v1beta1.ServiceInstance, error) {
 	instance := &v1beta1.ServiceInstance{}
 	if len(p.filenames) > 0 {
@@ -146,7 +146,7 @@ func (p *provision) complete(ctx context.Context, instance *v1beta1.ServiceInsta
 	return p.parameters.Complete(ctx, p.e, instance, class, plan, marketplace.ForProvision, &spec.Parameters, &spec.ParametersFrom)
 }
 
-// choose returns class and plan: those of the flags, else those that the manifest names.
+// choose returns the class and the plan that the flags name, else the manifest.
 func (p *provision) choose(offers *marketplace.Catalog, instance *v1beta1.ServiceInstance) (v1beta1.Class, v1beta1.Plan, error) {
 	if p.class == "" && len(p.filenames) > 0 {
 		reference, errs := catalog.ReferenceOf(instance.Spec.PlanReference)

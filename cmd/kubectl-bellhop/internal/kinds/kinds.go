@@ -36,7 +36,7 @@ type Kind struct {
 	list      func(ctx context.Context, c *Clients, namespace string) ([]cli.Object, error)
 }
 
-// Clients are those of both groups.
+// Clients are the clients of both groups.
 type Clients struct {
 	Pager    pagerclient.PagerV1beta1Interface
 	Services servicecatalogclient.ServicecatalogV1beta1Interface
@@ -147,7 +147,7 @@ func (k *Kind) List(ctx context.Context, c *Clients, namespace string) ([]cli.Ob
 	return k.list(ctx, c, namespace)
 }
 
-// Of returns the kind of an object; nil: it is none of Bellhop's.
+// Of returns the kind of an object; nil: it is not one of Bellhop's kinds.
 func Of(object cli.Object) *Kind {
 	name := object.GetObjectKind().GroupVersionKind().Kind
 	for _, k := range All {

@@ -27,7 +27,7 @@ const (
 	StateNotObserved = "NotObserved"
 )
 
-// State is what the conditions of an object say.
+// State is the state of an object by its conditions.
 type State struct {
 	State, Reason, Message string
 }
@@ -97,7 +97,7 @@ func (u *Unreadable) Skip(err error, resource string) error {
 	return nil
 }
 
-// Print writes a note of what is left out, if there is something.
+// Print writes a note that names the resources that are left out, if any.
 func (u *Unreadable) Print(w io.Writer) {
 	if len(*u) > 0 {
 		fmt.Fprintf(w, "note: left out, as you may not read them: %s\n", strings.Join(*u, ", "))

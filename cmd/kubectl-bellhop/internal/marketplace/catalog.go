@@ -27,7 +27,7 @@ type Catalog struct {
 	Plans     []v1beta1.Plan
 }
 
-// Read reads the catalog that a namespace can use; of the namespace "" all. What the user may not read is left out, unless that is all.
+// Read reads the catalog that a namespace can use; for the namespace "" all. Objects that the user may not read are left out, unless these are all.
 func Read(ctx context.Context, e *cli.Environment, namespace string) (*Catalog, error) {
 	services, err := e.Services()
 	if err != nil {
@@ -179,7 +179,7 @@ func (c *Catalog) Plan(class v1beta1.Class, name string) (v1beta1.Plan, error) {
 	}
 }
 
-// Find returns the class and the plan that a reference names, nil where there is none.
+// Find returns the class and the plan that a reference names, nil where it does not exist.
 func (c *Catalog) Find(reference catalog.Reference) (v1beta1.Class, v1beta1.Plan) {
 	for _, class := range c.Classes {
 		named := catalog.Reference{Scope: reference.Scope, NamedBy: reference.NamedBy, Class: reference.Class}
@@ -196,7 +196,7 @@ func (c *Catalog) Find(reference catalog.Reference) (v1beta1.Class, v1beta1.Plan
 	return nil, nil
 }
 
-// NameIn makes a plan reference name a class and a plan: by their names in the catalog, or where those are ambiguous by those of the objects.
+// NameIn makes a plan reference name a class and a plan: by their names in the catalog, or, where these are ambiguous, by the names of the objects.
 func (c *Catalog) NameIn(spec *v1beta1.PlanReference, class v1beta1.Class, plan v1beta1.Plan) {
 	isCluster, isUnique := class.GetNamespace() == "", c.IsUnique(class)
 	className, planName := class.GetName(), plan.GetName()

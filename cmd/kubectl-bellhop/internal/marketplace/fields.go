@@ -50,8 +50,8 @@ type node struct {
 	OneOf       []json.RawMessage          `json:"oneOf"`
 }
 
-// Fields lists the parameters that a JSON Schema describes. What it cannot show, such as conditions, is left out; the whole schema is what
-// counts when parameters are checked.
+// Fields lists the parameters that a JSON Schema describes. Rules that it cannot show, such as conditions, are left out. Parameters are checked by
+// the whole schema.
 func Fields(schema []byte) ([]Field, error) {
 	w := walker{root: schema}
 	top, err := w.parse(schema)

@@ -126,8 +126,7 @@ func versionOf(plan v1beta1.Plan) string {
 	return ""
 }
 
-// costOf is what a plan costs: free, or the costs in its metadata, as "usd 99/monthly", by the catalog metadata conventions of the OSB
-// profile.
+// costOf is the price of a plan: free, or the costs in its metadata, as "usd 99/monthly", by the catalog metadata conventions of the OSB profile.
 func costOf(plan v1beta1.Plan) string {
 	if plan.Common().Free {
 		return "free"

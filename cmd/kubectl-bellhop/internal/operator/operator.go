@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package operator reads the Deployment of the operator, whose flags say what the operator does.
+// Package operator reads the Deployment of the operator, whose flags configure the operator.
 package operator
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
-// Deployment is what the Deployment of the operator says.
+// Deployment has the settings of the operator by its Deployment.
 type Deployment struct {
 	// Name and ServiceAccount are names in Namespace.
 	Namespace, Name, ServiceAccount string
@@ -66,7 +66,7 @@ func Serving(deployments []*Deployment, group string) *Deployment {
 	return found
 }
 
-// Of returns what a Deployment of the operator says.
+// Of returns the settings of the operator by its Deployment.
 func Of(deployment *appsv1.Deployment) *Deployment {
 	d := &Deployment{
 		Namespace: deployment.Namespace, Name: deployment.Name, ServiceAccount: deployment.Spec.Template.Spec.ServiceAccountName,

@@ -1,8 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pagebylabel knows which objects the operator sends Alerts about because of a label: those of the resources in the operator's
-// flags, in Namespaces that consent.
+// Package pagebylabel knows which objects the operator sends Alerts about because of a label: objects of the resources in the operator's flags, in
+// Namespaces that consent.
 package pagebylabel
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
-// Operator is what the Deployment of the operator says.
+// Operator has the settings of the operator by its Deployment.
 type Operator struct {
 	// Deployment and ServiceAccount are names in Namespace.
 	Namespace, Deployment, ServiceAccount string

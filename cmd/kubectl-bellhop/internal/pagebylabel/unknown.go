@@ -15,7 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/healthrules"
 )
 
-// UnknownHealth says why the operator cannot judge an object, and what somebody can do.
+// UnknownHealth says why the operator cannot judge an object, and has advice for a person.
 type UnknownHealth struct{ Message, Remedy string }
 
 // Compare orders by the texts.

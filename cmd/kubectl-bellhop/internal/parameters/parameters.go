@@ -43,7 +43,7 @@ func (f *Flags) AddFlags(cmd *cobra.Command) {
 // IsSet reports whether one of the flags is given.
 func (f *Flags) IsSet() bool { return len(f.pairs) > 0 || f.file != "" || len(f.secrets) > 0 }
 
-// Sources are those of --params-secret.
+// Sources are the sources in --params-secret.
 func (f *Flags) Sources() ([]v1beta1.ParametersFromSource, error) {
 	var sources []v1beta1.ParametersFromSource
 	for _, text := range f.secrets {
@@ -163,8 +163,8 @@ func apply(values map[string]any, pair string, types map[string]string) error {
 	return nil
 }
 
-// valueOf converts a text to the type in the schema; of an unknown type as YAML does, so that 5 is a number and "5" a string. A text that
-// is not of the type stays a string, and the schema says what is wrong.
+// valueOf converts a text to the type in the schema; of an unknown type as YAML does, so that 5 is a number and "5" a string. A text that is not of
+// the type stays a string, and a check by the schema reports it.
 func valueOf(text, kind string) any {
 	if kind == "string" {
 		return text

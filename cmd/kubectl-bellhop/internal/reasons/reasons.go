@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package reasons explains the reasons of conditions and deliveries: what each means and what to do, as docs/reference/conditions.md says.
+// Package reasons explains the reasons of conditions and deliveries: the meaning of each, and advice, from docs/reference/conditions.md.
 package reasons
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/docs"
 )
 
-// Subject is what has a reason. Each subject has a table in the documentation.
+// Subject is an object or an answer that has a reason. Each subject has a table in the documentation.
 type Subject string
 
 // The subjects, as the tables call them.
@@ -22,14 +22,14 @@ const (
 	Alert       Subject = "an Alert"
 	Receiver    Subject = "a receiver"
 	AlertSource Subject = "an AlertSource"
-	// Answer is what a receiver answered, in deliveries of Alerts and in conditions of receivers.
+	// Answer is a receiver's answer, in deliveries of Alerts and in conditions of receivers.
 	Answer   Subject = "an answer"
 	Broker   Subject = "a broker"
 	Instance Subject = "an instance"
 	Binding  Subject = "a binding"
 )
 
-// Explanation is what the documentation says of a reason, in plain text.
+// Explanation is the documentation's explanation of a reason, in plain text.
 type Explanation struct {
 	Meaning, Action string
 	// Pages are the URLs of pages that the explanation refers to.
@@ -54,7 +54,7 @@ type table map[string]Explanation
 
 var tables = sync.OnceValue(func() map[Subject]table { return parse(docs.Conditions) })
 
-// folder is that of the page, which its links are relative to.
+// folder is the folder of the page, which its links are relative to.
 const folder = "reference"
 
 var (
@@ -110,7 +110,7 @@ func parse(markdown string) map[Subject]table {
 	return all
 }
 
-// splitRow returns the cells of a row of a table, nil where the line is none.
+// splitRow returns the cells of a row of a table, nil where the line is no row.
 func splitRow(line string) []string {
 	line = strings.TrimSpace(line)
 	if !strings.HasPrefix(line, "|") || !strings.HasSuffix(line, "|") || len(line) < 2 {

@@ -78,10 +78,10 @@ func commandsOf(root *cobra.Command, group string) []*cobra.Command {
 	return all
 }
 
-// anchor is that of the heading of a command.
+// anchor is the anchor of the heading of a command.
 func anchor(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
-// writeCommand writes the section of a command, and those of its subcommands. The texts of completion's subcommands are cobra's, for
+// writeCommand writes the section of a command, and the sections of its subcommands. The texts of completion's subcommands are cobra's, for
 // programs that are no plugins.
 func writeCommand(out *bytes.Buffer, cmd *cobra.Command) {
 	fmt.Fprintf(out, "\n## %s\n\n", cmd.CommandPath())
@@ -167,7 +167,7 @@ func writeOptions(out *bytes.Buffer, flags *pflag.FlagSet) {
 	})
 }
 
-// defaultOf is the default of a flag, with a space before it; that of --cache-dir depends on who runs this.
+// defaultOf is the default of a flag, with a space before it; the default of --cache-dir depends on who runs this.
 func defaultOf(flag *pflag.Flag) string {
 	value := flag.DefValue
 	switch {
@@ -190,5 +190,5 @@ func dedent(text string) string {
 
 var special = regexp.MustCompile("[\\\\*_<|`\\[\\]]")
 
-// escape escapes what Markdown would not show as it is.
+// escape escapes characters that Markdown would not show as they are.
 func escape(text string) string { return special.ReplaceAllString(text, `\$0`) }

@@ -24,11 +24,11 @@ type Missing struct {
 	verbs     map[string][]string
 }
 
-// Review is what the user may do.
+// Review has the commands that the user may use, and the rights that the user lacks.
 type Review struct {
 	// Allowed and Denied are commands.
 	Allowed, Denied []string
-	// ByRole are the rights that the user lacks, without those of commands that are not for every user.
+	// ByRole are the rights that the user lacks, without rights for commands that are not for every user.
 	ByRole []*Missing
 }
 
@@ -89,7 +89,7 @@ func (m *Missing) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// missing returns those of some rights that the user does not have, each with one verb.
+// missing returns the rights that the user does not have, each with one verb.
 func (r *Reviewer) missing(ctx context.Context, rights []Right) ([]Right, error) {
 	var missing []Right
 	for _, right := range rights {

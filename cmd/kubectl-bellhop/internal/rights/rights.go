@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
-// Right is what a command needs: verbs of a resource.
+// Right is a right that a command needs: verbs of a resource.
 type Right struct {
 	Group, Resource, Subresource string
 	Verbs                        []string
@@ -29,7 +29,7 @@ func Of(k *kinds.Kind, verbs ...string) Right {
 // Reviewer asks about the rights of the user.
 type Reviewer struct {
 	Authorization authorizationclient.AuthorizationV1Interface
-	// Namespace is that of the rights, empty: all.
+	// Namespace is the namespace of the rights, empty: all.
 	Namespace string
 	// Groups are the API groups of the commands.
 	Groups []string

@@ -111,7 +111,7 @@ func (c *command) run(ctx context.Context, name string) error {
 	return c.printSettings(ctx, format, source, listener)
 }
 
-// printSettings prints the settings of a sender. What keeps them from working is on standard error.
+// printSettings prints the settings of a sender. Problems that keep them from working are on standard error.
 func (c *command) printSettings(ctx context.Context, format format, source *v1beta1.AlertSource, listener *listener) error {
 	authority, err := c.readAuthority(ctx, listener)
 	if err != nil {
@@ -127,7 +127,7 @@ func (c *command) printSettings(ctx context.Context, format format, source *v1be
 	return err
 }
 
-// notesOf are what keeps a sender with these settings from posting.
+// notesOf are the problems that keep a sender with these settings from posting.
 func notesOf(format format, source *v1beta1.AlertSource, listener *listener, authority authority) []string {
 	var notes []string
 	if listener.isOff() {

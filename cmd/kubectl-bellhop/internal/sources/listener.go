@@ -24,15 +24,15 @@ import (
 
 // listener is where senders post.
 type listener struct {
-	// namespace is that of the operator.
+	// namespace is the operator's.
 	namespace string
-	// deployment is nil where there is none, or the user may not read it.
+	// deployment is nil where it does not exist, or the user may not read it.
 	deployment *operator.Deployment
 	service    string
 	port       int32
 }
 
-// findListener reads what the user may read of the operator, and takes the usual names for the rest.
+// findListener reads the settings of the operator that the user may read, and takes the usual names for the rest.
 func (c *command) findListener(ctx context.Context) (*listener, error) {
 	apps, err := c.Apps()
 	if err != nil {
@@ -86,7 +86,7 @@ func (l *listener) url(source *v1beta1.AlertSource) string {
 // isOff reports whether the operator is known not to listen.
 func (l *listener) isOff() bool { return l.deployment != nil && !l.deployment.Listens() }
 
-// describe says what is known of the listener.
+// describe describes the listener, as far as it is known.
 func (l *listener) describe() string {
 	switch {
 	case l.deployment == nil:
@@ -97,8 +97,8 @@ func (l *listener) describe() string {
 	return fmt.Sprintf("Deployment %s/%s listens at %s", l.namespace, l.deployment.Name, l.deployment.Flag("ingest-bind-address"))
 }
 
-// certificateSecret is the Secret that has the certificate: that of the flag, else the one of the manifests and of the Helm chart, in which
-// something else, such as cert-manager, writes it.
+// certificateSecret is the Secret that has the certificate: the flag's, else the one of the manifests and of the Helm chart, into which another
+// program, such as cert-manager, writes it.
 func (l *listener) certificateSecret() string {
 	const name = "webhook-server-cert"
 	if l.deployment == nil {

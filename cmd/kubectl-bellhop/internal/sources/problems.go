@@ -17,14 +17,14 @@ const (
 	AlertsPastEnd = "source-past-end"
 )
 
-// Problem is what a person has to look at of a source to which nothing is posted.
+// Problem is a problem with a source for a person, such as that nothing is posted to it.
 type Problem struct {
 	ID, Severity string
 	Source       *v1beta1.AlertSource
 	Message, Fix string
 }
 
-// Problems returns what a person has to look at, of AlertSources and their Alerts.
+// Problems returns the problems with AlertSources and their Alerts.
 func Problems(objects []cli.Object, now time.Time) (problems []Problem) {
 	var all []*v1beta1.AlertSource
 	var alerts []*v1beta1.Alert

@@ -19,7 +19,7 @@ const authorityFormat = "ca"
 type format struct {
 	// settings is a text with variables such as ${URL}; see text.
 	settings string
-	// page is that of the documentation.
+	// page is the page of the documentation.
 	page string
 	// files: the sender reads the token and the certificate authority from files.
 	files bool

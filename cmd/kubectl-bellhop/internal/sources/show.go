@@ -20,7 +20,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/ingest/endpoint"
 )
 
-// show prints what a source is.
+// show prints a source.
 func (c *command) show(ctx context.Context, pager pagerclient.PagerV1beta1Interface, source *v1beta1.AlertSource, l *listener) error {
 	firing, err := c.firing(ctx, pager, source)
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *command) show(ctx context.Context, pager pagerclient.PagerV1beta1Interf
 // fieldWidth is the width of the column of labels.
 const fieldWidth = 16
 
-// firing counts the Alerts of a source that fire, and their instances. A user who may not list Alerts gets what the status says.
+// firing counts the Alerts of a source that fire, and their instances. A user who may not list Alerts gets the number in the status.
 func (c *command) firing(ctx context.Context, pager pagerclient.PagerV1beta1Interface, source *v1beta1.AlertSource) (string, error) {
 	selector := v1beta1.AlertSourceLabel + "=" + source.Name
 	list, err := pager.Alerts(source.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})

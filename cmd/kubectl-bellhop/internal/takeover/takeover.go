@@ -32,7 +32,7 @@ const (
 	takeoverKey   = "takenOverAt"
 )
 
-// takeover is what a takeover from the original service-catalog is about.
+// takeover has the objects of a takeover from the original service-catalog.
 type takeover struct {
 	// instances, bindings: how many objects the original has made.
 	instances, bindings int
@@ -45,21 +45,20 @@ type takeover struct {
 
 // Recorder records a takeover.
 type Recorder struct {
-	// Out is where it says what it does.
+	// Out gets the messages.
 	Out      io.Writer
 	Core     coreclient.CoreV1Interface
 	Services servicecatalogclient.ServicecatalogV1beta1Interface
 	// OperatorNamespace is where the operator's ConfigMap is.
 	OperatorNamespace string
-	// ClusterID is the id by which brokers know this cluster; empty: that of the original's ConfigMap.
+	// ClusterID is the id by which brokers know this cluster; empty: the id in the original's ConfigMap.
 	ClusterID string
-	// DryRun says what would be taken over, and records nothing.
+	// DryRun prints the objects that would be taken over, and records nothing.
 	DryRun bool
 	Now    func() time.Time
 }
 
-// Run records that Bellhop takes over the objects of the original service-catalog, and says first what that is. A dry run records
-// nothing.
+// Run records that Bellhop takes over the objects of the original service-catalog, and first prints their numbers. A dry run records nothing.
 func (r *Recorder) Run(ctx context.Context) error {
 	t, err := r.find(ctx)
 	if err != nil {
@@ -93,7 +92,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	return nil
 }
 
-// find reads what a takeover is about.
+// find reads the objects of a takeover.
 func (r *Recorder) find(ctx context.Context) (*takeover, error) {
 	t := &takeover{ids: map[string]string{}}
 	instances, err := r.Services.ServiceInstances("").List(ctx, metav1.ListOptions{})
@@ -136,7 +135,7 @@ func (r *Recorder) find(ctx context.Context) (*takeover, error) {
 	return t, nil
 }
 
-// clusterID returns the id that the operator has to adopt, and where it is from; "": it keeps its own. asked is that of the flag.
+// clusterID returns the id that the operator has to adopt, and where it is from; "": it keeps its own. asked is the id in the flag.
 func (t *takeover) clusterID(asked string) (id, from string, err error) {
 	if asked != "" {
 		return asked, "--cluster-id", nil

@@ -24,14 +24,14 @@ import (
 // kindPod is the kind of the nodes that printTree limits.
 const kindPod = "Pod"
 
-// Node is an object of the tree, and what belongs to it.
+// Node is an object of the tree, with the objects below it.
 type Node struct {
 	Kind string `json:"kind"`
 	// Name is the object's; of classes and plans it is the name in the broker's catalog.
 	Name      string `json:"name"`
 	Namespace string `json:"namespace,omitempty"`
-	// State is Ready, Reconciling, Stalled, NotReady, NotObserved or Deleting; of classes and plans Offered or Removed; of Secrets Exists,
-	// Empty, Missing or Unknown; of Pods Ready or NotReady; of receivers below alerts, and alerts below receivers, that of the delivery.
+	// State is Ready, Reconciling, Stalled, NotReady, NotObserved or Deleting; of classes and plans Offered or Removed; of Secrets Exists, Empty,
+	// Missing or Unknown; of Pods Ready or NotReady; of receivers below alerts, and alerts below receivers, the state of the delivery.
 	State    string  `json:"state"`
 	Reason   string  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`
@@ -45,7 +45,7 @@ type Node struct {
 type builder struct {
 	clients *kinds.Clients
 	core    coreclient.CoreV1Interface
-	// own is the namespace of the command; namespace that of the objects that are listed, empty: all.
+	// own is the namespace of the command; namespace the namespace of the objects that are listed, empty: all.
 	own, namespace string
 	// groups are the API groups that the cluster has; of others there is nothing to list.
 	groups     []string
@@ -203,7 +203,7 @@ func (b *builder) receiver(ctx context.Context, object cli.Object, receiver page
 	return n, err
 }
 
-// secretNode says whether the Secret of a binding is there. It does not show what is in it.
+// secretNode says whether the Secret of a binding is there. It does not show its content.
 func (b *builder) secretNode(ctx context.Context, binding *servicecatalogv1beta1.ServiceBinding) (*Node, error) {
 	n := &Node{Kind: "Secret", Name: catalog.SecretName(binding), Namespace: binding.Namespace, State: "Exists"}
 	secret, err := b.core.Secrets(binding.Namespace).Get(ctx, n.Name, metav1.GetOptions{})

@@ -72,7 +72,7 @@ func printTree(w io.Writer, roots []*Node, s style, namespaces bool) error {
 	return nil
 }
 
-// appendRows adds a node and what is below it. First is what stands before its name, next before its children's branches.
+// appendRows adds a node and the nodes below it. first is the text before its name, next the text before its children's branches.
 func appendRows(rows []row, n *Node, s style, first, next string) []row {
 	name, shown := n.Kind+"/"+n.Name, n
 	for n.joined {

@@ -14,7 +14,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
-// lists has classes, plans, instances and bindings by what they belong to. Objects of the cluster have no namespace.
+// lists has classes, plans, instances and bindings by the object that they belong to. Objects of the cluster have no namespace.
 type lists struct {
 	classes   map[types.NamespacedName][]servicecatalogv1beta1.Class            // by broker
 	plans     map[types.NamespacedName][]servicecatalogv1beta1.Plan             // by class
@@ -164,7 +164,7 @@ func (b *builder) unplaced(ctx context.Context, l *lists) ([]*Node, error) {
 	return rest, nil
 }
 
-// instance returns the branch above an instance, and what belongs to it.
+// instance returns the branch above an instance, and the objects that belong to it.
 func (b *builder) instance(ctx context.Context, instance *servicecatalogv1beta1.ServiceInstance) ([]*Node, error) {
 	n := newNode(instance)
 	bindings, err := kinds.ServiceBinding.List(ctx, b.clients, instance.Namespace)

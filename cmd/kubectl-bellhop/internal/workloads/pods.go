@@ -42,7 +42,8 @@ func ListPods(ctx context.Context, core coreclient.CoreV1Interface, namespace, s
 	return pods, err
 }
 
-// Workload is what has to be rolled out again so that a Pod is replaced: the Deployment, StatefulSet or DaemonSet of the Pod, else the Pod.
+// Workload is the object that has to be rolled out again so that a Pod is replaced: the Deployment, StatefulSet or DaemonSet of the Pod, else the
+// Pod.
 type Workload struct{ Kind, Namespace, Name string }
 
 // Of returns the workload of a Pod.
@@ -86,7 +87,7 @@ func Names(pods []*corev1.Pod) string {
 	return strings.Join(names, ", ")
 }
 
-// HowToRestart is what to do so that the Pods of the workload are replaced.
+// HowToRestart is the advice or the command by which the Pods of the workload are replaced.
 func (w Workload) HowToRestart() string {
 	if w.Kind == "Pod" {
 		return fmt.Sprintf("delete the Pod, and create it again unless its controller does: kubectl delete -n %s %s", w.Namespace, w)
