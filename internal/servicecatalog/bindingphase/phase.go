@@ -24,10 +24,10 @@ type Task string
 const (
 	// Idle: nothing is in progress.
 	Idle Task = ""
-	// Binding: the broker is asked for a binding, where there was none.
+	// Binding: a binding without a predecessor is requested of the broker.
 	Binding Task = "Binding"
-	// Rotating and Replacing: the broker is asked for the successor of the binding under predecessorID, which is named in the request or
-	// not. The predecessor stays until the Secret has the credentials of its successor.
+	// Rotating and Replacing: the successor of the binding under predecessorID is requested of the broker. The request of a rotation names that
+	// binding. The predecessor stays until the Secret has the credentials of its successor.
 	Rotating  Task = "Rotating"
 	Replacing Task = "Replacing"
 	// RemovingPredecessor: the first of predecessors is removed.
@@ -128,7 +128,7 @@ func (p Phase) WithoutPredecessor() Phase {
 // HasOperation reports whether something is in progress.
 func (p Phase) HasOperation() bool { return p.Task != Idle }
 
-// Creates reports whether the broker is asked for a binding.
+// Creates reports whether a binding is requested of the broker.
 func (p Phase) Creates() bool { return p.Task == Binding || p.Task == Rotating || p.Task == Replacing }
 
 // IsUnbinding reports whether a binding is removed at the broker that is not a left-over.

@@ -107,7 +107,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	}
 }
 
-// desiredProperties returns the properties that the spec asks for.
+// desiredProperties returns the properties that the spec requests.
 func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 	params := d.in.Parameters
 	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersDigest: params.Digest, UserInfo: d.b.Spec.UserInfo}

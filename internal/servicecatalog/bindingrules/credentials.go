@@ -216,7 +216,7 @@ func (d *decision) wakeBy(at time.Time) { d.RequeueAt = times.Earliest(d.Requeue
 // recovery returns the results of former ways to get the credentials of the present id.
 func (d *decision) recovery() recovery { return d.in.Memory.recovery.of(d.id()) }
 
-// nextWay returns the way to get the credentials that changes the least, of those that the plan has and that have not failed.
+// nextWay returns the way to get the credentials: of the ways that the plan supports and that have not failed, the one that changes the least.
 func (d *decision) nextWay() way {
 	tried, plan := d.recovery(), d.effectivePlan()
 	switch {
@@ -316,8 +316,8 @@ func (d *decision) renewalTime() time.Time {
 	return at
 }
 
-// isRenewalDue reports whether a person has asked for new credentials, or the present ones are about to end, or have ended by this clock, and
-// the broker has not refused to replace them.
+// isRenewalDue reports whether new credentials are due: a person has requested them, or the present ones are about to end or have ended by this
+// clock. They are not due if the broker has refused to replace the present ones.
 func (d *decision) isRenewalDue() bool {
 	at := d.renewalTime()
 	return !at.IsZero() && !d.in.Now.Before(at) && !d.isStopped()

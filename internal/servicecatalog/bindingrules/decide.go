@@ -97,7 +97,7 @@ type Decision struct {
 
 	SecretAction SecretAction
 	Request      *Request
-	// Retained is why the binding under RetainedID, which was replaced, stays at the broker; nil: none does.
+	// Retained is why the binding under RetainedID, which was replaced, stays at the broker; nil: no binding does.
 	Retained   *rules.Cause
 	RetainedID string
 	// Status is the status to write, before the outcome of the request.
@@ -173,9 +173,9 @@ func (d *decision) proceed() {
 	}
 }
 
-// IsSettled reports whether nothing is to be done for a binding until its spec, its Secret or its instance changes. It reads the condition
-// Ready, which is not True where something blocks a binding whose phase is the same. A binding is Ready with the former credentials while
-// those that the broker returns after an update of its instance are fetched, or wait to be written.
+// IsSettled reports whether nothing is to be done for a binding until its spec, its Secret or its instance changes. It reads the condition Ready,
+// since the phase does not show a blocker. Ready alone does not settle a binding: it is True with former credentials while new ones are fetched
+// after an update of the instance, or wait to be written.
 func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
 	return rules.IsTrue(rules.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !IsMadeBefore(&b.Status, instance)
@@ -198,7 +198,7 @@ func (d *decision) owns() bool {
 	return rules.OwnsBindingID(d.b, d.id()) && d.in.Claimants.BlocksRemoval() == nil
 }
 
-// OwnsPredecessor reports whether a binding may delete the one that it has replaced under an id (R10).
+// OwnsPredecessor reports whether a binding may delete the predecessor under an id (R10).
 func (in Inputs) OwnsPredecessor(b *v1beta1.ServiceBinding, id string) bool {
 	return rules.OwnsBindingID(b, id) && in.FormerClaimants[id].BlocksRemoval() == nil
 }

@@ -70,8 +70,8 @@ type Unwritten struct {
 	BindingID string
 	// Unfit: no Secret can hold them.
 	Unfit bool
-	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or did not answer. It
-	// would do the same with the credentials of any other id.
+	// SecretsVersion is the version of the Secrets, one of which prevented the write; empty: the API server refused the write, or did not answer.
+	// It would do the same with the credentials of any other id.
 	SecretsVersion string
 	// InstanceFingerprint is the fingerprint of the instance for which the broker returned them. After an update of the instance it may return
 	// credentials that can be written.

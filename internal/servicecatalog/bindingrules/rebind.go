@@ -10,13 +10,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 )
 
-// isRebindPending reports whether a person has asked for new credentials that are not there, and were not refused permanently.
+// isRebindPending reports whether a person has requested new credentials that are neither in the Secret nor refused permanently.
 func isRebindPending(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) bool {
 	asked := b.Annotations[v1beta1.RebindAnnotation]
 	return asked != "" && asked != s.Rebind
 }
 
-// isRebindRequested reports whether a person has asked for new credentials, or for another attempt, since the last request.
+// isRebindRequested reports whether a person has requested new credentials, or another attempt, since the last request.
 func isRebindRequested(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) bool {
 	return isRebindPending(b, s) && b.Annotations[v1beta1.RebindAnnotation] != s.AttemptedRebind
 }

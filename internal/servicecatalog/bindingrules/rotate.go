@@ -89,7 +89,7 @@ func (d *decision) tooManyPredecessors() *rules.Blocker {
 		len(s.Predecessors), maxPredecessors, times.Format(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
 }
 
-// requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.
+// requestFirst makes the first request under the id of a successor. The broker can have nothing under the id yet.
 func (d *decision) requestFirst() {
 	d.Status.InProgressProperties = d.Status.ExternalProperties
 	if d.phase.Task != bindingphase.Rotating {
@@ -103,7 +103,7 @@ func (d *decision) requestFirst() {
 func (d *decision) requestSuccessor() {
 	d.Request = d.newRequest(rules.Bind)
 	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
-	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, and told no credentials
+	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, but returned no credentials
 	if d.phase.Task == bindingphase.Rotating {
 		d.Request.PredecessorID = d.Status.PredecessorID
 	}

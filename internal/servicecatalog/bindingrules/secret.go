@@ -94,8 +94,8 @@ func secretOf(b *v1beta1.ServiceBinding) *v1beta1.LocalObjectReference {
 	return &v1beta1.LocalObjectReference{Name: catalog.SecretName(b)}
 }
 
-// nameSecret has the status name the Secret as long as that has the credentials. An earlier version has not named it: then the next write of
-// the status does, and none is made for that.
+// nameSecret has the status name the Secret as long as the Secret has the credentials. A status of an earlier version does not name it: the next
+// write of the status adds the name, but the name alone causes no write.
 func (d *decision) nameSecret() {
 	s := &d.Status
 	switch {

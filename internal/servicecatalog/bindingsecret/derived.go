@@ -20,7 +20,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// The keys of the Service Binding specification (servicebinding.io) that say of which service a Secret is.
+// The keys of the Service Binding specification (servicebinding.io) that name the service of a Secret.
 const (
 	typeKey     = "type"
 	providerKey = "provider"

@@ -11,8 +11,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Keys returns the names of the keys that a binding wrote into its Secret, sorted, without those that were removed from it since. It is
-// not recorded where ok is false: another program wrote the Secret.
+// Keys returns the names of the keys that a binding wrote into its Secret, sorted, without keys that were removed from it since. ok is false if the
+// keys are not recorded: another program wrote the Secret.
 func Keys(secret *corev1.Secret) (keys []string, ok bool) {
 	r, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
 	for _, key := range r.keys {

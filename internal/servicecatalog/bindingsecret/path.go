@@ -152,8 +152,8 @@ func visits(nodes []jsonpath.Node, of extent) int {
 	return capped(values + bytes/bytesPerVisit)
 }
 
-// readsOf returns an upper bound of how often a path goes through the bytes of a text: the library takes each for a value. The bytes that
-// .. finds lead nowhere, and those that * finds go through the steps behind it.
+// readsOf returns an upper bound of how often a path goes through the bytes of a text: the library takes each for a value. Bytes that .. finds lead
+// nowhere. Bytes that * finds go through the steps after it.
 func readsOf(path []jsonpath.Node, depth int) (reads int) {
 	times := 1
 	for i, node := range path {

@@ -35,8 +35,8 @@ func HasAddress(s *v1beta1.ServiceBrokerStatus, digest string) bool {
 	return slices.ContainsFunc(s.Addresses, func(a v1beta1.BrokerAddress) bool { return a.Digest == digest })
 }
 
-// Record adds the present address to a status that does not have it, and drops those that no object has on record. Of more than
-// maxAddresses the first ones are dropped.
+// Record adds the present address to a status that does not have it, and drops addresses that no object has on record. Of more than maxAddresses
+// the first ones are dropped.
 func (a Addresses) Record(s *v1beta1.ServiceBrokerStatus) {
 	if a.Current.Digest == "" || HasAddress(s, a.Current.Digest) {
 		return

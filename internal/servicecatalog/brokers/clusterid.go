@@ -48,8 +48,8 @@ func NewClusterID(live client.Reader, writer client.Client, name types.Namespace
 	return &ClusterID{live: live, writer: writer, name: name}
 }
 
-// Takeover returns when the objects of the original service-catalog were taken over; zero: they are not. It reads that at most once in
-// TakeoverInterval, and no more once it is recorded. The takeover may have changed the id to the one of the original.
+// Takeover returns when the objects of the original service-catalog were taken over; zero: they are not. It reads the record at most once in
+// TakeoverInterval, and no more once a takeover is recorded. The takeover may have changed the id to the original's.
 func (c *ClusterID) Takeover(ctx context.Context, now time.Time) (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// QueueHeartbeat is the interval at which a waiting object asks for a slot by itself; usually it is woken.
+// QueueHeartbeat is the interval at which a waiting object requests a slot by itself; usually it is woken.
 const QueueHeartbeat = limiter.QueueTimeout / 3
 
 // Queue is where the objects of a kind wait for slots at their brokers.
@@ -39,7 +39,7 @@ const (
 	// StatusInterval is the interval between writes of statuses that only say that an object waits, or repeat the broker's description
 	// of an operation: many objects have such a status at once, and other writes are more urgent.
 	StatusInterval = 200 * time.Millisecond
-	// StatusRetry is the longest time after which an object asks again whether its status can be written.
+	// StatusRetry is the longest time until an object checks again whether its status can be written.
 	StatusRetry = time.Minute
 )
 
@@ -61,7 +61,7 @@ type QueueKey struct {
 	Name types.NamespacedName
 }
 
-// Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; attempts are those at the
+// Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; attempts are the attempts at the
 // present spec; nil: none. release, which returns the slot, is nil where there is no slot.
 func (q *Queue) Enter(o client.Object, queued **Key, key Key, op rules.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
 	if *queued != nil && **queued != key {

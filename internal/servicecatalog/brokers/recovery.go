@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Recoveries records when brokers recovered from failures to create resources, for the objects that wait for hours until their next attempt. A broker
-// that answers 500 to these may answer other requests with success, such as the removal after each of them: then Successes and the Limiter of the
-// broker show no failure.
+// Recoveries records when brokers recovered from failures to create resources, for the objects that wait for hours until their next attempt. A
+// broker that answers 500 to a request to create may answer the removal after it with success. Then Successes and the Limiter of the broker show no
+// failure.
 type Recoveries struct {
 	mu sync.Mutex
 	of map[Key]recovery

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Successes records when brokers last answered any request with success, also one for the catalog, and has the objects that wait for that: those
-// whose deletion was answered with 410. A 404 is no success, though the Limiter of the broker counts it as one. The zero value is ready to use.
+// Successes records when brokers last answered any request with success, also one for the catalog. It has the objects that wait for a success,
+// since their deletion was answered with 410. A 404 is no success, though the Limiter of the broker counts it as one. The zero value is ready to
+// use.
 type Successes struct {
 	mu sync.Mutex
 	of map[Key]*success

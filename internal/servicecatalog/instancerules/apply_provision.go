@@ -52,7 +52,7 @@ func (ap *application) recordProvisionDone() {
 	switch {
 	case ap.Answer.Created:
 		ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
-	case !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request, of which no answer is on record, may have created it
+	case !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request without an answer on record may have created it
 		ap.status.OwnershipUnknown = true
 		message = ap.provisionedMessage()
 	case !ap.call.Owned:

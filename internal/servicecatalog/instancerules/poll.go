@@ -33,7 +33,7 @@ func (d *decision) poll() {
 	}
 }
 
-// hasSentParameters reports whether the operation is for the parameters of the present spec: an update leaves out those that stay the same.
+// hasSentParameters reports whether the operation is for the parameters of the present spec: an update leaves out parameters that stay the same.
 func (d *decision) hasSentParameters() bool {
 	before, sent := rules.NonNil(d.Status.ExternalProperties), rules.NonNil(d.Status.InProgressProperties)
 	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == Provisioning.accepted() || !rules.SameParametersSent(before, sent))

@@ -122,7 +122,7 @@ func (d *decision) hasPlan(plan v1beta1.Plan) bool {
 	return IsProvisioned(&d.Status) && d.Status.ExternalProperties != nil && rules.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
 }
 
-// desiredProperties returns the properties that the spec asks for.
+// desiredProperties returns the properties that the spec requests.
 func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
 	plan, params := d.in.Offering.Plan, d.in.Parameters
 	props := rules.PropertiesOf(plan)

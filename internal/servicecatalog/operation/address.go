@@ -24,9 +24,10 @@ type AddressInputs struct {
 	// Former is the first address on record in the broker's status. Objects without an address on record are at this one. Empty: no address is on
 	// record.
 	Former string
-	// Others are those on record in the broker's status that are not the present one: they also compare digests under different keys.
+	// Others are the addresses on record in the broker's status except for the present one. They tell two addresses apart even if their digests
+	// have different keys.
 	Others []string
-	// Confirmed are those from which the broker has moved to the present one, as its annotation says.
+	// Confirmed are the addresses from which the broker has moved to the present one, by its annotation.
 	Confirmed []string
 	// Unknown: the key of the digests cannot be read.
 	Unknown bool

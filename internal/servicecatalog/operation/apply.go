@@ -84,7 +84,7 @@ type Answer struct {
 // Application is the application of an answer to the status of an object.
 type Application struct {
 	Kind *Kind
-	// Change is the operation of the request, or the one that is polled.
+	// Change is the operation of the request, or the operation that is polled.
 	Change *Change
 	Object metav1.Object
 	Common *v1beta1.OperationStatus

@@ -120,8 +120,8 @@ func (d *Decision) AwaitCleanUps(in *Inputs, o metav1.Object, s *v1beta1.Operati
 	return why
 }
 
-// NextCleanUp returns the id left behind that a removal, or a poll of one, is due for; nil: none is, or something else comes first. Requests about
-// these ids and those for the id in force do not wait for each other. isRecorded: the status of the decision is on record.
+// NextCleanUp returns the id left behind that a removal, or a poll of one, is due for; nil: none is, or another step comes first. Requests about
+// these ids and requests for the id in force do not wait for each other. isRecorded: the status of the decision is on record.
 func (d *Decision) NextCleanUp(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus, isRecorded bool) (due *v1beta1.LeftBehind, isPoll bool) {
 	if len(s.LeftBehind) == 0 || !slices.Contains(o.GetFinalizers(), v1beta1.Finalizer) || catalog.IsRetained(o) || d.Release != nil || d.Need != "" {
 		return nil, false

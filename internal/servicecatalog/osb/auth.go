@@ -209,7 +209,7 @@ func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 	close(pending.done)
 }
 
-// guardedGet is get; after a panic there is no token. The next caller asks again.
+// guardedGet is get; after a panic there is no token. The next caller requests one.
 func (t *tokens) guardedGet(ctx context.Context) (got credential, lifetime time.Duration, failed *osbresult.Outcome) {
 	defer func() {
 		if recovered := recover(); recovered != nil {

@@ -16,8 +16,8 @@ const platform = "kubernetes"
 // maxIdentity bounds the JSON of an identity: common servers take headers of 8 KiB in all, and base64 makes a third more of it.
 const maxIdentity = 4 << 10
 
-// header is the identity as brokers read it: all four members are there, also where the user has none of them. Of a user with many
-// groups or extra fields, the extra fields are left out, and then the groups that do not fit.
+// header is the identity as brokers read it: it has all four members, even if they are empty. If it is too long, the extra fields are left out, and
+// then the groups that do not fit.
 func (i *Identity) header() string {
 	text := i.json(i.Groups, i.Extra)
 	if len(text) > maxIdentity {

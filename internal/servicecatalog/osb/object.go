@@ -131,7 +131,7 @@ func (o *object) isSet(member string) bool {
 	return flag != nil && *flag
 }
 
-// isFalse is a flag whose default is true, and which says the opposite.
+// isFalse reports whether a flag, whose default is true, is false.
 func (o *object) isFalse(member string) bool {
 	flag := o.flag(member)
 	return flag != nil && !*flag
@@ -229,7 +229,7 @@ func (o *object) time(member string) time.Time {
 	return time.Time{}
 }
 
-// seconds is a whole number of them.
+// seconds returns a whole number of seconds.
 func (o *object) seconds(member string) time.Duration {
 	value, ok := o.get(member)
 	if !ok {

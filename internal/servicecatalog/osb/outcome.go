@@ -166,7 +166,7 @@ func (e *exchange) meaning(status int, code string) osbresult.Class {
 		switch {
 		case e.is(fetches):
 			return osbresult.Gone
-		case e.is(polls): // replicas that lag behind say so, too
+		case e.is(polls): // replicas that lag behind answer so, too
 			return osbresult.Malformed
 		}
 	case http.StatusGone:
@@ -189,7 +189,7 @@ func (e *exchange) meaning(status int, code string) osbresult.Class {
 	case status/100 == 3, status/100 == 4: // a redirect is not followed
 		return osbresult.Misconfigured
 	}
-	if e.is(updates) { // of which a failure leaves all as it was
+	if e.is(updates) { // a failed update changes nothing
 		return osbresult.Retry
 	}
 	return e.lost()

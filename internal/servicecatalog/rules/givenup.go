@@ -19,8 +19,8 @@ func IsRetryRequested(o metav1.Object) bool {
 	return o.GetAnnotations()[v1beta1.RetryDeletionAnnotation] != ""
 }
 
-// HoldGivenUpRemoval returns the blocker of a removal that the original service-catalog has given up, until IsRetryRequested. The words of the
-// original stay in the attempts, since the conditions are written anew.
+// HoldGivenUpRemoval returns the blocker of a removal that the original service-catalog has given up, until IsRetryRequested. The text of the
+// original's conditions stays in the attempts, since Bellhop overwrites the conditions.
 func HoldGivenUpRemoval(kind, reason string, o metav1.Object, s *v1beta1.OperationStatus, spec v1beta1.AttemptedSpec) *Blocker {
 	if words := wordsOfOriginal(s.Conditions); words != "" {
 		s.Attempts = &v1beta1.Attempts{AttemptedSpec: spec, Outcome: v1beta1.Outcome{LastError: words}}

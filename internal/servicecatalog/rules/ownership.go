@@ -74,7 +74,7 @@ func LeftBehindIDs(s *v1beta1.OperationStatus) (ids []string) {
 	return ids
 }
 
-// IsToBeDeleted reports whether the deletion policy says that the broker's resource is deleted with the object, whoever created it.
+// IsToBeDeleted reports whether the deletion policy says that the broker's resource is deleted with the object, even if another client created it.
 func IsToBeDeleted(o metav1.Object) bool {
 	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
 }

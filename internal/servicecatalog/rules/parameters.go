@@ -23,14 +23,14 @@ type Parameters struct {
 	Blocker *Blocker
 	// Invalid is why the plan's schema refuses them; nil: it accepts them.
 	Invalid *Blocker
-	// Required are the names of those that the plan's schema requires; none where an annotation says that the broker decides.
+	// Required are the names of parameters that the plan's schema requires; none where an annotation says that the broker decides.
 	Required []string
 }
 
 // MaySend reports whether the parameters have been read, and can be sent.
 func (p Parameters) MaySend() bool { return p.Known && p.Blocker == nil }
 
-// Comparison is how parameters compare with those that a status records.
+// Comparison is how parameters compare with the parameters that a status records.
 type Comparison int
 
 const (
@@ -42,7 +42,7 @@ const (
 	UnreadParameters
 )
 
-// Compare compares parameters with those that a status records by version, digest and checksum. Parameters that cannot be put together
+// Compare compares parameters with the record of parameters in a status, by version, digest and checksum. Parameters that cannot be put together
 // are no change.
 func (p Parameters) Compare(version, digest, checksum string) Comparison {
 	switch {

@@ -35,7 +35,7 @@ func PropertiesOf(plan v1beta1.Plan) *v1beta1.ServiceInstancePropertiesState {
 	return props
 }
 
-// WithPlanID returns properties with another plan, of which only the id is known.
+// WithPlanID returns properties with another plan whose id alone is known.
 func WithPlanID(props v1beta1.ServiceInstancePropertiesState, id string) *v1beta1.ServiceInstancePropertiesState {
 	if props.ServicePlanExternalID != "" {
 		props.ServicePlanExternalName, props.ServicePlanExternalID = "", id

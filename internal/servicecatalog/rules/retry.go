@@ -126,7 +126,7 @@ func RecordFailure(b *v1beta1.Backoff, uid types.UID, f Failure, now time.Time) 
 	}
 }
 
-// RecordRemoval records an orphan mitigation and when the next attempt is due; none is after a refusal.
+// RecordRemoval records an orphan mitigation and when the next attempt is due; after a refusal no attempt is.
 func RecordRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	a.Removals++
 	endMitigation(a, uid, now)

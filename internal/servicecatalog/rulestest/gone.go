@@ -62,7 +62,7 @@ func AddressesInWalk(isElsewhere, isEnd bool) operation.AddressInputs {
 	return in
 }
 
-// CleanUpBrokers are the brokers of ids left behind, by id, where all of them are at the broker of the id in force, which in describes.
+// CleanUpBrokers are the brokers of ids left behind, by id. All are the broker of the id in force, which in describes.
 func CleanUpBrokers(s *v1beta1.OperationStatus, b v1beta1.Broker, in *operation.Inputs) map[string]operation.CleanUpBroker {
 	all := map[string]operation.CleanUpBroker{}
 	for _, l := range s.LeftBehind {

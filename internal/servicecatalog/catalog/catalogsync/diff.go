@@ -26,8 +26,8 @@ type Changes[T Object] struct {
 	ClearRemoved, SetRemoved []T
 }
 
-// Diff returns the writes that are needed. want are changed copies of existing objects, or new ones. Objects in kept, and those that
-// come from no catalog, stay unchanged.
+// Diff returns the writes that are needed. want are changed copies of existing objects, or new ones. Objects in kept, and objects that come from no
+// catalog, stay unchanged.
 func Diff[T Object](have map[string]T, want, kept []T, isOurs func(Object) bool) (s Changes[T]) {
 	wanted := make(map[string]bool, len(want))
 	for _, k := range kept {

@@ -10,7 +10,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Digest identifies a set of classes and plans, in any order. Those that are marked as removed do not count.
+// Digest identifies a set of classes and plans, in any order. Objects that are marked as removed do not count.
 func Digest(classes []v1beta1.Class, plans []v1beta1.Plan) string {
 	var count, sum uint64
 	add := func(o Object) {

@@ -23,7 +23,7 @@ type NotFoundError struct {
 	Kind string
 	// What describes the object: its name, or another field and its value.
 	What string
-	// Instead lists what exists; empty: nothing similar.
+	// Instead is a hint at similar objects that exist; empty: there are none.
 	Instead string
 	// Unread names a broker that may still bring it; empty: none.
 	Unread string
@@ -219,8 +219,8 @@ func chooseForNewInstance(field string) string {
 	return "make a ServiceInstance that names one of them with " + field
 }
 
-// Plan returns the plan of a class that ref names, of which one in the catalog goes before a removed one. If ref names no plan, it returns the only
-// one in the catalog.
+// Plan returns the plan of a class that ref names. A plan in the catalog takes precedence over a removed one. If ref names no plan, it returns the
+// only one in the catalog.
 func (ix Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
 	plans, err := ix.PlansOf(ctx, class)
 	if err != nil {
@@ -241,7 +241,7 @@ func (ix Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refer
 	return exactlyOne(plans, kind, of, "name one of them with "+ref.PlanField(), ref.NamedBy.OfPlan)
 }
 
-// similarPlans returns names of offered plans that are similar to the one that was not found.
+// similarPlans returns names of offered plans that are similar to the name that was not found.
 func similarPlans(ctx context.Context, ref catalog.Reference, plans []v1beta1.Plan) string {
 	var names []string
 	for _, p := range plans {

@@ -25,8 +25,8 @@ type work struct {
 	done <-chan struct{}
 	// scale is the cost of a unit in a pass that keeps failures: as many failures as there are units, each with its path.
 	scale int
-	// members is for how many members of a value a unit is spent: fewer where a schema makes the library list those
-	// that are not evaluated yet.
+	// members is the number of members of a value for which a unit is spent: fewer where a schema makes the library list the members that are not
+	// evaluated yet.
 	members int
 }
 
@@ -156,7 +156,7 @@ func within(s *jsonschema.Schema) []*jsonschema.Schema {
 	return present(slices.AppendSeq(all, maps.Values(s.PatternProperties)))
 }
 
-// either returns a value that may be a schema or of another type; nil: it is no schema.
+// either returns a value as a schema; nil: it is of another type.
 func either(v any) *jsonschema.Schema {
 	s, _ := v.(*jsonschema.Schema)
 	return s
@@ -171,7 +171,7 @@ func present(all []*jsonschema.Schema) []*jsonschema.Schema {
 type rule struct {
 	// cost is the work of a check of any value, and failures how many it may have.
 	cost, failures int
-	// types are those that are allowed, and never says that no value is: the library would not come by.
+	// types are the types that are allowed, and never says that no value is: for these keywords the library would not call the format.
 	types []string
 	never bool
 	// unique says that all items of an array are compared.

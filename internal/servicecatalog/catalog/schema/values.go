@@ -94,7 +94,7 @@ func fingerprint(v any) string {
 	return out.String()
 }
 
-// exact converts a number; decode has refused those that isReasonable refuses.
+// exact converts a number; decode has refused numbers that are not isReasonable.
 func exact(n json.Number) *big.Rat {
 	if r, ok := new(big.Rat).SetString(n.String()); ok {
 		return r

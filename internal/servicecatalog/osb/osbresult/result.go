@@ -96,7 +96,7 @@ func (o Outcome) NotFound() bool { return o.Status == 404 }
 // Unfit reports whether the broker refuses a request as one that does not match its resource, such as by naming another plan.
 func (o Outcome) Unfit() bool { return o.Class == Rejected && o.Status == 400 }
 
-// Throttled reports whether the broker asks for fewer requests.
+// Throttled reports whether the broker wants fewer requests.
 func (o Outcome) Throttled() bool { return o.Status == 429 }
 
 // Unavailable reports whether there was no complete answer, or one that the broker is unavailable.

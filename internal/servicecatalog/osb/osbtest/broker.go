@@ -27,7 +27,7 @@ type Options struct {
 	Catalog []byte
 	// Username and Password, or Token, are the credentials that it wants with every request.
 	Username, Password, Token string
-	// Versions are those that it takes; nil: 2.17 alone.
+	// Versions are the versions of the API that it takes; nil: 2.17 alone.
 	Versions []string
 	// Blocking refuses any request while an operation runs, with ConcurrencyError. Otherwise only a request that cannot be carried out is refused
 	// so. A removal can be carried out, and ends the operation that runs.
@@ -120,7 +120,7 @@ func (b *Broker) Listen() error {
 
 // Close ends all connections and gives the port back. The broker's resources stay.
 func (b *Broker) Close() {
-	_ = b.server.Close() // there is nobody left to answer
+	_ = b.server.Close() // no client is left to answer
 	b.serving.Wait()
 }
 
@@ -212,7 +212,7 @@ func (b *Broker) Calls(operations ...osb.Operation) []Call {
 	return calls
 }
 
-// Counts is how often each operation was asked for, also by requests that were refused.
+// Counts returns the number of requests for each operation, including refused ones.
 func (b *Broker) Counts() map[osb.Operation]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -65,7 +65,7 @@ type Behavior struct {
 	Never bool
 	// Nameless: operations have no name.
 	Nameless bool
-	// LateDashboard: an answer that says that an operation runs does not tell the dashboard.
+	// LateDashboard: a 202 answer does not have the dashboard_url.
 	LateDashboard bool
 	// Forgetful: the broker remembers no resource that was removed, nor the result of the removal.
 	Forgetful bool

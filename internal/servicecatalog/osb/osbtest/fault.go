@@ -106,8 +106,7 @@ func Drop(http.ResponseWriter, *http.Request, Call) { panic(http.ErrAbortHandler
 // Hang never answers.
 func Hang(_ http.ResponseWriter, r *http.Request, _ Call) { <-r.Context().Done() }
 
-// Drip answers with a status, and a body of which one byte comes at a time and the end
-// never.
+// Drip answers with a status and an endless body, one byte at each interval.
 func Drip(code int, interval time.Duration) Answer {
 	return func(w http.ResponseWriter, r *http.Request, _ Call) {
 		w.WriteHeader(code)
@@ -139,8 +138,8 @@ func Flood(code int) Answer {
 	}
 }
 
-// Echo answers with an error that tells all that the broker was told: the credentials, as
-// they came and decoded, and the parameters, also each of their texts by itself.
+// Echo answers with an error that repeats the secrets of the request: the credentials, as they came and decoded, and the parameters, also each of
+// their texts by itself.
 func Echo(code int, word string) Answer {
 	return func(w http.ResponseWriter, r *http.Request, c Call) {
 		authorization := r.Header.Get("Authorization")

@@ -30,8 +30,8 @@ type instance struct {
 	// formerPlans are the plans before changes whose success the platform may not know: it may still name them. There is one where the platform's
 	// knowledge is certain.
 	formerPlans []string
-	// nextPlan is the one that a change leads to, which a patient broker lets be named before
-	// it is over: the platform may have been told that it is.
+	// nextPlan is the plan that a change leads to. A patient broker lets a request name it before the change is over: the platform may have an
+	// answer that the change has succeeded.
 	nextPlan string
 	// confirmed: the platform has named its plan since it was created, and so knows of that.
 	confirmed bool

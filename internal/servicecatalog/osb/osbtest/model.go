@@ -35,7 +35,7 @@ type entry struct {
 	conflicted bool   // a repeated request was answered with 409: it has other attributes
 	removed    bool
 	remove     func()
-	// running is the operation that runs; last, the one that ran before.
+	// running is the operation that runs; last, the operation that ran before.
 	running, last *operation
 }
 
@@ -80,7 +80,7 @@ var (
 // operation is an asynchronous operation of a broker.
 type operation struct {
 	change  *change
-	name    string // as the platform was told; empty: it has none
+	name    string // as in the answer to the platform; empty: it has none
 	planID  string // that polls must name
 	named   string // by the Bind that began it, of a patient broker; polls may name that, too
 	started time.Time
