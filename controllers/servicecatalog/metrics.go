@@ -25,9 +25,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// metrics are about requests to brokers. Labels are from closed sets, and names of ClusterServiceBrokers, of which there are few; all
-// ServiceBrokers, which tenants create and name, share the series with an empty name. The metrics of the original service-catalog are for
-// existing dashboards.
+// metrics are about requests to brokers. Labels are from closed sets, and names of ClusterServiceBrokers, which are few; all ServiceBrokers, which
+// tenants create and name, share the series with an empty name. The metrics of the original service-catalog are for existing dashboards.
 type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec

@@ -212,8 +212,8 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bin
 	return version, content, err
 }
 
-// tryWrite asks the API server whether it would accept the Secret now: the broker may return the credentials only once. That it refuses the
-// placeholders counts only where it has refused the credentials.
+// tryWrite asks the API server whether it would accept the Secret now: the broker may return the credentials only once. A refusal of placeholders
+// counts only where it has refused the credentials themselves.
 func (r *Reconciler) tryWrite(ctx context.Context, s *scope) error {
 	before := s.memory.Unwritten
 	err := r.secrets.Try(ctx, s.binding, before.Refused)

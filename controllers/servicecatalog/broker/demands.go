@@ -121,7 +121,7 @@ func (r *Reconciler) ObserveRequest(key brokers.Key, result limiter.Result) {
 	now, wake := r.clock.Now(), false
 	r.demands.update(key, func(is *demand) {
 		switch result.Outcome {
-		case limiter.NotSent, limiter.Throttled: // it may work, and asks for fewer requests
+		case limiter.NotSent, limiter.Throttled: // it may work, but wants fewer requests
 		case limiter.Misconfigured, limiter.Unauthorized: // which has probes of its own
 			is.works = false
 		case limiter.Unavailable:

@@ -37,7 +37,7 @@ func NewDefinitionReader(live client.Reader, kind string) *DefinitionReader {
 	return &DefinitionReader{live: live, name: strings.ToLower(kind) + "s." + v1beta1.GroupVersion.Group}
 }
 
-// reading is one read, shared by all callers that asked before it began.
+// reading is one read, shared by all calls from before it began.
 type reading struct {
 	done  chan struct{}
 	state rules.Definition

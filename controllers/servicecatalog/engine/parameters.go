@@ -58,9 +58,9 @@ func NewSources(inline *runtime.RawExtension, from []v1beta1.ParametersFromSourc
 	return Sources{Inline: inline, From: from, Sent: slices.DeleteFunc(sent, func(sum string) bool { return sum == "" })}
 }
 
-// ReadParameters reads the Secrets of parameters, once each, and merges the parameters. Of a Secret only the keys of parameters are kept, and
-// no Secret is read after those that are too large together, so that they take the room of one. It returns secrets.ErrBusy where other
-// objects come first.
+// ReadParameters reads the Secrets of parameters, once each, and merges the parameters. Of a Secret only the keys of parameters are kept. No
+// further Secret is read once the values are too large together, so that the memory is bounded. It returns secrets.ErrBusy where other objects come
+// first.
 func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p rules.Parameters) (rules.Parameters, error) {
 	if len(have.From) > 0 {
 		leave, err := r.Reads.Enter(ctx, obj.GetNamespace(), 1, ReadTimeout)
@@ -131,14 +131,14 @@ type parametersDigest struct {
 	version, digest string
 }
 
-// RecallDigest adds the digest of parameters of which only the version is known, where this process has read that version.
+// RecallDigest adds the digest of parameters whose version alone is known, where this process has read that version.
 func (r *Memory) RecallDigest(obj client.Object, p *rules.Parameters) {
 	if r.parameters.generation == obj.GetGeneration() && r.parameters.version == p.Version {
 		p.Digest = r.parameters.digest
 	}
 }
 
-// RememberDigest remembers the digest of parameters from Secrets, so that a version of them is read only once.
+// RememberDigest remembers the digest of parameters from Secrets, so that each version is read only once.
 func (r *Memory) RememberDigest(obj client.Object, p rules.Parameters) {
 	if p.Version != "" && p.Digest != "" {
 		r.parameters = parametersDigest{obj.GetGeneration(), p.Version, p.Digest}

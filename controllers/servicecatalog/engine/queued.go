@@ -18,8 +18,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// reconcileQueued handles an object that waits for a slot. The status says so after a while, unless that is no news. An object that does not ask
-// again in time loses its place.
+// reconcileQueued handles an object that waits for a slot. The status says so after a while, unless that is no news. An object that does not
+// request the slot again in time loses its place.
 func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limiter.Wait, call *operation.Request) (ctrl.Result, error) {
 	s, now := m.Common(), r.Clock.Now()
 	recorded := s.Object.CommonStatus()
@@ -38,8 +38,8 @@ func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limite
 	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, s, status)
 }
 
-// isWaitQuiet reports whether it is no news that a request waits for a slot: a poll, one about an id left behind, which changes no condition, and
-// one of a kind of which Ready says all that users have to know.
+// isWaitQuiet reports whether the status does not say that a request waits for a slot: a poll, a request about an id left behind, which changes no
+// condition, and a request for a Ready object of a kind with QuietWhileReady.
 func (r *Reconciler) isWaitQuiet(s *Scope, call *operation.Request) bool {
 	status := s.Object.CommonStatus().Common()
 	works := r.kind.QuietWhileReady && s.Object.GetDeletionTimestamp().IsZero() && rules.IsTrue(rules.FindCondition(status.Conditions, v1beta1.ConditionReady))

@@ -198,7 +198,7 @@ func (r *Reconciler) reconcileIfFresh(ctx context.Context, before v1beta1.Servic
 	s.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.reconcile(ctx, s)
-	if err != nil { // it asks for its slot later
+	if err != nil { // it requests its slot later
 		r.Queue.Postpone(client.ObjectKeyFromObject(before), s.Memory.Queue)
 	}
 	if !s.Object.CommonStatus().Common().AsyncOpInProgress {

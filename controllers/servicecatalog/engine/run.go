@@ -21,7 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
-// maxCalls bounds the requests of one reconcile: one, and those that repeat it in the form that the broker requires, or fetch its result.
+// maxCalls bounds the requests of one reconcile: one, and requests that repeat it in the form that the broker requires, or fetch its result.
 const maxCalls = 3
 
 // Machine is the state machine of a kind for one object during a reconcile. Decide returns a step, and the other methods are about the last one.
@@ -48,7 +48,7 @@ type Step struct {
 	Rule    rules.DeletionRule
 	// ID is the id of the object's resource at the broker.
 	ID string
-	// Retained is why the resource under RetainedID, which was replaced, stays at the broker; nil: none does.
+	// Retained is why the resource under RetainedID, which was replaced, stays at the broker; nil: no resource does.
 	Retained   *rules.Cause
 	RetainedID string
 	// Act is done, and the step is decided on again; nil: nothing.
