@@ -140,8 +140,8 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 	return f.result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
 }
 
-// checkSecrets checks that the user may get the Secrets that are sent to the broker: its credentials, and the parameters of its instances,
-// also those that a broker of its name had, and of the instances whose class it may offer.
+// checkSecrets checks that the user may get the Secrets that are sent to the broker: its credentials, the parameters of its instances, also of a
+// former broker of its name, and the parameters of instances whose class it may offer.
 func (v brokerValidator[B]) checkSecrets(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) *field.Error {
 	moves := leadsElsewhere(old, b.Common())
 	if !moves && equality.Semantic.DeepEqual(old.CatalogRestrictions, b.Common().CatalogRestrictions) {

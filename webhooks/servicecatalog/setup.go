@@ -1,9 +1,8 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package servicecatalog has the admission webhooks of the group servicecatalog.k8s.io.
-// Rules that an object alone decides are in its schema; here are those that need other
-// objects or the request. Webhooks read caches only.
+// Package servicecatalog has the admission webhooks of the group servicecatalog.k8s.io. Rules about an object alone are in its schema; here are the
+// rules that need other objects or the request. Webhooks read caches only.
 package servicecatalog
 
 import (
