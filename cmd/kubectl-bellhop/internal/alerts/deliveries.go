@@ -22,7 +22,7 @@ func refOf(d v1beta1.Delivery) v1beta1.ReceiverRef {
 	return v1beta1.ReceiverRef{Kind: d.Kind, Name: d.Name}
 }
 
-// wantedDeliveries are the deliveries to the receivers that the spec names; where it names none, those to the default.
+// wantedDeliveries are the deliveries to the receivers that the spec names; where it names none, the deliveries to the default.
 func wantedDeliveries(alert *v1beta1.Alert) []v1beta1.Delivery {
 	var wanted []v1beta1.Delivery
 	for _, d := range alert.Status.Deliveries {
@@ -94,7 +94,7 @@ func printsFinal(e *cli.Environment) bool {
 	return e.Progress() == io.Discard || !printers.IsTerminal(e.Raw.Out)
 }
 
-// goalOf is the state of deliveries that an Alert's spec asks for.
+// goalOf is the state of deliveries that an Alert's spec requests.
 func goalOf(alert *v1beta1.Alert) v1beta1.DeliveryState {
 	if isFiring(alert) {
 		return v1beta1.DeliverySent

@@ -99,7 +99,7 @@ func (l *list) run(ctx context.Context, args []string) error {
 	return l.output.Print(l.e, cli.Objects(alerts), l.table(alerts), none)
 }
 
-// read reads the Alerts of names, or those that the flags select.
+// read reads the Alerts of names, or the Alerts that the flags select.
 func (l *list) read(ctx context.Context, client alertClient, names []string) ([]*v1beta1.Alert, error) {
 	var alerts []*v1beta1.Alert
 	for _, name := range names {
@@ -160,8 +160,8 @@ func stateText(alert *v1beta1.Alert) string {
 	return string(alert.Spec.State)
 }
 
-// follow prints Alerts, and each change of them, until the context ends. A change after which the flags no longer select an Alert is
-// printed too, and is its last.
+// follow prints Alerts, and each change of them, until the context ends. If the flags no longer select an Alert after a change, that change is
+// printed too, as its last one.
 func (l *list) follow(ctx context.Context, client alertClient, names []string) error {
 	if _, err := l.read(ctx, client, names); err != nil { // a name that does not exist
 		return err

@@ -90,8 +90,8 @@ func (f *receiverFinder) notFound(ctx context.Context, name string) error {
 	return cli.WithHint(err, "%s", cli.Suggestion(name, names))
 }
 
-// names lists the Receivers of the namespace, and the ClusterReceivers; those that share a name with a Receiver, with their kind. It fails
-// only if the user may read neither.
+// names lists the Receivers of the namespace, and the ClusterReceivers. A ClusterReceiver with the name of a Receiver is listed with its kind. It
+// fails only if the user may read neither.
 func (f *receiverFinder) names(ctx context.Context) ([]string, error) {
 	names, err := cli.NamesOf[*v1beta1.Receiver, *v1beta1.ReceiverList](ctx, f.pager.Receivers(f.namespace))
 	wide, clusterErr := cli.NamesOf[*v1beta1.ClusterReceiver, *v1beta1.ClusterReceiverList](ctx, f.pager.ClusterReceivers())

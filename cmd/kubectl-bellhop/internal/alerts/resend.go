@@ -239,7 +239,7 @@ func (r *resend) awaitResolved(ctx context.Context, alert *v1beta1.Alert) (*v1be
 	return last, err
 }
 
-// timeoutError is of receivers that did not confirm the resolve notification in time. Those to which it was attempted get a new message.
+// timeoutError is of receivers that did not confirm the resolve notification in time. Receivers to which it was attempted get a new message.
 func (r *resend) timeoutError(last *v1beta1.Alert) error {
 	err := &cli.Error{
 		Code: cli.ExitTimeout,

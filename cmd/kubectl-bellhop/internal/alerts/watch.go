@@ -113,7 +113,7 @@ func (w *watchCommand) validateArgs(_ *cobra.Command, args []string) error {
 // watchOption is an annotation that a flag sets.
 type watchOption struct{ flag, annotation, value string }
 
-// options are those that are given, with these receivers.
+// options are the options that are given, with these receivers.
 func (w *watchCommand) options(receivers []v1beta1.ReceiverRef) []watchOption {
 	var options []watchOption
 	flags := w.cmd.Flags()

@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
-// Commands are those for ServiceBindings.
+// Commands are the commands for ServiceBindings.
 func Commands(e *cli.Environment) []*cobra.Command {
 	return []*cobra.Command{newBind(e), newUnbind(e), newRotate(e)}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
-// Commands are those for brokers.
+// Commands are the commands for brokers.
 func Commands(e *cli.Environment) []*cobra.Command {
 	return []*cobra.Command{newRegister(e), newDeregister(e), newRelist(e)}
 }
@@ -23,7 +23,7 @@ type (
 	localClient   = cli.Client[*v1beta1.ServiceBroker, *v1beta1.ServiceBrokerList]
 )
 
-// scope is --namespaced: which of the two kinds of brokers a command is about.
+// scope is --namespaced, the flag for the kind of brokers that a command is about.
 type scope struct {
 	e          *cli.Environment
 	namespaced bool

@@ -78,8 +78,8 @@ func GroupNotInstalled(group string) error {
 		"an administrator installs them with %s of a release; see %s", manifests, docs.URL("install/one-api-group.md"))
 }
 
-// WithMissingGroup replaces the error of a request for a kind whose API group is not in the cluster by one that says so. Of a user without
-// the right to it the API server says that first, whether or not it has the kind.
+// WithMissingGroup replaces the error of a request for a kind whose API group is not in the cluster by an error that says so. A user without the
+// right to the kind gets a 403 from the API server, even if it does not have the kind.
 func (e *Environment) WithMissingGroup(ctx context.Context, err error) error {
 	var status apierrors.APIStatus
 	if !IsNotServed(err) && !apierrors.IsForbidden(err) || !errors.As(err, &status) || status.Status().Details == nil {

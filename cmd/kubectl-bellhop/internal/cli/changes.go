@@ -38,7 +38,7 @@ func (o *ListOutput) NewChangePrinter(e *Environment) (*ChangePrinter, error) {
 	return p, nil
 }
 
-// Print prints objects, or the table's rows where --output asks for a table.
+// Print prints objects, or the table's rows where --output requests a table.
 func (p *ChangePrinter) Print(objects []runtime.Object, table *Table) error {
 	if p.printer == nil {
 		if len(table.Rows) == 0 {

@@ -24,14 +24,14 @@ const FieldManager = "kubectl-bellhop"
 // OperatorNamespace is where make deploy puts the operator, and where the Secrets of cluster-scoped receivers are.
 const OperatorNamespace = "bellhop-system"
 
-// OperatorLabels select the Deployments of an operator with both API groups, and of those with one of them.
+// OperatorLabels select the Deployments of an operator with both API groups, and of operators with one of them.
 const OperatorLabels = "app.kubernetes.io/name=bellhop,control-plane in (controller-manager,pager-controller-manager,servicecatalog-controller-manager)"
 
 // Environment has the streams of a command, and its connection to the cluster.
 type Environment struct {
 	// IOStreams are for texts: control characters in them are shown, not carried out.
 	genericiooptions.IOStreams
-	// Raw are the streams themselves: of another program, and for a value that was asked for as it is.
+	// Raw are the streams themselves: for another program, and for a value that is printed unchanged.
 	Raw genericiooptions.IOStreams
 	// Connection are kubectl's connection flags, such as --context and --as.
 	Connection *genericclioptions.ConfigFlags

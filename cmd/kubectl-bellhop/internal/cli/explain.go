@@ -83,7 +83,7 @@ func explainInvalid(status metav1.Status) string {
 
 var webhookPrefix = regexp.MustCompile(`^admission webhook "[^"]*" denied the request: `)
 
-// withoutWebhook removes the name of the webhook that refused a request, which says nothing to a user.
+// withoutWebhook removes the name of the webhook that refused a request, which does not help a user.
 func withoutWebhook(message string) string { return webhookPrefix.ReplaceAllString(message, "") }
 
 var forbidden = regexp.MustCompile(

@@ -19,7 +19,7 @@ type Condition struct {
 type Health struct {
 	// Observed: the conditions are about the present generation.
 	Observed bool
-	// Ready and Stalled are those conditions, if they are about the present generation.
+	// Ready and Stalled: the condition of this type is True, and about the present generation.
 	Ready, Stalled bool
 	// Reason and Message are of the condition that explains the state.
 	Reason, Message string

@@ -67,7 +67,7 @@ func (o *ListOutput) Print(e *Environment, objects []runtime.Object, table *Tabl
 	return o.printAll(e.Data(), printed)
 }
 
-// PrintNamed prints objects that were asked for by name: as Print does, but a single one as the object that it is, as kubectl get does.
+// PrintNamed prints objects that the user named, as Print does. It prints a single one as an object rather than as a list, as kubectl get does.
 func (o *ListOutput) PrintNamed(e *Environment, objects []runtime.Object, table *Table) error {
 	if o.IsTable() || len(objects) != 1 {
 		return o.Print(e, objects, table, "")
@@ -93,7 +93,7 @@ func outputError(flags *genericclioptions.PrintFlags, also []string) error {
 	return UsageError("--output=%s: must be one of %s", *flags.OutputFormat, strings.Join(append(also, flags.AllowedFormats()...), ", "))
 }
 
-// PrintTable prints a table without the wide columns, unless --output=wide asks for them.
+// PrintTable prints a table without the wide columns, unless --output=wide requests them.
 func (o *ListOutput) PrintTable(w io.Writer, t *Table) error {
 	wide := *o.flags.OutputFormat == "wide"
 	table := &metav1.Table{}

@@ -139,8 +139,8 @@ func WatchObject[T Object, L runtime.Object](ctx context.Context, client Client[
 	})
 }
 
-// WaitReady waits until an object is ready. It fails once the object is stalled, was deleted, or the timeout has passed. Each change of
-// state is written to progress. A state for which isCurrent is false is about an earlier request; nil: none is.
+// WaitReady waits until an object is ready. It fails once the object is stalled, was deleted, or the timeout has passed. Each change of state is
+// written to progress. A state for which isCurrent is false is about an earlier request; nil: all states are current.
 func WaitReady[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WaitFlags, client Client[T, L], object T, isCurrent func(T) (bool, error)) (T, error) {
 	ctx, cancel := f.Context(ctx)
 	defer cancel()

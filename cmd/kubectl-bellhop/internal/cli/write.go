@@ -139,7 +139,7 @@ func Delete[T Object, L runtime.Object](ctx context.Context, e *Environment, f *
 	return f.Report(e, "deleted", object)
 }
 
-// FinishGone waits until deleted objects are gone if --wait asks for that. Client returns the client of a namespace.
+// FinishGone waits, with --wait, until deleted objects are gone. Client returns the client of a namespace.
 func FinishGone[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client func(namespace string) Client[T, L], objects ...T) error {
 	if !wait.Wait || !f.Stores() {
 		return nil
@@ -158,7 +158,7 @@ func (f *WriteFlags) HoldFor(wait *WaitFlags) bool {
 	return f.isHeld
 }
 
-// Finish waits until an object is ready if --wait asks for that, and then prints the object as --output says.
+// Finish waits, with --wait, until an object is ready, and then prints the object as --output says.
 func Finish[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client Client[T, L], object T) error {
 	return FinishWhen(ctx, e, f, wait, client, object, nil)
 }

@@ -135,7 +135,7 @@ func (o *connectOptions) run(ctx context.Context, e *cli.Environment, name strin
 	}
 }
 
-// rewritten returns the variables with the address of the tunnel, and warns of those in which another address stays.
+// rewritten returns the variables with the address of the tunnel, and warns of variables in which another address stays.
 func (o *connectOptions) rewritten(e *cli.Environment, data map[string][]byte, r *rewriting) ([]variable, error) {
 	data, unchanged := r.apply(data)
 	if len(unchanged) > 0 {

@@ -28,7 +28,7 @@ func replaceProcess(e *cli.Environment, path string, command, env []string) erro
 	}
 }
 
-// terminate ends a command: this system has no signal that asks for it.
+// terminate ends a command: this system has no signal that requests it.
 func terminate(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
 func exitCodeOf(state *os.ProcessState) int { return state.ExitCode() }

@@ -19,7 +19,7 @@ func replaceProcess(e *cli.Environment, path string, command, env []string) erro
 	return cannotRun(e, command[0], syscall.Exec(path, command, env))
 }
 
-// terminate asks a command to end.
+// terminate sends a command the signal to end.
 func terminate(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGTERM) }
 
 // exitCodeOf is the exit code of a process that has ended; after a signal, as in shells, 128 plus the signal's number.

@@ -39,9 +39,9 @@ func writeDotenv(w io.Writer, variables []variable) error {
 
 var dotenvEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`", "\n", `\n`, "\r", `\r`)
 
-// dotenvQuoted returns a text as dotenv libraries read it. They agree on double quotes around a text without special characters and with
-// \n for line breaks, and that characters mean themselves in single quotes, but for \\ and \' in that for Python. Where neither is possible,
-// it has the escapes of those for Ruby, Python and Go; that for Node.js undoes only \n and \r.
+// dotenvQuoted returns a text as dotenv libraries read it. They agree on double quotes around a text without special characters and with \n for
+// line breaks. They also agree that characters in single quotes stand for themselves, except for \\ and \' in Python's library. Where neither is
+// possible, the text has the escapes of the libraries for Ruby, Python and Go; the one for Node.js undoes only \n and \r.
 func dotenvQuoted(text string) string {
 	isPlain := !strings.ContainsAny(text, "'\n\r") && !strings.Contains(text, `\\`) && !strings.HasSuffix(text, `\`)
 	if isPlain && strings.ContainsAny(text, "\\\"$`#") {
@@ -76,7 +76,7 @@ func writeYAML(w io.Writer, data map[string][]byte) error {
 	return err
 }
 
-// textsOf returns values as texts. Base64 of binary ones could not be told from a text.
+// textsOf returns values as texts. It refuses binary values, since their Base64 could not be distinguished from a text.
 func textsOf(data map[string][]byte, format string) (map[string]string, error) {
 	texts := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(data)) {

@@ -18,7 +18,7 @@ type rewriting struct {
 	from hostPort
 	// local is the port of this machine.
 	local int
-	// namespace is the one in which programs use the host.
+	// namespace is the namespace in which programs use the host.
 	namespace string
 }
 

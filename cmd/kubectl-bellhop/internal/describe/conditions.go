@@ -28,7 +28,7 @@ type condition struct {
 	since metav1.Time
 }
 
-// conditionsOf returns the conditions of an object that say something: those that are True, and Ready.
+// conditionsOf returns the conditions of an object to show: the conditions that are True, and Ready.
 func conditionsOf(object cli.Object) []condition {
 	all, _ := cli.ConditionsOf(object)
 	times := transitionTimes(object)

@@ -189,7 +189,7 @@ func (d *describer) identifyInstance(ctx context.Context, t *text, instance *ser
 	return nil
 }
 
-// classAndPlan are the names in the broker's catalog, where they can be read, else those that the spec has.
+// classAndPlan are the names in the broker's catalog, where they can be read, else the names in the spec.
 func (d *describer) classAndPlan(ctx context.Context, instance *servicecatalogv1beta1.ServiceInstance) (class, plan string, err error) {
 	class, plan = instance.Status.UserSpecifiedClassName, instance.Status.UserSpecifiedPlanName
 	if reference, errs := catalog.ReferenceOf(instance.Spec.PlanReference); len(errs) == 0 {

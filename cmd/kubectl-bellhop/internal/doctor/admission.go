@@ -23,7 +23,7 @@ import (
 // probeName is the name of the objects that are created as dry runs.
 const probeName = "bellhop-doctor"
 
-// dryRun creates nothing, and has everything asked that a creation asks.
+// dryRun creates nothing, but calls the same webhooks as a creation.
 var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: cli.FieldManager}
 
 // probe is a dry run that calls webhooks.

@@ -27,7 +27,7 @@ import (
 // injected has the objects that the check of credentials in Pods has read.
 type injected struct {
 	*inspector
-	// pods are those with the label, by namespace.
+	// pods are the Pods with the label, by namespace.
 	pods map[string][]*corev1.Pod
 	// unchecked are things that the user may not read.
 	unchecked []string
@@ -174,7 +174,7 @@ func evaluateAge(pod *corev1.Pod, binding *v1beta1.ServiceBinding, at time.Time)
 	return Finding{}, false
 }
 
-// grouped are findings about Pods, of which those about one workload with the same message are one.
+// grouped are findings about Pods. Findings about the Pods of one workload with the same message are one.
 type grouped map[Finding]bool
 
 func (g grouped) add(pod *corev1.Pod, f Finding) {

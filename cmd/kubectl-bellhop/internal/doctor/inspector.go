@@ -129,7 +129,7 @@ func (i *inspector) listAll(ctx context.Context, selected ...*kinds.Kind) (all [
 	return all, unreadable, nil
 }
 
-// namespacesWith returns those Namespaces that a label selector selects, of those that are checked.
+// namespacesWith returns the Namespaces that are checked and that a label selector selects.
 func (i *inspector) namespacesWith(ctx context.Context, selector string) (map[string]bool, error) {
 	if i.namespace != "" { // the right to get it is enough
 		matches, err := cli.NamespaceMatches(ctx, i.core, i.namespace, selector)

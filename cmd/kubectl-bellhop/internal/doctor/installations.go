@@ -25,7 +25,7 @@ var pageOfForms = docs.URL("install/one-api-group.md")
 type installations struct {
 	// here are the Deployments in the operator's namespace; all are the Deployments of the cluster, as far as the user may list them.
 	here, all []*operator.Deployment
-	// unlisted says why none are known.
+	// unlisted is the reason why no Deployment is known.
 	unlisted error
 }
 
@@ -73,8 +73,8 @@ func (i *inspector) withoutGroups() string {
 	return ""
 }
 
-// forms are the sets of API groups that operators here serve, each once. Those that are scaled to 0 count where there is no other. Without a
-// Deployment all are possible.
+// forms are the sets of API groups that operators here serve, each once. Operators that are scaled to 0 count where there is no other. Without a
+// Deployment all sets are possible.
 func (i *inspector) forms() []apigroups.Set {
 	var running, present []apigroups.Set
 	for _, d := range i.here {

@@ -29,7 +29,8 @@ func checkReceivers(ctx context.Context, i *inspector) (result, error) {
 	return i.checkReady(ctx, "receiver", kinds.ClusterReceiver, kinds.Receiver)
 }
 
-// checkSources looks for AlertSources that nothing can post to, as where the operator does not listen, and for those that nothing posts to.
+// checkSources looks for AlertSources that no sender can post to, as where the operator does not listen, and for AlertSources that no sender posts
+// to.
 func checkSources(ctx context.Context, i *inspector) (result, error) {
 	r, err := i.checkReady(ctx, "source", kinds.AlertSource)
 	if err != nil || r.skipped {
@@ -209,7 +210,7 @@ func checkDefaults(ctx context.Context, i *inspector) (result, error) {
 
 // defaults are the receivers that are marked as defaults.
 type defaults struct {
-	// namespaces are those with Receivers or Alerts.
+	// namespaces are the namespaces with Receivers or Alerts.
 	namespaces []string
 	own        map[string][]string // of Receivers, by namespace
 	shared     []*pagerv1beta1.ClusterReceiver

@@ -33,7 +33,7 @@ type watching struct {
 	objects  []cli.Object
 	// unknown are the objects that the operator cannot judge, by the reason.
 	unknown map[pagebylabel.UnknownHealth][]cli.Object
-	// unserved are resources that the API server does not have, and unreadable those that the user may not list.
+	// unserved are resources that the API server does not have, and unreadable resources that the user may not list.
 	unserved   []healthrules.Watched
 	unreadable []string
 	// unchecked are further things that the user may not read.
@@ -105,7 +105,7 @@ func (w *watching) list(ctx context.Context, i *inspector, watched []healthrules
 	return nil
 }
 
-// add adds objects, and those that the operator cannot judge.
+// add adds objects, and, to unknown, objects that the operator cannot judge.
 func (w *watching) add(list *unstructured.UnstructuredList, failures []healthrules.Sign, now time.Time) {
 	for n := range list.Items {
 		object := &list.Items[n]

@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package forward connects a local port to a Pod: to the one that a host and a port of credentials lead to within the cluster.
+// Package forward connects a local port to the Pod that a host and a port of credentials lead to within the cluster.
 package forward
 
 import (

@@ -65,7 +65,7 @@ func Open(ctx context.Context, config *rest.Config, core coreclient.CoreV1Interf
 	return t, nil
 }
 
-// checkPort finds out whether a local port can be listened on, before the cluster is asked for anything.
+// checkPort finds out whether a local port can be listened on, before any request to the cluster.
 func checkPort(ctx context.Context, port int) error {
 	if port == 0 {
 		return nil

@@ -19,7 +19,7 @@ import (
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// Definition is a CustomResourceDefinition that the release has; the one of Alerts it has not.
+// Definition is a CustomResourceDefinition that the release has. It does not have the definition of Alerts.
 const (
 	Definition = "serviceinstances.servicecatalog.k8s.io"
 	alerts     = "alerts.pager.k8s.co"

@@ -13,7 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
-// Commands are those for ServiceInstances.
+// Commands are the commands for ServiceInstances.
 func Commands(e *cli.Environment) []*cobra.Command {
 	return []*cobra.Command{newProvision(e), newUpdate(e), newUpgrade(e), newDeprovision(e), newAdopt(e), newRetain(e)}
 }

@@ -85,7 +85,7 @@ func (p *provision) run(ctx context.Context, args []string) error {
 	return p.create(ctx, instance)
 }
 
-// create completes an instance, creates it, and waits for it if --wait asks for that.
+// create completes an instance, creates it, and, with --wait, waits for it.
 func (p *provision) create(ctx context.Context, instance *v1beta1.ServiceInstance) error {
 	if err := p.complete(ctx, instance); err != nil {
 		return err

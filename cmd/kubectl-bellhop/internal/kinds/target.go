@@ -16,7 +16,7 @@ import (
 
 // Target names an object, as a user does.
 type Target struct {
-	// Kinds are those that the user may mean: a broker is a ServiceBroker or a ClusterServiceBroker.
+	// Kinds are the kinds that the user may mean: a broker is a ServiceBroker or a ClusterServiceBroker.
 	Kinds []*Kind
 	Name  string
 }

@@ -14,7 +14,7 @@ import (
 
 // Field is a parameter that a schema describes.
 type Field struct {
-	// Path has the names of the objects that the parameter is in, as backup.enabled; of lists those with [].
+	// Path has the names of the objects that the parameter is in, as backup.enabled; the name of a list has the suffix [].
 	Path string
 	// Type is a type of JSON, or several with |.
 	Type string

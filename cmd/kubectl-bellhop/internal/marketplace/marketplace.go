@@ -19,7 +19,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// Commands are those that show catalogs.
+// Commands are the commands that show catalogs.
 func Commands(e *cli.Environment) []*cobra.Command {
 	return []*cobra.Command{newMarketplace(e), newPlans(e), newSchema(e)}
 }

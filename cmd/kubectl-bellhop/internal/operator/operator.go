@@ -25,7 +25,7 @@ type Deployment struct {
 	Namespace, Name, ServiceAccount string
 	// APIs are the groups in its flag --apis.
 	APIs apigroups.Set
-	// Replicas are those that it should have.
+	// Replicas is the number of replicas that it should have.
 	Replicas int32
 	Object   *appsv1.Deployment
 
@@ -55,7 +55,7 @@ func List(ctx context.Context, apps appsclient.AppsV1Interface, namespace string
 	return deployments, nil
 }
 
-// Serving returns the Deployment that serves an API group; nil: none does.
+// Serving returns the Deployment that serves an API group; nil: no Deployment does.
 func Serving(deployments []*Deployment, group string) *Deployment {
 	var found *Deployment
 	for _, d := range deployments {
@@ -100,7 +100,7 @@ func Serves(served apigroups.Set, group string) bool {
 // Label is the Deployment with its namespace.
 func (d *Deployment) Label() string { return "Deployment " + d.Namespace + "/" + d.Name }
 
-// Namespaces are those that the operator serves; none: all.
+// Namespaces are the namespaces that the operator serves; none: all.
 func (d *Deployment) Namespaces() []string {
 	if namespaces := d.Flag("namespaces"); namespaces != "" {
 		return strings.Split(namespaces, ",")

@@ -25,7 +25,7 @@ type Operator struct {
 	Namespace, Deployment, ServiceAccount string
 	// Watched are the resources whose objects are watched; none: the operator runs without --page-by-label.
 	Watched []healthrules.Watched
-	// Namespaces are those that the operator serves; none: all.
+	// Namespaces are the namespaces that the operator serves; none: all.
 	Namespaces []string
 }
 

@@ -56,8 +56,8 @@ func (f *Flags) Sources() ([]v1beta1.ParametersFromSource, error) {
 	return sources, nil
 }
 
-// Apply returns the parameters that the flags ask for: --params replaces current, then each --param sets or, as KEY-, removes one. The
-// schema, which may be nil, says of which type a value is.
+// Apply returns the parameters that the flags request: --params replaces current, then each --param sets or, as KEY-, removes one. The schema,
+// which may be nil, has the types of values.
 func (f *Flags) Apply(e *cli.Environment, current, schema *runtime.RawExtension) (*runtime.RawExtension, error) {
 	values := map[string]any{}
 	if current != nil && len(current.Raw) > 0 {

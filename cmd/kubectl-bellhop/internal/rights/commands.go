@@ -7,7 +7,7 @@ import "github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 
 // commandRights are the rights that commands of the plugin need.
 type commandRights struct {
-	// role is the ClusterRole that gives the rights, and commands those that need them.
+	// role is the ClusterRole that gives the rights, and commands are the commands that need them.
 	role     string
 	commands string
 	rights   []Right

@@ -60,7 +60,7 @@ func (r *Reviewer) Commands(ctx context.Context) (*Review, error) {
 	return review, nil
 }
 
-// addMissing adds commands and rights to those that the same role gives.
+// addMissing adds commands and rights to the entry of their role.
 func addMissing(byRole []*Missing, row commandRights, missing []Right) []*Missing {
 	at := slices.IndexFunc(byRole, func(m *Missing) bool { return m.Role == row.role })
 	if at < 0 {

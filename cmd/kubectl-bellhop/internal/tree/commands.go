@@ -92,7 +92,7 @@ func (o *options) run(ctx context.Context, args []string) error {
 	var printed any
 	var roots []*Node
 	if len(targets) == 0 {
-		if b.groups, err = o.InstalledGroups(ctx); err != nil { // none of them: the first request says which is missing
+		if b.groups, err = o.InstalledGroups(ctx); err != nil { // no group is installed: the error of the first request names the missing one
 			return err
 		}
 		roots, err = b.everything(ctx)
@@ -156,5 +156,5 @@ func (o *options) newBuilder() (*builder, error) {
 	return b, nil
 }
 
-// errNoObject is of a list that has another kind than was asked for, which cannot be.
+// errNoObject is the error for an object of a kind without a tree, which a list never has.
 var errNoObject = errors.New("the object has no tree")

@@ -41,7 +41,7 @@ type Node struct {
 	joined bool
 }
 
-// builder reads objects and makes nodes of them.
+// builder reads objects and makes their nodes.
 type builder struct {
 	clients *kinds.Clients
 	core    coreclient.CoreV1Interface
@@ -221,7 +221,7 @@ func (b *builder) secretNode(ctx context.Context, binding *servicecatalogv1beta1
 	return n, nil
 }
 
-// podNodes are the Pods that use the Secret of a binding, first those that are not ready.
+// podNodes are the Pods that use the Secret of a binding, Pods that are not ready first.
 func (b *builder) podNodes(ctx context.Context, binding *servicecatalogv1beta1.ServiceBinding) ([]*Node, error) {
 	pods, known := b.pods[binding.Namespace]
 	if !known {

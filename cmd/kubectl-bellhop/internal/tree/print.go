@@ -35,7 +35,7 @@ const maxPods = 10
 // row is a line of the output.
 type row struct{ namespace, name, state, message, color string }
 
-// printTree prints trees as a table with the columns name, state and message, and with the namespace where asked for.
+// printTree prints trees as a table with the columns name, state and message, and, if requested, with the namespace.
 func printTree(w io.Writer, roots []*Node, s style, namespaces bool) error {
 	var rows []row
 	for _, root := range roots {

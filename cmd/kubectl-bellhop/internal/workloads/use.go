@@ -73,8 +73,8 @@ func hasVariable(container *corev1.Container, secret string) bool {
 	}) || slices.ContainsFunc(container.EnvFrom, func(e corev1.EnvFromSource) bool { return e.SecretRef != nil && e.SecretRef.Name == secret })
 }
 
-// IssuedAt returns when a binding got its present credentials: as the status says of those that expire, else when the operator last wrote
-// the Secret, which it also does after an edit or a deletion by others. It is zero where neither is known.
+// IssuedAt returns when a binding got its present credentials; zero: it is not known. For credentials that expire the status has the time. For
+// others it is when the operator last wrote the Secret, which it also does after an edit or a deletion by others.
 func IssuedAt(ctx context.Context, core coreclient.CoreV1Interface, binding *v1beta1.ServiceBinding) (time.Time, error) {
 	if at := binding.Status.IssuedAt; at != nil {
 		return at.Time, nil
