@@ -138,9 +138,9 @@ func (k knowledge) knowsCatalogs(ctx context.Context) bool {
 		&v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
 }
 
-// halfRead reports that the caches do not show the whole catalog that a class comes from, so that more of its plans may follow: the broker's status
-// has the numbers of classes and plans, and is written after them. No times are compared: the status has times of the operator's clock, a class has
-// times of the API server's.
+// halfRead reports that the caches do not show the whole catalog that a class comes from, so that more of its plans may follow. It compares
+// numbers: the broker's status, which is written after the classes and plans, has how many there are. No times are compared: the status has times
+// of the operator's clock, a class has times of the API server's.
 func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
 	kinds := catalogsync.KindsOf(catalog.ScopeOf(class))
 	broker, err := k.index.BrokerOf(ctx, class)

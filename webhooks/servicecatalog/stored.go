@@ -16,8 +16,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 )
 
-// The fields that the defaulting webhooks set are checked here a second time, in the object that the API server is about to store: a request that
-// they did not see, or that was changed after them, is refused.
+// The fields that the defaulting webhooks set are checked here a second time, in the object that the API server is about to store. A request that
+// these webhooks did not see, or that was changed after them, is refused.
 
 const setByBellhop = "is set by Bellhop, and cannot be changed: leave it out"
 

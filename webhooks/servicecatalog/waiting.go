@@ -15,9 +15,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/admission"
 )
 
-// An object that waits sends its parameters once it is completed: by the creation of the instance that a binding names, by the offer of the
-// class that an instance names, or by the reference to that class. The user who completes it chooses where they go, and is checked for the Secrets as well. The
-// caches are read also before they are synced: the request then waits for them, or fails.
+// The parameters of an object that waits are sent once it is completed: by the creation of the instance that a binding names, by the offer of the
+// class that an instance names, or by the reference to that class. The user who completes it chooses the broker that gets them. So that user's
+// right to read the Secrets is checked too. The caches are read also before they are synced: the request then waits for them, or fails.
 
 // parameterSecrets returns the Secrets with parameters of instances and of their bindings.
 func (k knowledge) parameterSecrets(ctx context.Context, path *field.Path, instances []*v1beta1.ServiceInstance) (uses []admission.SecretUse, _ error) {

@@ -37,8 +37,8 @@ type demand struct {
 	unchecked bool
 }
 
-// readableInterval and unreadableInterval are the shortest times from a relist to another that shows whether a broker answers with success:
-// after one that could read the catalog, for which every asynchronous deletion waits that ends with 410, and after one that could not.
+// readableInterval and unreadableInterval are the shortest times from a relist to another that shows whether a broker answers with success: after a
+// relist that could read the catalog, and after one that could not. Every asynchronous deletion that ends with 410 waits for such a relist.
 const readableInterval, unreadableInterval = 5 * time.Second, time.Minute
 
 // of returns whether a relist was requested of a broker's catalog, and the broker's health.

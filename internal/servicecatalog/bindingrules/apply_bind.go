@@ -70,7 +70,7 @@ func (ap *application) recordBindDone() {
 	switch isSupplied := ap.call.ID == ap.b.Spec.ExternalID; {
 	case isSupplied && ap.Answer.Binding.Created:
 		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
-	case isSupplied && !bindingphase.IsBound(s) && !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request without an answer on record may have created it
+	case isSupplied && !bindingphase.IsBound(s) && !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request may have created it
 		s.OwnershipUnknown = true
 	}
 	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {

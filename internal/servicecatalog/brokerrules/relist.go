@@ -135,8 +135,8 @@ func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time
 	return max(usual, minRelist)
 }
 
-// HeldETag returns the ETag of the catalog that classes and plans were created from; empty: they, the spec or the status have changed
-// since, so that the catalog has to be read as a whole.
+// HeldETag returns the ETag of the catalog that classes and plans were created from. It is empty if they, the spec or the status have changed
+// since: then the catalog has to be read as a whole.
 func HeldETag(b v1beta1.Broker, in Inputs) string {
 	status := b.CommonStatus()
 	if ready := rules.FindCondition(status.Conditions, v1beta1.ConditionReady); ready != nil && !rules.IsTrue(ready) {

@@ -36,8 +36,8 @@ func NewQueue(kind string, c *Clients, now clock.PassiveClock, wake *enqueue.Enq
 }
 
 const (
-	// StatusInterval is the interval between writes of statuses that only say that an object waits, or repeat the broker's description
-	// of an operation: many objects have such a status at once, and other writes are more urgent.
+	// StatusInterval is the interval between writes of less urgent statuses: they only say that an object waits, or repeat the broker's description
+	// of an operation. Many objects have such a status at once.
 	StatusInterval = 200 * time.Millisecond
 	// StatusRetry is the longest time until an object checks again whether its status can be written.
 	StatusRetry = time.Minute
@@ -46,8 +46,8 @@ const (
 // NewStatusLimiter returns a limiter that lets a status through each StatusInterval.
 func NewStatusLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(StatusInterval), 1) }
 
-// AllowStatus returns 0 if the status of a waiting object may be written now, and otherwise when to ask again: at a random time, so that
-// objects that began to wait together do not ask together. Nothing is reserved: many objects get a slot before their turn would come.
+// AllowStatus returns 0 if the status of a waiting object may be written now, and otherwise the delay until the next call. The delay is random, so
+// that objects that began to wait together do not call together. Nothing is reserved: many objects get a slot before their turn would come.
 func (q *Queue) AllowStatus(now time.Time) (again time.Duration) {
 	if q.statusLimiter.AllowN(now, 1) {
 		return 0

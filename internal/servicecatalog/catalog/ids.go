@@ -82,8 +82,8 @@ func BrokersOfBinding(b *v1beta1.ServiceBinding) (at []v1beta1.BrokerReference) 
 	return at
 }
 
-// NextNumbers is the number of next ids of an object: their numbers are 1 to NextNumbers. Each is drawn at random, so that no process can know
-// the next one, and a record that was restored from a backup does not lead to an id that was used since.
+// NextNumbers is the number of next ids of an object: their numbers are 1 to NextNumbers. Each is drawn at random. So no process can know the next
+// one, and an object with a record from a backup gets no id that was used since.
 const NextNumbers = 1 << 30
 
 // NextID returns the next id with the number n of an object. No other object gets it.

@@ -83,8 +83,8 @@ func (d *decision) stopMitigation(why string) {
 	d.setConditions(rules.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
 }
 
-// renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts stay the attempts at the spec that is
-// cleaned up, so that the next request is made for the present spec; the properties of the operation record which request this has followed.
+// renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts keep the spec that is cleaned up, so
+// that the next request is made for the present spec. The properties of the operation record the retry that was handled.
 func (d *decision) renewMitigation() {
 	props := d.Status.InProgressProperties
 	if !d.phase.isMitigating() || props == nil || props.UpdateRequests >= d.si.Spec.UpdateRequests {

@@ -89,8 +89,8 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
-// DescribeHeld returns a text that precedes a message where the broker has a resource that is neither used nor removed, so that a refusal of
-// another request does not hide it; empty: the broker has no such resource.
+// describeHeld returns a text about a resource at the broker that is neither used nor removed; empty: the broker has no such resource. The text
+// precedes the message of a refusal, which would otherwise hide it.
 func (ap *Application) DescribeHeld() string {
 	if !ap.ConflictHeld {
 		return ""

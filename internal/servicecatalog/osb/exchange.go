@@ -62,8 +62,8 @@ func do[T any](ctx context.Context, c *Client, e *exchange, read func(answer) (T
 	return found, out
 }
 
-// ask sends the request; once more if its OAuth2 token was refused and can be renewed, or without the groups of the user if its headers were
-// too large (431), unless the caller may send nothing any more.
+// ask sends the request. It sends it once more if its OAuth2 token was refused and can be renewed, or, without the groups of the user, if its
+// headers were too large (431). It does not repeat it if the caller may send nothing any more.
 func (c *Client) ask(ctx context.Context, e *exchange) osbresult.Outcome {
 	if e.version == "" {
 		e.version = c.Version()

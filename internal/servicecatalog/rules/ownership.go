@@ -118,8 +118,8 @@ func SuppliedConflict(resource, id, outcome string) string {
 	return fmt.Sprintf("the broker has another %s under the id %q, which was supplied: %s. It is neither changed nor removed. To use it, set the spec to its properties; for a new one, re-create this object without spec.externalID", resource, id, outcome)
 }
 
-// OwnershipUnknown is the blocker of the deletion of an object with a supplied id whose request has no answer on record that says
-// whether it created the resource, such as after 202.
+// OwnershipUnknown is the blocker of the deletion of an object with a supplied id if it is not on record whether its request created the resource,
+// such as after 202.
 func OwnershipUnknown(kind string, o metav1.Object, id string) *Blocker {
 	return BlockedBy(v1beta1.ReasonOwnershipUnknown, fmt.Sprintf("the id %q was supplied in spec.externalID, and the broker has not confirmed whether this object created the resource under it, or another one, such as one of another cluster: %s", id, bothWays(kind, o)))
 }

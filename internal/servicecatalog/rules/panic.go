@@ -38,9 +38,9 @@ func ShowPanic(o metav1.Object, message string, now time.Time) (status any, chan
 }
 
 // stall returns the conditions of an object with Stalled as a panic makes it, or, where message is empty, as it was before the panic: many
-// reconciles leave conditions as they are. It reports whether they differ. The other conditions stay: decisions follow from them.
-// It changes nothing where the original service-catalog wrote the status, which has no Stalled, and nothing where an object has neither
-// conditions nor the finalizer: with conditions its finalizer would count as removed by a user.
+// reconciles leave conditions as they are. It reports whether they differ. The other conditions stay: decisions follow from them. It changes
+// nothing where the original service-catalog wrote the status, which has no Stalled. It also changes nothing where an object has neither conditions
+// nor the finalizer: with conditions its finalizer would count as removed by a user.
 func stall(o metav1.Object, conditions []v1beta1.Condition, message string, now time.Time) (after []v1beta1.Condition, changed bool) {
 	stalled, panicked := FindCondition(conditions, v1beta1.ConditionStalled), message != ""
 	switch {

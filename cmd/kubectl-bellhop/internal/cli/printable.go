@@ -14,9 +14,9 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
-// printable is a writer of texts that users read, which shows control characters instead of sending them to the terminal: Alerts, brokers and other
-// users write much of the text that a command prints, and a terminal carries out escape sequences. cli-runtime does the same in tables, for the
-// escape character and the carriage return alone.
+// printable is a writer of texts for users. It shows control characters instead of sending them to the terminal, which would carry out escape
+// sequences: much of the text that a command prints comes from Alerts, brokers and other users. cli-runtime does the same in tables, for the escape
+// character and the carriage return alone.
 type printable struct {
 	raw io.Writer
 	// rest is the beginning of a character whose other bytes have not come.
@@ -41,8 +41,8 @@ func (p *printable) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Printable returns a text in which control characters, but for line breaks and tabs, and characters that reorder the text around them are
-// visible: ESC is ^[, as in kubectl's tables.
+// Printable returns a text with visible control characters: ESC is ^[, as in kubectl's tables. Characters that reorder the text around them become
+// visible too; line breaks and tabs stay.
 func Printable(text string) string {
 	if strings.IndexFunc(text, isUnprintable) < 0 {
 		return text

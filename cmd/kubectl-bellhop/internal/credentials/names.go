@@ -69,8 +69,8 @@ func (f *nameFlags) name(key string) string {
 	return name
 }
 
-// variables returns a variable for each key, sorted by name, and the keys that are left out, since a program may run code by a variable of
-// that name or value. Keys of the same name and value are one.
+// variables returns a variable for each key, sorted by name, and the keys that are left out. A key is left out if a program may run code because of
+// a variable with that name or value. Keys of the same name and value are one.
 func (f *nameFlags) variables(data map[string][]byte) (all []variable, leftOut []string, err error) {
 	keys := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(data)) {
@@ -170,8 +170,8 @@ func (f *nameFlags) permitsName(name string) bool {
 	return permitted.MatchString(strings.ToLower(strings.ReplaceAll(name, "_", ""))) || ownPrefix.MatchString(f.prefix) && !ofProduct.MatchString(f.prefix)
 }
 
-// Values that a client may take for something else: any that begins with a hyphen is an option where a script has no quotes or no name of an
-// option before it, and libpq's programs read parameters, such as the engine of sslkey, in the name of a database.
+// Values that a client may misinterpret. A value that begins with a hyphen is an option where a script has no quotes or no name of an option before
+// it. The programs of libpq read parameters, such as the engine of sslkey, in the name of a database.
 var (
 	plainText  = regexp.MustCompile(`(?:host|hosts|hostname|address|endpoint|port|user|username|login|db|dbname|database|databasename|name|schema|uri|url|dsn)$`)
 	ofDatabase = regexp.MustCompile(`(?:db|database|(?:^|db|database)name)$`)

@@ -136,8 +136,8 @@ func (i *inspector) faultOf(lease *coordinationv1.Lease, missing bool) string {
 	}
 }
 
-// evaluateLeases reports the leases that are not held, unless leaders of other forms serve the same API groups, beside which an operator does not
-// lead, or operators in other namespaces, which have leases there.
+// evaluateLeases reports the leases that are not held. It omits a lease if other operators serve its API groups: leaders of other forms, beside
+// which an operator does not lead, or operators in other namespaces, which have leases there.
 func (i *inspector) evaluateLeases(forms []apigroups.Set, leaders map[apigroups.Set]string, faults []leaseFault) result {
 	var r result
 	var led []string
