@@ -89,7 +89,7 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
-// describeHeld returns a text about a resource at the broker that is neither used nor removed; empty: the broker has no such resource. The text
+// DescribeHeld returns a text about a resource at the broker that is neither used nor removed; empty: the broker has no such resource. The text
 // precedes the message of a refusal, which would otherwise hide it.
 func (ap *Application) DescribeHeld() string {
 	if !ap.ConflictHeld {
