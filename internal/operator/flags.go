@@ -58,7 +58,7 @@ func Environment() []EnvironmentVariable {
 		{"POD_NAMESPACE", "Default of --operator-namespace."},
 		{"MEMORY_LIMIT", "Memory limit of the container in bytes. The garbage collector runs more often at nine tenths of it."},
 		{"GOMEMLIMIT", "Limit of Go's memory; takes precedence over MEMORY_LIMIT."},
-		{"GOGC", "By how many percent the heap grows between garbage collections; default 200 where MEMORY_LIMIT is set, else 100."},
+		{"GOGC", "By how many percent the heap grows between garbage collections; default 200 with MEMORY_LIMIT and without GOMEMLIMIT, else 100."},
 		{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "Proxy for requests to receivers, brokers and the API server, and the hosts that are requested without it. Mail does not use a proxy."},
 	}
 }

@@ -137,7 +137,7 @@ func definitionExists(f *fixture) { f.in.Definition = rules.DefinitionLives }
 func retrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
 func rotatable(f *fixture)   { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
 
-// secretGone is after a deletion of the Secret by somebody else.
+// secretGone is after another client has deleted the Secret.
 func secretGone(f *fixture)   { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
 func secretEdited(f *fixture) { f.in.Secret = SecretModified }
 func rebound(f *fixture)      { requestRebind("now")(f) }

@@ -126,7 +126,7 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 	return findings
 }
 
-// discoverDefinitions looks for the kinds in the API server's discovery, which everybody may read.
+// discoverDefinitions looks for the kinds in the API server's discovery, which each authenticated user may read.
 func discoverDefinitions(i *inspector) (result, error) {
 	client, err := i.Connection.ToDiscoveryClient()
 	if err != nil {

@@ -167,7 +167,7 @@ func writeOptions(out *bytes.Buffer, flags *pflag.FlagSet) {
 	})
 }
 
-// defaultOf is the default of a flag, with a space before it; the default of --cache-dir depends on who runs this.
+// defaultOf is the default of a flag, with a space before it; the default of --cache-dir depends on the home directory.
 func defaultOf(flag *pflag.Flag) string {
 	value := flag.DefValue
 	switch {
