@@ -139,13 +139,13 @@ func (ap *Application) WithNextAttempt(message string) string {
 	return rules.WithNextAttempt(message, &ap.Common.Attempts.Backoff, ap.Answer.Probed)
 }
 
-// WithStalled adds Stalled where requests are retried slowly.
+// WithStalled adds Stalled where requests are retried slowly, or the broker has something under the id that needs a person.
 func (ap *Application) WithStalled(set rules.ConditionSet) rules.ConditionSet {
 	a := ap.Common.Attempts
 	if a != nil && ap.Exists {
 		a = &v1beta1.Attempts{Backoff: a.Backoff}
 	}
-	if !rules.IsSlow(a) {
+	if !rules.IsSlow(a) && !ap.ConflictHeld {
 		return set
 	}
 	return set.WithStalled(set.Reason)
@@ -172,7 +172,7 @@ func (ap *Application) Retry(reason, message string) rules.ConditionSet {
 
 // RetryRequest does the same for a failed request of a name.
 func (ap *Application) RetryRequest(name, reason string) rules.ConditionSet {
-	return ap.Retry(reason, callFailed(name, ap.DescribeOutcome()))
+	return ap.Retry(reason, ap.DescribeHeld()+callFailed(name, ap.DescribeOutcome()))
 }
 
 // RetrySlowly schedules the retry of a request that takes the broker long, or whose answer does not change soon. It sets the class of the answer to

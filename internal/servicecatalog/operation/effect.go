@@ -96,7 +96,7 @@ func (ap *Application) recordChange() Effect {
 
 // repeat records a failed request that is repeated.
 func (ap *Application) repeat(result Result) Effect {
-	return Effect{Result: result, Conditions: ap.Retry(ap.Change.reason(ap.Answer), ap.DescribeHeld()+ap.callFailed(ap.DescribeOutcome()))}
+	return Effect{Result: result, Conditions: ap.RetryRequest(ap.Change.Name, ap.Change.reason(ap.Answer))}
 }
 
 // recordPoll records the answer to a poll.
