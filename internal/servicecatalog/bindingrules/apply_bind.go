@@ -218,6 +218,9 @@ func (ap *application) recordBindFailure(effect operation.Effect) {
 	case ap.phase.IsReplacement() && isUnseen && ap.call.Retrievable:
 		ap.phase.Accepted = false
 		ap.setConditions(ap.RetryByFetch(message))
+	case ap.phase.IsReplacement() && isUnseen: // the repeated request shows whether the broker has it
+		ap.phase.Accepted = false
+		ap.setConditions(ap.Retry(v1beta1.ReasonBindCallFailed, message))
 	case ap.phase.IsReplacement():
 		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case bindingphase.IsBound(s): // an existing binding was requested again

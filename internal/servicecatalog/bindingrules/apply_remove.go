@@ -97,7 +97,10 @@ func (ap *application) recordRemoved() {
 		ap.setConditions(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case ap.phase.IsReplacement():
 		a := ap.Attempts()
-		message := "the new binding could not be used, and was removed: " + a.LastError
+		message := "the new binding could not be used, and was removed"
+		if a.LastError != "" {
+			message += ": " + a.LastError
+		}
 		if rules.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
 			message += "; another one is requested at " + times.Format(a.NextTime.Time)
 		}

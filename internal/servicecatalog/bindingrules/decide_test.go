@@ -599,12 +599,60 @@ func TestAFailedPollOfASuccessor(t *testing.T) {
 		{"restored, and restarted", edits(restarted, failed, restarted), "bind " + next1},
 		{"restored, and the broker returns it", edits(restarted, failed, fetched(answerWithCredentials(200))), "unbind id"},
 		{"restored, and the broker does not know it yet", edits(restarted, failed, fetched(answerOf(osbresult.Gone, 404))), "fetch " + next1 + " again"},
-		{"restored, and the broker has none", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404))), "bind " + next1 + " again"},
+		{"restored, and the broker has none", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404))), "bind " + next1},
+		{"restored, and the broker has none, and fails to create it", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
+		{"restored, and a gateway answers the fetch only", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403))), "bind " + next1},
+		{"restored, a gateway answers each fetch, and there is a conflict", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerOf(osbresult.Conflict, 409)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
+		{"restored, a gateway answers each fetch, and the bind is refused", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerOf(osbresult.Rejected, 400)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
+		{"restored, a gateway answers each fetch, and no credentials are returned", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerWithoutCredentials(osbresult.Done, 200)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
+		{"restored, and not retrievable", edits(restarted, notRetrievable, failed), "bind " + next1},
+		{"restored, not retrievable, and it cannot be created", edits(restarted, notRetrievable, failed, repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
 		{"restored, and a gateway answers", edits(restarted, failed, repeated(20, answerOf(osbresult.Misconfigured, 403))), "bind " + next1},
 		{"restored, and it is returned without credentials", edits(restarted, failed, fetched(answerWithoutCredentials(osbresult.Done, 200))), "bind " + next1 + " again"},
 	} {
 		if got := newFixture(append(successor, test.is...)...).step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)
+		}
+	}
+}
+
+// A successor that may be in use is fetched where its predecessor has ended meanwhile, so that the rotation cannot be requested again.
+func TestASuccessorWhosePredecessorHasEnded(t *testing.T) {
+	rotating := edits(retrievable, rotatable, expiring, later(46*time.Minute))
+	accepted, succeeded := repeated(1, answerWithoutCredentials(osbresult.Accepted, 202)), repeated(1, pollAnswer(osbresult.Succeeded))
+	unavailable := repeated(1, answerOf(osbresult.Retry, 503))
+	for _, test := range []struct {
+		name string
+		is   []func(*fixture)
+		then string
+	}{
+		{"requested", edits(restarted, later(time.Hour)), "fetch " + next1 + " again"},
+		{"the request may have been carried out", edits(repeated(1, answerOf(osbresult.Unknown, 500)), restarted), "fetch " + next1 + " again"},
+		{"created", edits(accepted, restarted, succeeded, restarted), "fetch " + next1 + " again"},
+		{"created, and the fetch fails", edits(accepted, succeeded, unavailable), "fetch " + next1 + " again"},
+		{"created, and a gateway answers", edits(accepted, succeeded, repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
+		{"failed for another process", edits(accepted, restarted, repeated(1, pollAnswer(osbresult.Failed)), unavailable), "fetch " + next1 + " again"},
+		{"the broker has none", edits(restarted, later(time.Hour), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
+		{"not retrievable", edits(notRetrievable, restarted, later(time.Hour)), "write-ahead unbind " + next1},
+	} {
+		if got := newFixture(append(rotating, test.is...)...).step().describe(); got != test.then {
+			t.Errorf("%s: %s, want %s", test.name, got, test.then)
+		}
+	}
+}
+
+// A conflict that is held stays in the conditions while the broker fails other requests.
+func TestAHeldConflictIsShownDuringOtherFailures(t *testing.T) {
+	others := answerWithCredentials(200)
+	others.Binding.Parameters = parametersOf("p1")
+	conflict := repeated(1, answerOf(osbresult.Conflict, 409))
+	for name, held := range map[string][]func(*fixture){"retrievable": edits(retrievable, conflict, repeated(1, others)), "not retrievable": edits(conflict)} {
+		for _, a := range []Answer{answerOf(osbresult.Retry, 503), answerOf(osbresult.Misconfigured, 403), answerOf(osbresult.Concurrency, 422), answerOf(osbresult.Unknown, 500)} {
+			f := newFixture(append(held, repeated(1, a))...)
+			ready, stalled := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionStalled)
+			if !strings.Contains(ready.Message, "neither changed nor removed") || !strings.Contains(ready.Message, rules.DescribeOutcome(a.Outcome)) || !rules.IsTrue(stalled) {
+				t.Errorf("%s, then %d: %q, Stalled=%s", name, a.Status, ready.Message, stalled.Status)
+			}
 		}
 	}
 }

@@ -134,8 +134,9 @@ func suppliedID(f *fixture) { f.b.Annotations = nil }
 // definitionExists is after a read of the CRD that found it not terminating, without which nothing is deleted at the broker (R10).
 func definitionExists(f *fixture) { f.in.Definition = rules.DefinitionLives }
 
-func retrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
-func rotatable(f *fixture)   { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
+func retrievable(f *fixture)    { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
+func notRetrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = false }
+func rotatable(f *fixture)      { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
 
 // secretGone is after another client has deleted the Secret.
 func secretGone(f *fixture)   { f.in.Secret, f.in.SecretID = SecretAbsent, "" }

@@ -47,6 +47,12 @@ type recovery struct {
 	created bool
 	// drainOnly: the broker has created the binding with the URL of a log drain and without credentials, so that an answer with the URL has all.
 	drainOnly bool
+	// succeeded: the broker has reported that the creation succeeded.
+	succeeded bool
+	// absent: the broker has answered the last fetch with 404, and has not reported a success: a bind request creates the binding.
+	absent bool
+	// unanswered: the fetch has failed by answers that look like a misconfiguration. They do not say that the broker withholds the credentials (R12).
+	unanswered bool
 }
 
 // of returns the recovery for an id. A rotation that has failed under the id of its successor has failed for the predecessor too.
@@ -143,8 +149,9 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		case a.State == osbresult.Succeeded:
 			m.recovery.created = true
 			m.recovery.failed &^= fetch
-		case a.State == osbresult.Failed && !call.SeenRunning && call.Retrievable: // the operation may be a later one than the one on record
-			m.recovery.created = true
+			m.recovery.succeeded, m.recovery.absent = true, false
+		case a.State == osbresult.Failed && !call.SeenRunning: // the operation may be a later one than the one on record
+			m.recovery.created = call.Retrievable
 		case a.State == osbresult.Failed:
 			m.recovery.failed |= repeat
 		}
@@ -194,7 +201,11 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done && created && !call.Replaces: // a service without credentials
 		m.receive(call.ID, a.Binding)
-	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && rules.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
+	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient:
 		m.recovery.failed |= fetch
+		m.recovery.absent, m.recovery.unanswered = a.Class == osbresult.Gone && !m.recovery.succeeded, false
+	case a.Misconfigured() && !call.Recheck && rules.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries: // another way is tried
+		m.recovery.failed |= fetch
+		m.recovery.unanswered = true
 	}
 }

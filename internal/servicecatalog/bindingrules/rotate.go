@@ -103,7 +103,8 @@ func (d *decision) requestFirst() {
 func (d *decision) requestSuccessor() {
 	d.Request = d.newRequest(rules.Bind)
 	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
-	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, but returned no credentials
+	tried := d.recovery()
+	d.Request.Repeat = tried.hasFailed(fetch) && !tried.absent // the broker has it, but returned no credentials
 	if d.phase.Task == bindingphase.Rotating {
 		d.Request.PredecessorID = d.Status.PredecessorID
 	}
@@ -113,7 +114,8 @@ func (d *decision) requestSuccessor() {
 func (d *decision) replace() {
 	s, tried := &d.Status, d.recovery()
 	rotates, retrievable := d.phase.Task == bindingphase.Rotating, d.nextWay() == fetch
-	lost := tried.hasFailed(repeat) && !retrievable
+	isFetchLeft := (tried.hasFailed(repeat) || rotates && d.hasEnded() && s.InProgressProperties != nil) && d.mayFetch()
+	lost := tried.hasFailed(repeat) && !isFetchLeft
 	why := d.in.BoundInstance.Blocker(d.b)
 	if why == nil {
 		why = d.brokerUnavailable()
@@ -131,7 +133,7 @@ func (d *decision) replace() {
 	case operation.NextOfCreation(s.Attempts, false, false, lost) == operation.NextMitigate:
 		d.startMitigation()
 	case !d.prepareWrite():
-	case retrievable && (tried.created || tried.hasFailed(repeat)):
+	case retrievable && tried.created, isFetchLeft:
 		d.Request = d.newRequest(rules.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
@@ -157,6 +159,12 @@ func (d *decision) replace() {
 	default:
 		d.requestSuccessor()
 	}
+}
+
+// mayFetch reports whether a fetch may bring the credentials: the broker has not said that it does not return them.
+func (d *decision) mayFetch() bool {
+	tried := d.recovery()
+	return d.effectivePlan().BindingRetrievable && (!tried.hasFailed(fetch) || tried.unanswered)
 }
 
 // retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and

@@ -379,8 +379,16 @@ func TestCredentialsOfBeforeAnUpdate(t *testing.T) {
 
 // R6: credentials that the broker does not return are not fetched at each attempt.
 func TestFetchesOfSettledBindingsEnd(t *testing.T) {
-	for status, answer := range map[int]Answer{
-		404: answerOf(osbresult.Gone, 404), 422: answerOf(osbresult.Rejected, 422), 410: answerOf(osbresult.Misconfigured, 410), 412: answerOf(osbresult.NeedsCatalog, 412),
+	for status, test := range map[int]struct {
+		answer Answer
+		most   int // fetches in 1,000 minutes
+		then   string
+	}{
+		404: {answerOf(osbresult.Gone, 404), 1, "nothing: Ready"},
+		422: {answerOf(osbresult.Rejected, 422), 1, "nothing: Ready"},
+		401: {answerOf(osbresult.Misconfigured, 401), 110, "fetch id again"}, // no refusal (R12): they are fetched again at the slow schedule
+		410: {answerOf(osbresult.Misconfigured, 410), 110, "fetch id again"},
+		412: {answerOf(osbresult.NeedsCatalog, 412), 110, "fetch id again"},
 	} {
 		f := newFixture(retrievable, bound, updated)
 		f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
@@ -391,7 +399,7 @@ func TestFetchesOfSettledBindingsEnd(t *testing.T) {
 			switch {
 			case next.Request != nil && next.Request.Operation == rules.Fetch:
 				fetches++
-				f.after(answer)
+				f.after(test.answer)
 			case next.Request != nil:
 				t.Fatalf("%d: %s", status, next.describe())
 			default:
@@ -399,8 +407,10 @@ func TestFetchesOfSettledBindingsEnd(t *testing.T) {
 			}
 			later(30 * time.Second)(f)
 		}
-		if got := f.step().describe(); fetches == 0 || fetches > 5 || got != "nothing: Ready" {
-			t.Errorf("%d: %d fetches, then %s; want at most 5, and then nothing", status, fetches, got)
+		restarted(f)
+		later(time.Hour)(f)
+		if got := f.step().describe(); fetches == 0 || fetches > test.most || got != test.then {
+			t.Errorf("%d: %d fetches, then %s; want at most %d, and then %s", status, fetches, got, test.most, test.then)
 		}
 	}
 }
