@@ -9,7 +9,7 @@ pages=("$@")
 if [ $# = 0 ]; then
 	mapfile -t pages < <(git ls-files --cached --others --exclude-standard 'docs/*.md' 'examples/*.md' 'charts/*.md' 'demo/*.md' 'hack/cluster/*.md' '.github/*.md' \
 		README.md CONTRIBUTING.md SECURITY.md CODE_OF_CONDUCT.md MAINTAINERS.md |
-		sort -u | grep -v -x -e docs/reference/api.md -e docs/reference/messages.md) # their texts are in $extracted
+		sort -u | grep -v -x docs/reference/api.md) # its texts are in $extracted
 fi
 
 rm -rf "$extracted"

@@ -53,7 +53,7 @@ func run(ctx context.Context, out, operator string, pages []string) error {
 	if err != nil {
 		return fmt.Errorf("%s --help: %w", operator, err)
 	}
-	messages, err := os.ReadFile("docs/reference/messages.md")
+	messages, err := os.ReadFile("hack/messages/testdata/messages.txt")
 	if err != nil {
 		return err
 	}
@@ -161,15 +161,12 @@ func lastWords(text string) string {
 	return strings.Join(words[max(0, len(words)-3):], " ")
 }
 
-// messageTexts returns each message in the blocks of the page as a paragraph.
-func messageTexts(page string) string {
+// messageTexts returns each message of the list as a paragraph.
+func messageTexts(list string) string {
 	var b strings.Builder
-	inBlock := false
-	for line := range strings.Lines(page) {
-		if strings.HasPrefix(line, "```") {
-			inBlock = !inBlock
-		} else if inBlock {
-			b.WriteString(escape(strings.TrimSpace(line)) + "\n\n")
+	for line := range strings.Lines(list) {
+		if text := strings.TrimSpace(line); text != "" && !strings.HasPrefix(text, "# ") {
+			b.WriteString(escape(text) + "\n\n")
 		}
 	}
 	return b.String()

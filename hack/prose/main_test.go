@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestExtractedTexts(t *testing.T) {
-	if got, want := messageTexts("# T\n\n```text\nFirst … of *it*\nSecond\n```\n"), "First … of \\*it\\*\n\nSecond\n\n"; got != want {
+	if got, want := messageTexts("# T\nFirst … of *it*\nSecond\n\n# U\n"), "First … of \\*it\\*\n\nSecond\n\n"; got != want {
 		t.Errorf("messages: %q, want %q", got, want)
 	}
 	if got := helpTexts("Usage:\n  -a int\n    \tNumber of <x>. (default 1)\n"); !strings.Contains(got, "`-a int`\n\nNumber of &lt;x>. (default 1)\n") {
