@@ -215,12 +215,13 @@ func (ap *application) recordBindFailure(effect operation.Effect) {
 	message := effect.Message
 	isUnseen := !ap.call.SeenRunning && effect.Result == operation.Failed // the operation that has failed may be a later one than the one on record
 	switch s := &ap.status; {
-	case ap.phase.IsReplacement() && isUnseen && ap.call.Retrievable:
+	case ap.phase.IsReplacement() && isUnseen:
 		ap.phase.Accepted = false
-		ap.setConditions(ap.RetryByFetch(message))
-	case ap.phase.IsReplacement() && isUnseen: // the repeated request shows whether the broker has it
-		ap.phase.Accepted = false
-		ap.setConditions(ap.Retry(v1beta1.ReasonBindCallFailed, message))
+		if ap.call.Retrievable {
+			ap.setConditions(ap.RetryByFetch(message))
+		} else { // the repeated request shows whether the broker has it
+			ap.setConditions(ap.Retry(v1beta1.ReasonBindCallFailed, message))
+		}
 	case ap.phase.IsReplacement():
 		ap.startMitigation(rules.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case bindingphase.IsBound(s): // an existing binding was requested again
