@@ -6,7 +6,6 @@ package alerts
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -62,10 +61,3 @@ func completeAlerts(e *cli.Environment, is func(*v1beta1.Alert) bool) cobra.Comp
 func isAny(*v1beta1.Alert) bool { return true }
 
 func isFiring(alert *v1beta1.Alert) bool { return alert.Spec.State != v1beta1.AlertResolved }
-
-// silent returns an environment that prints no results.
-func silent(e *cli.Environment) *cli.Environment {
-	quiet := *e
-	quiet.Out = io.Discard
-	return &quiet
-}

@@ -23,8 +23,6 @@ const (
 	restoreLabel = "velero.io/restore-name"
 	// resendTimeout is how long resend and test wait for a receiver by default.
 	resendTimeout = 30 * time.Second
-	// writeTimeout bounds the write that sets an Alert to Firing again after the command was interrupted.
-	writeTimeout = 10 * time.Second
 )
 
 // resend is the command resend.
@@ -103,7 +101,7 @@ func (r *resend) resend(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Ale
 	_, wasRestored := alert.Labels[restoreLabel]
 	if wasRestored {
 		var err error
-		if alert, err = cli.Edit(ctx, silent(r.e), r.write, r.client, alert, "", removeRestoreLabel); err != nil {
+		if alert, err = cli.Edit(ctx, r.e.Silent(), r.write, r.client, alert, "", removeRestoreLabel); err != nil {
 			return alert, err
 		}
 	}
@@ -193,7 +191,7 @@ func whyPending(alert *v1beta1.Alert) string {
 // resolveAndFire sets an Alert to Resolved, waits until that is recorded, and sets it to Firing again, even after an error.
 func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
 	notified := notifiedReceivers(alert)
-	resolved, err := cli.Edit(ctx, silent(r.e), r.write, r.client, alert, "", setState(v1beta1.AlertResolved))
+	resolved, err := cli.Edit(ctx, r.e.Silent(), r.write, r.client, alert, "", setState(v1beta1.AlertResolved))
 	if err != nil && ctx.Err() == nil {
 		return alert, err
 	}
@@ -203,9 +201,9 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 	if err == nil {
 		err = notResentError(resolved, notified)
 	}
-	fired, fireErr := r.fire(context.WithoutCancel(ctx), resolved, err == nil)
+	fired, fireErr := r.fire(ctx, resolved, err == nil)
 	if fireErr != nil {
-		return resolved, cli.WithHint(fireErr, "%s may be Resolved; kubectl bellhop resend %s --namespace=%s sets it to Firing",
+		return resolved, cli.WithHint(&cli.LeftError{Err: fireErr}, "%s may be Resolved; kubectl bellhop resend %s --namespace=%s sets it to Firing",
 			cli.ResourceName(alert), alert.Name, alert.Namespace)
 	}
 	return fired, err
@@ -213,15 +211,15 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 
 // fire sets an Alert to Firing. It reads the Alert first: of a request that was interrupted it is not known whether it was executed.
 func (r *resend) fire(ctx context.Context, alert *v1beta1.Alert, report bool) (*v1beta1.Alert, error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
+	ctx, release := r.e.Uninterrupted(ctx)
+	defer release()
 	latest, err := cli.Get(ctx, r.client, alert.Name)
 	if err != nil {
 		return alert, err
 	}
 	e := r.e
 	if !report {
-		e = silent(e)
+		e = e.Silent()
 	}
 	return cli.Edit(ctx, e, r.write, r.client, latest, "resent", setState(v1beta1.AlertFiring))
 }

@@ -78,14 +78,14 @@ func (t *test) run(ctx context.Context, receiver string) (err error) {
 		return err
 	}
 	client := alertsIn(pager, namespace)
-	alert, err := create(ctx, client, t.alert(namespace, ref, severity))
+	alert, err := t.create(ctx, client, t.alert(namespace, ref, severity))
 	if err != nil {
 		return err
 	}
 	if t.keep {
 		fmt.Fprintln(t.e.Out, cli.ResourceName(alert), "created")
 	} else {
-		defer func() { err = errors.Join(err, remove(context.WithoutCancel(ctx), client, alert)) }()
+		defer func() { err = errors.Join(err, t.remove(ctx, client, alert)) }()
 	}
 	delivery, err := t.await(ctx, client, alert, ref)
 	if err != nil {
@@ -201,22 +201,22 @@ func (t *test) failure(alert *v1beta1.Alert, d v1beta1.Delivery) error {
 
 // create creates the Alert of a test. An interrupt does not cancel the request: without its answer it would not be known whether there is
 // an Alert to delete.
-func create(ctx context.Context, client alertClient, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
+func (t *test) create(ctx context.Context, client alertClient, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+	ctx, release := t.e.Uninterrupted(ctx)
+	defer release()
 	return client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
 }
 
 // remove deletes the Alert of a test, also where the command was interrupted.
-func remove(ctx context.Context, client alertClient, alert *v1beta1.Alert) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
+func (t *test) remove(ctx context.Context, client alertClient, alert *v1beta1.Alert) error {
+	ctx, release := t.e.Uninterrupted(ctx)
+	defer release()
 	err := client.Delete(ctx, alert.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(alert.UID))})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s was not deleted: %w", cli.ResourceName(alert), err)
+		return &cli.LeftError{Err: fmt.Errorf("%s was not deleted: %w", cli.ResourceName(alert), err)}
 	}
 	return nil
 }

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
 // interrupted is a client whose command is interrupted while the API server creates an Alert.
@@ -26,7 +28,8 @@ func (c interrupted) Create(ctx context.Context, alert *v1beta1.Alert, _ metav1.
 // An Alert whose creation is not known to have succeeded would not be deleted.
 func TestAnInterruptDoesNotCancelTheCreation(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	if _, err := create(ctx, interrupted{interrupt: interrupt}, &v1beta1.Alert{}); err != nil {
+	command := &test{e: cli.New(genericiooptions.NewTestIOStreamsDiscard())}
+	if _, err := command.create(ctx, interrupted{interrupt: interrupt}, &v1beta1.Alert{}); err != nil {
 		t.Error(err)
 	}
 	if ctx.Err() == nil {

@@ -6,6 +6,7 @@ package cli
 
 import (
 	"io"
+	"sync/atomic"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -35,22 +36,52 @@ type Environment struct {
 	Raw genericiooptions.IOStreams
 	// Connection are kubectl's connection flags, such as --context and --as.
 	Connection *genericclioptions.ConfigFlags
+
+	holds    *atomic.Int32
+	warnings *warnings
 }
 
 // New returns an environment with default connection flags.
 func New(streams genericiooptions.IOStreams) *Environment {
 	e := &Environment{Raw: streams, IOStreams: genericiooptions.IOStreams{
 		In: streams.In, Out: &printable{raw: streams.Out}, ErrOut: &printable{raw: streams.ErrOut},
-	}}
+	}, holds: &atomic.Int32{}}
 	e.Connection = genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
-	warnings := rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true, Color: printers.AllowsColorOutput(streams.ErrOut)})
+	e.warnings = &warnings{WarningHandler: rest.NewWarningWriter(streams.ErrOut,
+		rest.WarningWriterOptions{Deduplicate: true, Color: printers.AllowsColorOutput(streams.ErrOut)})}
 	e.Connection.WrapConfigFn = func(config *rest.Config) *rest.Config {
 		config.UserAgent = FieldManager + "/" + Version()
 		config.QPS = -1 // a command sends few requests
-		config.WarningHandler = warnings
+		config.WarningHandler = e.warnings
 		return config
 	}
 	return e
+}
+
+// warnings prints the API server's warnings, unless they are off.
+type warnings struct {
+	rest.WarningHandler
+	areOff bool
+}
+
+func (w *warnings) HandleWarningHeader(code int, agent, text string) {
+	if !w.areOff {
+		w.WarningHandler.HandleWarningHeader(code, agent, text)
+	}
+}
+
+// WithoutWarnings makes a request whose warnings are not shown: a dry run before the request itself.
+func (e *Environment) WithoutWarnings(request func() error) error {
+	e.warnings.areOff = true
+	defer func() { e.warnings.areOff = false }()
+	return request()
+}
+
+// Silent returns an environment that prints no results.
+func (e *Environment) Silent() *Environment {
+	quiet := *e
+	quiet.Out = io.Discard
+	return &quiet
 }
 
 // Namespace is the value of --namespace, else the namespace of the kubeconfig's context.

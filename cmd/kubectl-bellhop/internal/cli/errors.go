@@ -22,6 +22,8 @@ const (
 	ExitStalled = 3
 	// ExitTimeout: --timeout passed before the object was ready; the operator goes on.
 	ExitTimeout = 4
+	// ExitInterrupted: Ctrl-C or SIGTERM ended the command.
+	ExitInterrupted = 130
 )
 
 // Error is an error with an exit code and a hint, which is advice to the user.
@@ -46,6 +48,14 @@ func StalledError(format string, args ...any) error {
 	return &Error{Code: ExitStalled, Err: fmt.Errorf(format, args...)}
 }
 
+// LeftError is of a command that could not undo what it has done: it says what is left.
+type LeftError struct{ Err error }
+
+func (e *LeftError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *LeftError) Unwrap() error { return e.Err }
+
 // WithHint adds advice to an error; an empty hint adds nothing.
 func WithHint(err error, format string, args ...any) error {
 	hint := fmt.Sprintf(format, args...)
@@ -66,6 +76,15 @@ func ExitCode(err error) int {
 	default:
 		return ExitError
 	}
+}
+
+// Joined returns the errors that errors.Join has joined, nil for other errors.
+func Joined(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // an error that wraps a joined one has a text of its own
+	if !ok || joined.(error).Error() != errors.Join(joined.Unwrap()...).Error() {
+		return nil
+	}
+	return joined.Unwrap()
 }
 
 // HintOf is the hint of an error, if it has one.

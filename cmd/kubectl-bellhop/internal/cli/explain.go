@@ -18,6 +18,13 @@ import (
 
 // Explain is the text of an error for the user: the problem and, where there is one, a hint.
 func Explain(err error) string {
+	if parts := Joined(err); parts != nil {
+		var texts []string
+		for _, part := range parts {
+			texts = append(texts, Explain(part))
+		}
+		return strings.Join(texts, "\n")
+	}
 	text, hint := explain(err)
 	if own := HintOf(err); own != "" {
 		hint = own

@@ -152,9 +152,16 @@ func ReadManifests[T Object](e *Environment, filenames []string) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	infos, err := resource.NewLocalBuilder().Unstructured().
-		FilenameParam(false, &resource.FilenameOptions{Filenames: filenames}).
-		Flatten().Do().Infos()
+	builder := resource.NewLocalBuilder().Unstructured()
+	isInput := func(filename string) bool { return filename == "-" }
+	if slices.ContainsFunc(filenames, isInput) { // the builder itself would read standard input after Ctrl-C
+		builder = builder.Stream(e.In, "standard input")
+		filenames = slices.DeleteFunc(slices.Clone(filenames), isInput)
+	}
+	if len(filenames) > 0 {
+		builder = builder.FilenameParam(false, &resource.FilenameOptions{Filenames: filenames})
+	}
+	infos, err := builder.Flatten().Do().Infos()
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,11 @@ func (f *WriteFlags) IsLocal() bool { return f.dryRun == dryRunClient }
 // Prints reports whether --output requests the object rather than a line such as "… created".
 func (f *WriteFlags) Prints() bool { return *f.print.OutputFormat != "" }
 
+// AsServerDryRun returns flags by which nothing is stored or printed, for a check before the write itself.
+func (f *WriteFlags) AsServerDryRun() *WriteFlags {
+	return &WriteFlags{dryRun: dryRunServer, print: f.print, isHeld: true}
+}
+
 func (f *WriteFlags) serverDryRun() []string {
 	if f.dryRun == dryRunServer {
 		return []string{metav1.DryRunAll}

@@ -91,7 +91,7 @@ func newExitCodes(e *cli.Environment) *cobra.Command {
   3    With --wait: a person has to change something before the object can become
        ready; the message says what. Of doctor: there are problems.
   4    --timeout has passed. The operator continues by itself.
-  130  Interrupted.
+  130  Interrupted by Ctrl-C or SIGTERM. connect without a command ends with 0.
 
 exec, and connect with a command, end with the exit code of that command.
 `

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -32,9 +34,35 @@ import (
 // Name is how users call the plugin.
 const Name = "kubectl bellhop"
 
-// Run runs the command line args, and returns the exit code.
+// interruptDelay is how long a command may take to end after an interrupt.
+const interruptDelay = time.Second
+
+// Run runs the command line args, and returns the exit code. The end of the context interrupts the command: what does not end by itself, such
+// as discovery of a server that hangs, is left behind.
 func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
 	e := cli.New(streams)
+	e.ReadUntil(ctx)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, e, args) }()
+	select {
+	case code := <-ended:
+		return code
+	case <-ctx.Done():
+	}
+	for {
+		select {
+		case code := <-ended:
+			return code
+		case <-time.After(interruptDelay):
+			if !e.IsHeld() {
+				fmt.Fprintln(e.ErrOut, "interrupted")
+				return cli.ExitInterrupted
+			}
+		}
+	}
+}
+
+func run(ctx context.Context, e *cli.Environment, args []string) int {
 	root, started := newRoot(e) //nolint:contextcheck // commands and completions get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -44,9 +72,12 @@ func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string)
 		return 0
 	case errors.As(err, &exit):
 		return exit.Code
-	case errors.Is(err, context.Canceled):
+	case ctx.Err() != nil:
+		if text := explainLeft(err); text != "" {
+			fmt.Fprintln(e.ErrOut, text)
+		}
 		fmt.Fprintln(e.ErrOut, "interrupted")
-		return 130
+		return cli.ExitInterrupted
 	}
 	err = e.WithMissingGroup(ctx, err)
 	fmt.Fprintln(e.ErrOut, cli.Explain(err))
@@ -55,6 +86,23 @@ func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string)
 		code = cli.ExitUsage
 	}
 	return code
+}
+
+// explainLeft explains what an interrupted command could not undo; empty: the interrupt is the only error.
+func explainLeft(err error) string {
+	if parts := cli.Joined(err); parts != nil {
+		var texts []string
+		for _, part := range parts {
+			if text := explainLeft(part); text != "" {
+				texts = append(texts, text)
+			}
+		}
+		return strings.Join(texts, "\n")
+	}
+	if _, isLeft := errors.AsType[*cli.LeftError](err); isLeft {
+		return cli.Explain(err)
+	}
+	return ""
 }
 
 // New returns the tree of commands, for the generator of the reference.

@@ -29,6 +29,7 @@ type connection interface {
 // runWhileConnected runs a command until it ends, and returns its exit code as an error. If the tunnel ends before, it ends the command, and
 // returns why the tunnel ended. Ctrl-C is for the command, which may go on: an interactive client cancels a query.
 func runWhileConnected(ctx context.Context, e *cli.Environment, tunnel connection, path string, command, env []string) error {
+	defer e.Hold()()
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	cmd := exec.CommandContext(running, path, command[1:]...)
@@ -53,7 +54,7 @@ func runWhileConnected(ctx context.Context, e *cli.Environment, tunnel connectio
 			<-ended //nolint:errcheck // it was ended for the error of the tunnel
 			return tunnel.Err()
 		case s := <-signals:
-			if s != os.Interrupt || !printers.IsTerminal(e.In) { // a terminal sends Ctrl-C to the command, too
+			if s != os.Interrupt || !printers.IsTerminal(e.Raw.In) { // a terminal sends Ctrl-C to the command, too
 				_ = cmd.Process.Signal(s) // fails if the command has ended
 			}
 		}
