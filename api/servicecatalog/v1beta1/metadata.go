@@ -70,6 +70,10 @@ const (
 	// resourceVersion of the ServiceBinding that the last write followed from. What
 	// follows from an earlier one, as in a process that no longer leads, is not written.
 	WrittenFromAnnotation = "bellhop.gophernetes.io/written-from"
+
+	// RegisteredForAnnotation is on a Secret that "kubectl bellhop register" made: the
+	// broker that it is for, as KIND/NAME. "deregister" deletes such a Secret.
+	RegisteredForAnnotation = "bellhop.gophernetes.io/registered-for"
 )
 
 // Values of DeletionPolicyAnnotation.

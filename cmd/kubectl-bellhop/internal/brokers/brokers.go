@@ -33,6 +33,14 @@ func (s *scope) addFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.namespaced, "namespaced", false, "A ServiceBroker of the namespace, and not a ClusterServiceBroker")
 }
 
+// label names a broker of the scope as KIND/NAME.
+func (s *scope) label(name string) string {
+	if s.namespaced {
+		return "ServiceBroker/" + name
+	}
+	return "ClusterServiceBroker/" + name
+}
+
 func (s *scope) clusterBrokers() (clusterClient, error) {
 	services, err := s.e.Services()
 	if err != nil {

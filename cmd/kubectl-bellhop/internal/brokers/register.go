@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
@@ -44,6 +43,10 @@ The credentials for the broker are in a Secret: one that exists, --auth-secret,
 or one that the command creates from --username and a password, or from a token,
 on standard input. The Secret of a ClusterServiceBroker is in the operator's
 namespace unless --secret-namespace names another.
+
+The command can be repeated: after a failure, and to correct a broker that it has
+registered and whose catalog was never fetched. If the API server refuses the
+broker, no Secret is left. deregister deletes the Secret, too.
 
 A Secret with the key token is used as a bearer token, else its keys username and
 password as basic authentication. For OAuth 2.0 and client certificates apply a
@@ -80,15 +83,20 @@ func (r *register) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	auth, err := r.createSecret(ctx, name)
+	secret, err := r.newSecret(name)
 	if err != nil {
 		return err
 	}
-	spec.AuthInfo = auth
-	if r.namespaced {
-		return r.createLocal(ctx, name, spec)
+	if spec.AuthInfo, err = r.authInfo(ctx, secret); err != nil {
+		return err
 	}
-	return r.createCluster(ctx, name, spec)
+	if !r.makesSecret() {
+		secret = nil
+	}
+	if r.namespaced {
+		return r.createLocal(ctx, name, spec, secret)
+	}
+	return r.createCluster(ctx, name, spec, secret)
 }
 
 func (r *register) validate() error {
@@ -123,22 +131,19 @@ func (r *register) spec() (v1beta1.CommonServiceBrokerSpec, error) {
 	return spec, nil
 }
 
-// createSecret creates the Secret if the flags ask for that, and returns how it is used, nil if no Secret is created.
-func (r *register) createSecret(ctx context.Context, name string) (*v1beta1.AuthInfo, error) {
-	secret, err := r.newSecret(name)
-	if err != nil || secret == nil {
-		return nil, err
+// makesSecret reports whether the credentials come from standard input, and not from a Secret that exists.
+func (r *register) makesSecret() bool { return r.passwordStdin || r.tokenStdin }
+
+// authInfo says how a Secret is used, nil without one. A Secret that exists is read for that.
+func (r *register) authInfo(ctx context.Context, secret *corev1.Secret) (*v1beta1.AuthInfo, error) {
+	if secret == nil {
+		return nil, nil
 	}
-	core, err := r.e.Core()
-	if err != nil {
-		return nil, err
-	}
-	client := cli.Client[*corev1.Secret, *corev1.SecretList](core.Secrets(secret.Namespace))
-	if r.passwordStdin || r.tokenStdin {
-		if _, err := cli.Create(ctx, r.e, r.write, client, secret); err != nil {
+	if !r.makesSecret() && !r.write.IsLocal() {
+		client, err := secretsIn(r.e, secret.Namespace)
+		if err != nil {
 			return nil, err
 		}
-	} else if !r.write.IsLocal() {
 		if secret, err = cli.Get(ctx, client, secret.Name); err != nil {
 			return nil, err
 		}
@@ -156,7 +161,7 @@ func (r *register) createSecret(ctx context.Context, name string) (*v1beta1.Auth
 
 // newSecret returns the Secret as the flags describe it, nil if they do not.
 func (r *register) newSecret(name string) (*corev1.Secret, error) {
-	if r.secret == "" && !r.passwordStdin && !r.tokenStdin {
+	if r.secret == "" && !r.makesSecret() {
 		return nil, nil
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: r.secret, Namespace: r.secretNamespace}}
@@ -170,9 +175,10 @@ func (r *register) newSecret(name string) (*corev1.Secret, error) {
 		}
 		secret.Namespace = namespace
 	}
-	if !r.passwordStdin && !r.tokenStdin {
+	if !r.makesSecret() {
 		return secret, nil
 	}
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.RegisteredForAnnotation, r.label(name))
 	line, err := bufio.NewReader(r.e.In).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -189,17 +195,17 @@ func (r *register) newSecret(name string) (*corev1.Secret, error) {
 	return secret, nil
 }
 
-func (r *register) createCluster(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec) error {
+func (r *register) createCluster(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec, secret *corev1.Secret) error {
 	client, err := r.clusterBrokers()
 	if err != nil {
 		return err
 	}
 	broker := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	broker.Spec.CommonServiceBrokerSpec = spec
-	return createBroker(ctx, r, client, broker)
+	return registerBroker(ctx, r, client, broker, secret)
 }
 
-func (r *register) createLocal(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec) error {
+func (r *register) createLocal(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec, secret *corev1.Secret) error {
 	client, err := r.localBrokers()
 	if err != nil {
 		return err
@@ -210,13 +216,5 @@ func (r *register) createLocal(ctx context.Context, name string, spec v1beta1.Co
 	}
 	broker := &v1beta1.ServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
 	broker.Spec.CommonServiceBrokerSpec = spec
-	return createBroker(ctx, r, client, broker)
-}
-
-func createBroker[T v1beta1.Broker, L runtime.Object](ctx context.Context, r *register, client cli.Client[T, L], broker T) error {
-	broker, err := cli.Create(ctx, r.e, r.write, client, broker)
-	if err != nil {
-		return err
-	}
-	return cli.Finish(ctx, r.e, r.write, &r.wait, client, broker)
+	return registerBroker(ctx, r, client, broker, secret)
 }
