@@ -206,10 +206,10 @@ var _ = Describe("page", func() {
 		allow(ctx, t.namespace, "joe", []string{"create"}, "alerts")
 		t.run(ctx, 1, `kubectl bellhop page "The database is down" --as=jane`)
 		t.run(ctx, 1, `kubectl bellhop page "The database is down" --to=team --as=jane`)
-		t.run(ctx, 0, `kubectl bellhop page "The database is down" --name=joes --to=team --as=joe`)
+		t.run(ctx, 1, `kubectl bellhop page "The database is down" --name=joes --to=team --as=joe`)
 		t.run(ctx, 1, `kubectl bellhop page "The database is down" --name=joes-second --to=receiver/team --wait --as=joe`)
 		allow(ctx, t.namespace, "ann", []string{"create", "get"}, "alerts", "receivers")
-		t.run(ctx, 0, `kubectl bellhop page "The database is down" --name=anns --to=team,taem --as=ann`)
+		t.run(ctx, 0, `kubectl bellhop page "The database is down" --name=anns --to=team --as=ann`)
 		t.matchGolden("page_forbidden")
 	})
 

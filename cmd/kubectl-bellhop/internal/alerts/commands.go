@@ -1,7 +1,7 @@
 // Copyright The Bellhop Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package alerts has the commands for pages: page, alerts, resolve, resend, test, watch and unwatch.
+// Package alerts has the commands for pages: page, alerts, resolve, resend, test, suspend, resume, watch and unwatch.
 package alerts
 
 import (
@@ -16,7 +16,7 @@ import (
 
 // Commands returns the commands of the package.
 func Commands(e *cli.Environment) []*cobra.Command {
-	return []*cobra.Command{newPage(e), newAlerts(e), newResolve(e), newResend(e), newTest(e), newWatch(e), newUnwatch(e)}
+	return []*cobra.Command{newPage(e), newAlerts(e), newResolve(e), newResend(e), newTest(e), newSuspend(e), newResume(e), newWatch(e), newUnwatch(e)}
 }
 
 // alertClient is a client of the Alerts of a namespace.

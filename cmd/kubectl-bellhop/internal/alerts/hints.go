@@ -36,7 +36,11 @@ func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
 	resend := fmt.Sprintf("kubectl bellhop resend %s --namespace=%s", alert.Name, alert.Namespace)
 	switch d.Reason {
 	case v1beta1.ReasonSuspended:
-		return fmt.Sprintf(`to end the suspension: kubectl patch %s --type=merge --patch='{"spec":{"suspend":false}}'`, receiver)
+		command := "to end the suspension: kubectl bellhop resume " + refText(refOf(d))
+		if d.Kind == v1beta1.KindReceiver {
+			command += " --namespace=" + alert.Namespace
+		}
+		return command
 	case v1beta1.ReasonNamespaceNotSelected:
 		return fmt.Sprintf("to see which namespaces the receiver selects, none if nothing is printed: kubectl get %s -o jsonpath='{.spec.namespaceSelector}'", receiver)
 	case v1beta1.ReasonSecretNotFound:

@@ -48,8 +48,9 @@ ends once every receiver has confirmed the Alert, and prints what each of them
 answered. Without --wait the operator sends the Alert in the background.
 
 The name of a receiver is that of a Receiver in the namespace, else that of a
-ClusterReceiver. receiver/NAME and clusterreceiver/NAME say which kind it is,
-and are not looked up, so that they may name a receiver that does not exist yet.`,
+ClusterReceiver. If you may not read these, the command fails. receiver/NAME and
+clusterreceiver/NAME say which kind it is, and are not looked up, so that they
+may name a receiver that does not exist yet.`,
 		Example: `  # To the default receiver
   kubectl bellhop page "The database is down"
 
@@ -173,7 +174,7 @@ func (p *page) alert(ctx context.Context, args []string) (*v1beta1.Alert, error)
 		if err != nil {
 			return nil, err
 		}
-		finder := receiverFinder{e: p.e, pager: pager, namespace: alert.Namespace}
+		finder := receiverFinder{e: p.e, pager: pager, namespace: alert.Namespace, flag: "--to="}
 		if alert.Spec.ReceiverRefs, err = finder.refs(ctx, p.to); err != nil {
 			return nil, err
 		}

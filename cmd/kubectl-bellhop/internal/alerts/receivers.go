@@ -15,6 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	pagerclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 // receiverFinder finds the receivers that a user names.
@@ -22,6 +23,8 @@ type receiverFinder struct {
 	e         *cli.Environment
 	pager     pagerclient.PagerV1beta1Interface
 	namespace string
+	// flag is what stands before a receiver on the command line, such as "--to=".
+	flag string
 }
 
 // refs returns the receivers that --to names, each once.
@@ -41,7 +44,8 @@ func (f *receiverFinder) refs(ctx context.Context, names []string) ([]v1beta1.Re
 	return refs, nil
 }
 
-// ref returns the receiver that a user names. KIND/NAME is taken without a request, so that it may be created later.
+// ref returns the receiver that a user names. KIND/NAME is taken without a request, so that it may be created later. The kind of NAME is looked
+// up, and never assumed: an Alert to a receiver that does not exist notifies no person.
 func (f *receiverFinder) ref(ctx context.Context, given string) (v1beta1.ReceiverRef, error) {
 	ref, err := parseReceiver(given)
 	if err != nil || ref.Kind != "" {
@@ -53,7 +57,7 @@ func (f *receiverFinder) ref(ctx context.Context, given string) (v1beta1.Receive
 	case err == nil:
 		return ref, nil
 	case apierrors.IsForbidden(err):
-		return f.assume(ref), nil
+		return ref, f.unknownKind(ctx, ref.Name, err)
 	case !apierrors.IsNotFound(err):
 		return ref, err
 	}
@@ -62,19 +66,25 @@ func (f *receiverFinder) ref(ctx context.Context, given string) (v1beta1.Receive
 	switch {
 	case err == nil:
 		return ref, nil
-	case apierrors.IsForbidden(err): // no Receiver has the name, so that only a ClusterReceiver can be meant
-		return f.assume(ref), nil
+	case apierrors.IsForbidden(err):
+		return ref, f.unknownKind(ctx, ref.Name, err)
 	case !apierrors.IsNotFound(err):
 		return ref, err
 	}
 	return ref, f.notFound(ctx, ref.Name)
 }
 
-// assume takes a name for the name of a receiver of a kind that the user may not read.
-func (f *receiverFinder) assume(ref v1beta1.ReceiverRef) v1beta1.ReceiverRef {
-	fmt.Fprintf(f.e.ErrOut, "note: you may not read %ss, so %q is taken for the name of one; give %s to say which kind it is\n",
-		ref.Kind, ref.Name, "receiver/"+ref.Name+" or clusterreceiver/"+ref.Name)
-	return ref
+// unknownKind is the error for a name whose kind the user may not look up.
+func (f *receiverFinder) unknownKind(ctx context.Context, name string, forbidden error) error {
+	err := f.e.WithMissingGroup(ctx, forbidden)
+	if err != forbidden { //nolint:errorlint // it returns the same error
+		return err
+	}
+	hint := fmt.Sprintf("name the kind: %sreceiver/%s or %sclusterreceiver/%s", f.flag, name, f.flag, name)
+	if allow := cli.HowToAllow(forbidden); allow != "" {
+		hint += "; or " + allow
+	}
+	return cli.WithHint(fmt.Errorf("the kind of the receiver %q is not known: %s", name, kinds.Reason(forbidden)), "%s", hint)
 }
 
 // notFound is the error for a name that no receiver has, with the names that there are.

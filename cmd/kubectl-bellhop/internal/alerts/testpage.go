@@ -47,8 +47,8 @@ the Alert, which sends a resolve notification. It ends with exit code 3 if the
 receiver did not confirm the alert.
 
 RECEIVER is the name of a Receiver in the namespace, else of a ClusterReceiver;
-receiver/NAME and clusterreceiver/NAME say which kind it is. A ClusterReceiver
-is tested from the namespace: it has to select it.`,
+receiver/NAME and clusterreceiver/NAME say which kind it is, also where you may
+not read them. A ClusterReceiver is tested from the namespace: it has to select it.`,
 		Example: `  # Test a receiver
   kubectl bellhop test oncall
 

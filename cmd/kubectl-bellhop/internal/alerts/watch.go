@@ -212,7 +212,7 @@ func (w *watchCommand) receivers(ctx context.Context) ([]v1beta1.ReceiverRef, er
 	if err != nil {
 		return nil, err
 	}
-	finder := receiverFinder{e: w.e, pager: pager, namespace: namespace}
+	finder := receiverFinder{e: w.e, pager: pager, namespace: namespace, flag: "--to="}
 	return finder.refs(ctx, w.to)
 }
 

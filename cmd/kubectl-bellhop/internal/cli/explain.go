@@ -52,6 +52,14 @@ func explain(err error) (text, hint string) {
 	}
 }
 
+// HowToAllow is how an administrator gives the user the right that an error says is missing, empty where no role is known.
+func HowToAllow(err error) string {
+	if _, hint := explain(err); apierrors.IsForbidden(err) {
+		return hint
+	}
+	return ""
+}
+
 const hintNotInstalled = "Bellhop's CRDs are not installed in this cluster, or in another version; see kubectl bellhop doctor"
 
 // explainStatus explains an answer of the API server.

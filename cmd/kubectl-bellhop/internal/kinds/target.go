@@ -72,7 +72,12 @@ func parseKind(name string, among []*Kind) ([]*Kind, error) {
 // Find reads the object that a target names. Where several kinds have one of that name, the error says how to choose.
 func Find(ctx context.Context, c *Clients, namespace string, target Target) (cli.Object, error) {
 	if len(target.Kinds) == 1 {
-		return target.Kinds[0].Get(ctx, c, namespace, target.Name)
+		k := target.Kinds[0]
+		object, err := k.Get(ctx, c, namespace, target.Name)
+		if apierrors.IsNotFound(err) && !cli.IsNotServed(err) {
+			err = hintOfOther(ctx, c, namespace, target.Name, k, err)
+		}
+		return object, err
 	}
 	var found []cli.Object
 	var failed error
@@ -102,6 +107,19 @@ func Find(ctx context.Context, c *Clients, namespace string, target Target) (cli
 	default:
 		return nil, cli.WithHint(fmt.Errorf("there is %s", strings.Join(searched, ", and ")), "%s", strings.Join(hints, "; "))
 	}
+}
+
+// hintOfOther adds to the error for a name that no object of a kind has a hint that the kind of the other scope has one.
+func hintOfOther(ctx context.Context, c *Clients, namespace, name string, k *Kind, err error) error {
+	for _, other := range All {
+		if strings.TrimPrefix(other.Name, "Cluster") != strings.TrimPrefix(k.Name, "Cluster") || other == k {
+			continue
+		}
+		if _, otherErr := other.get(ctx, c, namespace, name); otherErr == nil {
+			return cli.WithHint(err, "there is a %s of that name: %s/%s", other.Name, other.singular(), name)
+		}
+	}
+	return err
 }
 
 // WithMissingGroup replaces an error about a kind, by the name that the user gave, where it is one of Bellhop's and its API group is not in
