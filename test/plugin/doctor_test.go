@@ -140,6 +140,7 @@ var _ = Describe("doctor", suite.Serial, func() {
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "disk-full", "team"), "Ready")
 		t.run(ctx, 0, "kubectl bellhop doctor")
 		t.run(ctx, 0, "kubectl bellhop doctor -o json")
+		t.run(ctx, 0, "kubectl bellhop doctor -o yaml | head -4")
 		t.run(ctx, 0, "kubectl bellhop doctor --operator-namespace=elsewhere | grep elsewhere")
 		t.matchGolden("doctor-well")
 	})
@@ -192,7 +193,7 @@ var _ = Describe("doctor", suite.Serial, func() {
 		Expect(t.rightsOf(ctx, "jane")).To(BeEmpty())
 		allowServices(ctx, t.namespace, "joe", "get", "list", "create")
 		t.run(ctx, 0, "kubectl bellhop doctor --as=joe")
-		t.run(ctx, 2, "kubectl bellhop doctor -o yaml")
+		t.run(ctx, 2, "kubectl bellhop doctor -o xml")
 		t.run(ctx, 2, "kubectl bellhop doctor now")
 		t.run(ctx, 0, "kubectl-bellhop __complete doctor -o '' 2>/dev/null")
 		t.matchGolden("doctor-rights")
@@ -213,6 +214,24 @@ var _ = Describe("doctor", suite.Serial, func() {
 		suite.Update(ctx, env, lease, func(l *coordinationv1.Lease) { l.Spec.RenewTime = &metav1.MicroTime{Time: time.Now()} })
 		Expect(t.doctor(ctx, "--operator-namespace="+t.namespace).Checks).To(ContainElement(
 			SatisfyAll(HaveField("ID", "leader"), HaveField("Status", "ok"), HaveField("Message", "bellhop-controller-manager-7d9c leads"))))
+	})
+
+	// F-U20
+	It("is not needed for the version of the operator", func(ctx SpecContext) {
+		t := newTranscript(ctx)
+		plugin, _ := t.try(ctx, "kubectl bellhop version --client")
+		t.hide(plugin, "kubectl-bellhop VERSION\n")
+		t.run(ctx, 0, "kubectl bellhop version")
+		createDeployment(ctx, t.namespace)
+		t.run(ctx, 0, "kubectl bellhop version")
+		t.run(ctx, 0, "kubectl bellhop version -o json | grep -A8 operatorVersions")
+		t.run(ctx, 0, "kubectl bellhop version -o yaml | grep -A8 operatorVersions")
+		t.run(ctx, 0, "kubectl bellhop version --client")
+		t.run(ctx, 0, "kubectl bellhop version --client --server=https://127.0.0.1:1")
+		t.run(ctx, 1, "kubectl bellhop version --server=https://127.0.0.1:1")
+		t.run(ctx, 0, "kubectl bellhop version --as=jane")
+		t.run(ctx, 2, "kubectl bellhop version -o table")
+		t.matchGolden("version")
 	})
 
 	It("finds watched objects about which no alert is sent", func(ctx SpecContext) {

@@ -84,6 +84,7 @@ var _ = Describe("tree", func() {
 		t.run(ctx, 0, "kubectl bellhop tree receiver/team")
 		t.run(ctx, 0, "kubectl bellhop tree binding/orders -o json")
 		t.run(ctx, 0, "kubectl bellhop tree alert/disk-full -o json")
+		t.run(ctx, 0, "kubectl bellhop tree alert/disk-full -o yaml")
 		t.matchGolden("tree")
 	})
 
@@ -125,7 +126,7 @@ var _ = Describe("tree", func() {
 		t.run(ctx, 2, "kubectl bellhop tree plan/small")
 		t.run(ctx, 2, "kubectl bellhop tree alert/a alert/b")
 		t.run(ctx, 2, "kubectl bellhop tree alert/")
-		t.run(ctx, 2, "kubectl bellhop tree -o yaml")
+		t.run(ctx, 2, "kubectl bellhop tree -o xml")
 		t.run(ctx, 1, "kubectl bellhop tree alert/disk-ful")
 		t.run(ctx, 1, "kubectl bellhop tree broker/amce 2>&1 | head -1; exit 1")
 		t.run(ctx, 0, "kubectl-bellhop __complete tree al 2>/dev/null")

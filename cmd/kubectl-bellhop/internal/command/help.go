@@ -5,7 +5,6 @@ package command
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,18 +63,6 @@ func newOptions(e *cli.Environment) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(e.Out, "The following options can be passed to any command:\n\n%s", cmd.InheritedFlags().FlagUsagesWrapped(100))
-			return err
-		},
-	}
-}
-
-func newVersion(e *cli.Environment) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of the plugin",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(e.Out, "kubectl-bellhop %s (%s, %s/%s)\n", cli.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

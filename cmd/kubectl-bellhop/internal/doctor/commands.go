@@ -6,7 +6,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -66,8 +65,7 @@ warnings.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "Check the objects of all namespaces")
-	flags.StringVarP(&o.output, "output", "o", "", "Output format, one of: json; default: text")
-	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
+	o.output.AddFlag(cmd)
 	flags.StringVar(&o.operatorNamespace, "operator-namespace", cli.OperatorNamespace, "Namespace of the operator")
 	flags.DurationVar(&o.stuckAfter, "stuck-after", 5*time.Minute, "How long a deletion may take before it is a finding")
 	flags.BoolVar(&o.takesOver, "take-over", false, "Record that the objects of the original service-catalog are taken over, and check nothing")
@@ -79,7 +77,7 @@ warnings.`,
 type options struct {
 	*cli.Environment
 	allNamespaces     bool
-	output            string
+	output            cli.DataOutput
 	operatorNamespace string
 	stuckAfter        time.Duration
 	takesOver, dryRun bool
@@ -87,8 +85,8 @@ type options struct {
 }
 
 func (o *options) run(ctx context.Context) error {
-	if o.output != "" && o.output != "json" {
-		return cli.UsageError("--output=%s: must be json, or left out", o.output)
+	if err := o.output.Validate(); err != nil {
+		return err
 	}
 	if !o.takesOver && (o.dryRun || o.clusterID != "") {
 		return cli.UsageError("--dry-run and --cluster-id are for --take-over")
@@ -137,10 +135,8 @@ func (i *inspector) takeOver() *takeover.Recorder {
 }
 
 func (o *options) print(r *Report) error {
-	if o.output == "json" {
-		encoder := json.NewEncoder(o.Data())
-		encoder.SetIndent("", "    ")
-		return encoder.Encode(r)
+	if !o.output.IsText() {
+		return o.output.Print(o.Environment, r)
 	}
 	return r.print(o.Out)
 }

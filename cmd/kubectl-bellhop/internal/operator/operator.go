@@ -5,11 +5,13 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 	"k8s.io/utils/ptr"
@@ -27,7 +29,9 @@ type Deployment struct {
 	APIs apigroups.Set
 	// Replicas is the number of replicas that it should have.
 	Replicas int32
-	Object   *appsv1.Deployment
+	// Image is the image of its first container.
+	Image  string
+	Object *appsv1.Deployment
 
 	args []string
 }
@@ -55,6 +59,15 @@ func List(ctx context.Context, apps appsclient.AppsV1Interface, namespace string
 	return deployments, nil
 }
 
+// ListAll reads the Deployments of operators in all namespaces; where the user may not do that, in one.
+func ListAll(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) ([]*Deployment, error) {
+	deployments, err := List(ctx, apps, "")
+	if apierrors.IsForbidden(err) {
+		return List(ctx, apps, namespace)
+	}
+	return deployments, err
+}
+
 // Serving returns the Deployment that serves an API group; nil: no Deployment does.
 func Serving(deployments []*Deployment, group string) *Deployment {
 	var found *Deployment
@@ -75,13 +88,26 @@ func Of(deployment *appsv1.Deployment) *Deployment {
 	if d.ServiceAccount == "" {
 		d.ServiceAccount = "default"
 	}
-	for _, container := range deployment.Spec.Template.Spec.Containers {
+	for n, container := range deployment.Spec.Template.Spec.Containers {
+		if n == 0 {
+			d.Image = container.Image
+		}
 		d.args = slices.Concat(d.args, container.Command, container.Args)
 	}
 	if served, err := apigroups.Parse(d.Flag("apis")); err == nil { // without the flag, or with a value that is not known here, both
 		d.APIs = served
 	}
 	return d
+}
+
+// Version is the tag of the image, else the label for the version, else "unknown".
+func (d *Deployment) Version() string {
+	name, _, _ := strings.Cut(d.Image, "@")
+	name = name[strings.LastIndex(name, "/")+1:] // a registry may have a port
+	if _, tag, hasTag := strings.Cut(name, ":"); hasTag {
+		return tag
+	}
+	return cmp.Or(d.Object.Labels["app.kubernetes.io/version"], "unknown")
 }
 
 // Serves reports whether the operator serves an API group.

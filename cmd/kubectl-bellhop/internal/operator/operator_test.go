@@ -65,3 +65,22 @@ func TestServing(t *testing.T) {
 		}
 	}
 }
+
+// F-U20
+func TestVersion(t *testing.T) {
+	for image, want := range map[string]string{
+		"ghcr.io/gophernetes/bellhop:v1.2.3":                      "v1.2.3",
+		"registry.example.com:5000/bellhop:v1.2.3@sha256:0123abc": "v1.2.3",
+		"registry.example.com:5000/bellhop@sha256:0123abc":        "v1.2.2",
+		"registry.example.com:5000/bellhop":                       "v1.2.2",
+	} {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app.kubernetes.io/version": "v1.2.2"}}}
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Image: image}, {Image: "sidecar:v9"}}
+		if got := Of(d).Version(); got != want {
+			t.Errorf("%s: %s, want %s", image, got, want)
+		}
+	}
+	if got := Of(&appsv1.Deployment{}).Version(); got != "unknown" {
+		t.Error(got)
+	}
+}

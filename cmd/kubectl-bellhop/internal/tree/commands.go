@@ -6,7 +6,6 @@ package tree
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -61,8 +60,7 @@ What you may not read is left out, and a note on standard error says so.`,
 		ValidArgsFunction: kinds.CompleteTargets(e, kinds.WithConditions, true),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "Output format, one of: json; default: text")
-	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
+	o.output.AddFlag(cmd)
 	cmd.Flags().BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "Show instances, bindings and alerts of all namespaces")
 	cmd.Flags().BoolVar(&o.ascii, "ascii", false, "Draw branches in ASCII; default where TERM is dumb")
 	return []*cobra.Command{cmd}
@@ -70,13 +68,13 @@ What you may not read is left out, and a note on standard error says so.`,
 
 type options struct {
 	*cli.Environment
-	output               string
+	output               cli.DataOutput
 	allNamespaces, ascii bool
 }
 
 func (o *options) run(ctx context.Context, args []string) error {
-	if o.output != "" && o.output != "json" {
-		return cli.UsageError("--output=%s: must be json, or left out", o.output)
+	if err := o.output.Validate(); err != nil {
+		return err
 	}
 	targets, err := kinds.ParseTargets(args, kinds.WithConditions)
 	if err != nil {
@@ -104,11 +102,11 @@ func (o *options) run(ctx context.Context, args []string) error {
 		return err
 	}
 	b.unreadable.Print(o.ErrOut)
-	if len(roots) == 0 && len(b.unreadable) > 0 && o.output == "" {
+	if len(roots) == 0 && len(b.unreadable) > 0 && o.output.IsText() {
 		_, err := fmt.Fprintln(o.ErrOut, "There is nothing that you may read")
 		return err
 	}
-	if len(roots) == 0 && o.output == "" {
+	if len(roots) == 0 && o.output.IsText() {
 		_, err := fmt.Fprintln(o.ErrOut, noneFound(b.groups))
 		return err
 	}
@@ -124,10 +122,8 @@ func noneFound(groups []string) string {
 }
 
 func (o *options) print(roots []*Node, printed any) error {
-	if o.output == "json" {
-		encoder := json.NewEncoder(o.Data())
-		encoder.SetIndent("", "    ")
-		return encoder.Encode(printed)
+	if !o.output.IsText() {
+		return o.output.Print(o.Environment, printed)
 	}
 	style := unicode
 	if o.ascii || os.Getenv("TERM") == "dumb" {
