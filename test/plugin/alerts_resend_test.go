@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -119,6 +120,36 @@ var _ = Describe("resend", func() {
 		t.run(ctx, 0, "kubectl bellhop resend late")
 		t.matchGolden("resend_expired")
 		Expect(stateOf(ctx, t.namespace, "late")).To(Equal(pagerv1beta1.AlertFiring))
+	})
+
+	// F-U34
+	It("sends again what a selector selects, and shows before what that is", func(ctx SpecContext) {
+		other := createNamespace(ctx)
+		t.hide(other, "OTHER")
+		createSuspended(ctx, t.namespace, "holidays")
+		editReceiver(ctx, t.namespace, "team", func(r *pagerv1beta1.Receiver) { r.Spec.DeliveryPolicy = pagerv1beta1.AtMostOnce })
+		in.Respond(func(*http.Request) (int, http.Header, string) { return 0, nil, "" })
+		t.try(ctx, `kubectl bellhop page "The database is down" --name=database --to=team --labels=app=`+t.namespace+` --wait`)
+		in.Respond(nil)
+		t.try(ctx, `kubectl bellhop page "Disk full" --name=disk --to=team --labels=app=`+t.namespace+` --wait`)
+		t.try(ctx, `kubectl bellhop page "Not yet" --name=waits --to=holidays --labels=app=`+t.namespace+` --wait`)
+		t.run(ctx, 0, "kubectl bellhop resend --unsent --dry-run")
+		t.run(ctx, 0, "kubectl bellhop resend -l app="+t.namespace+" --dry-run=client")
+		t.run(ctx, 0, "kubectl bellhop resend -l app="+t.namespace+" --unsent -A --dry-run")
+		t.run(ctx, 0, "kubectl bellhop resend --unsent --dry-run --namespace="+other)
+		before := len(in.Messages())
+		t.run(ctx, 0, "kubectl bellhop resend -l app="+t.namespace+" --unsent -A")
+		Eventually(func() int { return len(in.Messages()) }).Should(BeNumerically(">", before))
+		for _, args := range []string{"-A", "database --unsent", "database -A", "-l app=orders --dry-run=server"} {
+			t.run(ctx, 2, "kubectl bellhop resend "+args)
+		}
+		t.matchGolden("resend_selector")
+		for flag, want := range map[string]int{"": 0, " --show-managed-fields": 3} {
+			out, _ := t.try(ctx, "kubectl bellhop alerts -o yaml"+flag)
+			Expect(strings.Count(out, "managedFields:")).To(Equal(want), flag)
+		}
+		out, _ := t.try(ctx, "kubectl bellhop alerts -o name --chunk-size=1")
+		Expect(strings.Fields(out)).To(HaveLen(3))
 	})
 
 	It("leaves alone what cannot be sent again", func(ctx SpecContext) {

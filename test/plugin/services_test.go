@@ -138,6 +138,24 @@ var _ = Describe("Services", func() {
 		t.matchGolden("adopt")
 	})
 
+	// F-U34
+	It("are deleted by a selector only after a question", func(ctx SpecContext) {
+		t := newTranscript(ctx)
+		t.run(ctx, 0, "kubectl bellhop provision first --class queue --labels app=orders --wait")
+		t.run(ctx, 0, "kubectl bellhop provision second --class queue --labels app=orders --wait && kubectl bellhop retain second")
+		t.run(ctx, 0, "kubectl bellhop bind first --wait")
+		t.run(ctx, 1, "kubectl bellhop deprovision -l app=orders --yes")
+		t.run(ctx, 1, "kubectl bellhop deprovision -l app=orders --unbind </dev/null")
+		t.run(ctx, 1, "echo no | kubectl bellhop deprovision first second --unbind -i")
+		t.run(ctx, 2, "kubectl bellhop deprovision first -i --yes")
+		t.run(ctx, 0, "kubectl bellhop deprovision -l app=orders --unbind --dry-run=server")
+		t.run(ctx, 0, "kubectl get serviceinstances,servicebindings -o name")
+		t.run(ctx, 0, "echo y | kubectl bellhop deprovision -l app=orders --unbind --wait")
+		t.run(ctx, 0, "kubectl bellhop provision third --class queue --labels app=orders --wait")
+		t.run(ctx, 0, "kubectl bellhop deprovision -l app=orders --yes --wait")
+		t.matchGolden("deprovision")
+	})
+
 	It("explain wrong input and missing rights", func(ctx SpecContext) {
 		t := newTranscript(ctx)
 		for _, command := range []string{

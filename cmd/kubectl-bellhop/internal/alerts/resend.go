@@ -31,12 +31,15 @@ type resend struct {
 	write  *cli.WriteFlags
 	wait   cli.WaitFlags
 	client alertClient
+
+	selection list
+	dryRun    string
 }
 
 func newResend(e *cli.Environment) *cobra.Command {
-	r := &resend{e: e, write: cli.NewWriteFlags()}
+	r := &resend{e: e, write: cli.NewWriteFlags(), selection: list{state: newState()}}
 	cmd := &cobra.Command{
-		Use:   "resend NAME...",
+		Use:   "resend NAME...|-l SELECTOR|--unsent",
 		Short: "Send Alerts again",
 		Long: `Send Alerts again, as new messages to their receivers.
 
@@ -50,22 +53,44 @@ changed. An Alert that was restored from a backup is sent by removing the label
 ` + restoreLabel + `. The time of spec.expireAfterSeconds starts again.
 An Alert that is below the minSeverity of every receiver cannot be sent again,
 also if minSeverity was lowered meanwhile; the command prints how to send a new
-one.`,
+one.
+
+Of several Alerts, one that cannot be sent again does not keep the command from
+the others. --dry-run shows what would be sent again to which receivers.`,
 		Example: `  # Send it again, and wait until every receiver has the message
-  kubectl bellhop resend disk-full --wait`,
+  kubectl bellhop resend disk-full --wait
+
+  # After an outage, show which Alerts of all namespaces would be sent again, and send them
+  kubectl bellhop resend --unsent -A --dry-run
+  kubectl bellhop resend --unsent -A`,
 		Args:              r.validateArgs,
 		ValidArgsFunction: completeAlerts(e, isAny),
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
+	flags := cmd.Flags()
+	flags.StringVarP(&r.selection.selector, "selector", "l", "", "Label selector of the Alerts, such as app=orders")
+	flags.BoolVarP(&r.selection.allNamespaces, "all-namespaces", "A", false, "With --selector or --unsent: the Alerts of all namespaces")
+	flags.BoolVar(&r.selection.unsent, "unsent", false, "Only firing Alerts that some receiver has not confirmed")
+	flags.StringVar(&r.dryRun, "dry-run", "none", "none; client: show what would be sent again, and change nothing")
+	flags.Lookup("dry-run").NoOptDefVal = "client"
+	cli.CompleteFlag(cmd, "dry-run", cobra.FixedCompletions([]string{"none", "client"}, cobra.ShellCompDirectiveNoFileComp))
 	r.wait.AddFlags(cmd, "every receiver has confirmed the Alert", resendTimeout)
 	cmd.Flags().Lookup("timeout").Usage = "How long to wait until the receivers confirmed the resolve notification, and with --wait, " +
 		"until they have confirmed the new message; 0: without end"
 	return cmd
 }
 
-func (*resend) validateArgs(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return cli.WithHint(cli.UsageError("NAME is missing"), "kubectl bellhop alerts lists the Alerts")
+func (r *resend) validateArgs(_ *cobra.Command, args []string) error {
+	selects := r.selection.selector != "" || r.selection.unsent
+	switch {
+	case r.dryRun != "none" && r.dryRun != "client":
+		return cli.UsageError("--dry-run=%s: must be none or client", r.dryRun)
+	case len(args) > 0 && (selects || r.selection.allNamespaces):
+		return cli.UsageError("name the Alerts in one way: by NAME, or by --selector, --unsent and --all-namespaces")
+	case r.selection.allNamespaces && !selects:
+		return cli.UsageError("--all-namespaces needs --selector or --unsent: all Alerts of the cluster would be sent again")
+	case len(args) == 0 && !selects:
+		return cli.WithHint(cli.UsageError("NAME is missing"), "kubectl bellhop alerts lists the Alerts; --selector and --unsent select several")
 	}
 	return nil
 }
@@ -75,22 +100,63 @@ func (r *resend) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	r.client = alertsIn(pager, namespace)
-	for _, name := range names {
-		alert, err := cli.Get(ctx, r.client, name)
-		if err != nil {
-			return err
+	if r.selection.allNamespaces {
+		namespace = ""
+	}
+	alerts, err := r.selection.read(ctx, alertsIn(pager, namespace), names)
+	if err != nil {
+		return err
+	}
+	if len(alerts) == 0 {
+		fmt.Fprintln(r.e.ErrOut, "No Alerts found.")
+	}
+	var failed []error
+	for _, alert := range alerts {
+		r.client = alertsIn(pager, alert.Namespace)
+		if err := r.resendOne(ctx, alert); err != nil {
+			failed = append(failed, err)
 		}
-		if alert, err = r.resend(ctx, alert); err != nil {
-			return err
-		}
-		if r.wait.Wait {
-			if err := waitAndPrint(ctx, r.e, &r.wait, r.client, alert); err != nil {
-				return err
-			}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// resendOne sends one Alert again, and waits for its receivers if the flags say so.
+func (r *resend) resendOne(ctx context.Context, alert *v1beta1.Alert) error {
+	if r.dryRun == "client" {
+		return r.preview(alert)
+	}
+	alert, err := r.resend(ctx, alert)
+	if err != nil || !r.wait.Wait {
+		return err
+	}
+	return waitAndPrint(ctx, r.e, &r.wait, r.client, alert)
+}
+
+// preview prints to which receivers an Alert would be sent again, or why it would not be.
+func (r *resend) preview(alert *v1beta1.Alert) error {
+	name := cli.ResourceName(alert)
+	if r.selection.allNamespaces {
+		name += " in namespace " + alert.Namespace
+	}
+	result := "would be sent again"
+	var receivers []string
+	for _, d := range wantedDeliveries(alert) {
+		receivers = append(receivers, refText(refOf(d)))
+	}
+	if len(receivers) > 0 {
+		result += " to " + strings.Join(receivers, ", ")
+	}
+	_, isRestored := alert.Labels[restoreLabel]
+	if err := canResend(alert); err != nil {
+		result = "would not be sent again: " + err.Error()
+	} else if pending := whyPending(alert); pending != "" && (!isRestored || isTried(alert)) {
+		result = "would be unchanged: " + pending
+	}
+	_, err := fmt.Fprintln(r.e.Out, name, result)
+	return err
 }
 
 // resend sends an Alert again, unless it is still being sent.

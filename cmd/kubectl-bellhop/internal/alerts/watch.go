@@ -78,7 +78,6 @@ read it.`,
 	flags.DurationVar(&w.deadline, "progress-deadline", 0, "How long the object may be in progress before that counts as a failure, such as 2h, at most 720h; 0s: for ever. Default: 1h, of a Job for ever")
 	w.severity.addFlag(w.cmd, "severity", "Severity of the Alert: "+w.severity.list(" or ")+". Default: Critical")
 	flags.StringVar(&w.operatorNamespace, "operator-namespace", cli.OperatorNamespace, "Namespace of the operator, whose flags are checked")
-	flags.Lookup("after").DefValue, flags.Lookup("progress-deadline").DefValue = "", "" // not 0s
 	w.write.AddFlags(w.cmd)
 	cli.CompleteFlag(w.cmd, "to", completeList(completeReceivers(e)))
 	cli.CompleteFlag(w.cmd, "after", cobra.NoFileCompletions)

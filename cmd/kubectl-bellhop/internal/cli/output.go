@@ -62,7 +62,7 @@ func (o *ListOutput) Print(e *Environment, objects []runtime.Object, table *Tabl
 	}
 	printed := objects
 	if *o.flags.OutputFormat != "name" {
-		printed = []runtime.Object{listOf(objects)}
+		printed = []runtime.Object{listOf(objects, o.flags.JSONYamlPrintFlags.ShowManagedFields)}
 	}
 	return o.printAll(e.Data(), printed)
 }
@@ -126,11 +126,11 @@ func orNone(text string) string {
 // oneLine joins the lines of a text, which would break a table.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// listOf is a List of objects, as kubectl get prints several kinds.
-func listOf(objects []runtime.Object) runtime.Object {
+// listOf is a List of objects, as kubectl get prints several kinds. Printers leave out the managed fields of an object, but not those in a List.
+func listOf(objects []runtime.Object, withManagedFields bool) runtime.Object {
 	list := &metav1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}, Items: []runtime.RawExtension{}}
 	for _, o := range objects {
-		if accessor, err := meta.Accessor(o); err == nil {
+		if accessor, err := meta.Accessor(o); err == nil && !withManagedFields {
 			accessor.SetManagedFields(nil)
 		}
 		list.Items = append(list.Items, runtime.RawExtension{Object: o})

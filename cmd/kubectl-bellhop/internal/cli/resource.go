@@ -56,13 +56,50 @@ func Get[T Object, L runtime.Object](ctx context.Context, client Client[T, L], n
 	return object, WithHint(err, "%s", Suggestion(name, names))
 }
 
-// List reads all objects that the options select.
+// DefaultChunkSize is how many objects a list requests at once, as kubectl does.
+const DefaultChunkSize = 500
+
+type chunkSizeKey struct{}
+
+// WithChunkSize returns a context whose lists request this number of objects at once; 0: all.
+func WithChunkSize(ctx context.Context, size int64) context.Context {
+	return context.WithValue(ctx, chunkSizeKey{}, size)
+}
+
+// List reads all objects that the options select, in chunks.
 func List[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions) ([]T, error) {
-	list, err := client.List(ctx, options)
-	if err != nil {
-		return nil, err
+	objects, _, err := listChunks(ctx, client, options)
+	return objects, err
+}
+
+// listChunks returns all objects, and the resource version of the list. If the list expires before its end, it is read again at once.
+func listChunks[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions) (objects []T, version string, err error) {
+	options.Limit = DefaultChunkSize
+	if size, ok := ctx.Value(chunkSizeKey{}).(int64); ok {
+		options.Limit = size
 	}
-	return itemsOf[T](list)
+	for {
+		list, err := client.List(ctx, options)
+		if apierrors.IsResourceExpired(err) && options.Continue != "" {
+			objects, options.Limit, options.Continue = nil, 0, ""
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		chunk, err := itemsOf[T](list)
+		if err != nil {
+			return nil, "", err
+		}
+		accessor, err := meta.ListAccessor(list)
+		if err != nil {
+			return nil, "", err
+		}
+		if objects = append(objects, chunk...); accessor.GetContinue() == "" {
+			return objects, accessor.GetResourceVersion(), nil
+		}
+		options.Continue = accessor.GetContinue()
+	}
 }
 
 // itemsOf returns the objects of a list.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -85,22 +84,14 @@ var errWatchEnded = errors.New("the API server ended the watch")
 
 // watchOnce lists and watches until the watch is closed.
 func watchOnce[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions, observer Observer[T]) error {
-	list, err := client.List(ctx, options)
-	if err != nil {
-		return err
-	}
-	objects, err := itemsOf[T](list)
+	objects, version, err := listChunks(ctx, client, options)
 	if err != nil {
 		return err
 	}
 	if done, err := observer.Listed(objects); done || err != nil {
 		return err
 	}
-	accessor, err := meta.ListAccessor(list)
-	if err != nil {
-		return err
-	}
-	options.ResourceVersion = accessor.GetResourceVersion()
+	options.ResourceVersion = version
 	watcher, err := client.Watch(ctx, options)
 	if err != nil {
 		return err

@@ -81,6 +81,9 @@ func TestTextsOfCommands(t *testing.T) {
 					t.Errorf("a line of Long has %d characters: %s", utf8.RuneCountInString(line), line)
 				}
 			}
+			if usage := LocalFlags(cmd).FlagUsages(); strings.Contains(usage, "(default )") {
+				t.Errorf("an option has an empty default: %s", usage)
+			}
 			for line := range strings.Lines(cmd.Example) {
 				if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "  ") {
 					t.Errorf("a line of Example is not indented: %s", line)

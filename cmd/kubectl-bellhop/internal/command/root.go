@@ -114,6 +114,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 // newRoot returns the tree of commands. Started becomes true once a command line was found to be right.
 func newRoot(e *cli.Environment) (root *cobra.Command, started *bool) {
 	started = new(bool)
+	var chunkSize int64
 	root = &cobra.Command{
 		Use:   "kubectl-bellhop",
 		Short: "Send alerts and provision services with Bellhop",
@@ -124,8 +125,9 @@ the cluster, as kubectl does: nothing here needs another login.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: Name},
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			*started = true
+			cmd.SetContext(cli.WithChunkSize(cmd.Context(), chunkSize))
 		},
 	}
 	root.SetOut(e.Out)
@@ -135,6 +137,7 @@ the cluster, as kubectl does: nothing here needs another login.`,
 		return cli.WithHint(cli.UsageError("%w", err), "see %s --help", cmd.CommandPath())
 	})
 	addConnectionFlags(root, e)
+	root.PersistentFlags().Int64Var(&chunkSize, "chunk-size", cli.DefaultChunkSize, "How many objects a list requests at once; 0: all")
 	for _, group := range groups(e) {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
 		for _, cmd := range group.commands {

@@ -4,8 +4,10 @@
 package instances
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 type deprovision struct {
@@ -22,6 +26,13 @@ type deprovision struct {
 	wait      cli.WaitFlags
 	selection cli.Selection
 	unbind    bool
+	confirm   cli.Confirmation
+}
+
+// removal is an instance that is to be deleted, with its bindings.
+type removal struct {
+	instance *v1beta1.ServiceInstance
+	bindings []*v1beta1.ServiceBinding
 }
 
 func newDeprovision(e *cli.Environment) *cobra.Command {
@@ -31,23 +42,31 @@ func newDeprovision(e *cli.Environment) *cobra.Command {
 		Short: "Deprovision services: delete ServiceInstances",
 		Long: `Deprovision services: delete ServiceInstances. The broker deletes the service and
 its data. An instance that has ServiceBindings is refused, unless --unbind
-deletes these, too.
+deletes these, too: their Secrets go, and applications lose their credentials.
+
+With --selector or --interactive the command shows what is deleted and what the
+broker retains, and asks; without a terminal it reads the answer from standard
+input. --yes deletes without a question.
 
 To keep the service at the broker, use kubectl bellhop retain before.`,
 		Example: `  # One service and all bindings to it, and wait until the broker has confirmed that
-  kubectl bellhop deprovision orders --unbind --wait`,
+  kubectl bellhop deprovision orders --unbind --wait
+
+  # All services of an application, in a script
+  kubectl bellhop deprovision -l app=orders --unbind --yes`,
 		ValidArgsFunction: Complete(e),
 		RunE:              func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
 	}
 	d.selection.AddFlags(cmd)
 	cmd.Flags().BoolVar(&d.unbind, "unbind", false, "Delete also the ServiceBindings of the instances")
+	d.confirm.AddFlags(cmd)
 	d.wait.AddFlags(cmd, "the services are gone", 5*time.Minute)
 	d.write.AddFlags(cmd)
 	return cmd
 }
 
 func (d *deprovision) run(ctx context.Context, names []string) error {
-	if err := d.write.Validate(); err != nil {
+	if err := cmp.Or(d.write.Validate(), d.confirm.Validate()); err != nil {
 		return err
 	}
 	client, err := clientOf(d.e)
@@ -58,43 +77,100 @@ func (d *deprovision) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	for _, instance := range instances {
-		if err := d.removeBindings(ctx, instance); err != nil {
+	var removals []removal
+	for _, instance := range instances { // before anything is deleted
+		bindings, err := d.bindingsOf(ctx, instance)
+		if err != nil {
 			return err
 		}
-		if err := cli.Delete(ctx, d.e, d.write, client(instance.Namespace), instance); err != nil {
+		removals = append(removals, removal{instance, bindings})
+	}
+	if d.write.Stores() && d.confirm.Asks(&d.selection) {
+		d.preview(removals)
+		if err := d.e.Confirm(fmt.Sprintf("Delete %s?", cli.Count(len(removals), "ServiceInstance"))); err != nil {
+			return err
+		}
+	} else {
+		d.noteRetained(removals)
+	}
+	for _, r := range removals {
+		if err := d.remove(ctx, client(r.instance.Namespace), r); err != nil {
 			return err
 		}
 	}
 	return cli.FinishGone(ctx, d.e, d.write, &d.wait, client, instances...)
 }
 
-// removeBindings deletes the bindings of an instance, or fails if there are any and --unbind is not given.
-func (d *deprovision) removeBindings(ctx context.Context, instance *v1beta1.ServiceInstance) error {
+// bindingsOf returns the bindings of an instance that are to be deleted with it, or fails if there are any and --unbind is not given.
+func (d *deprovision) bindingsOf(ctx context.Context, instance *v1beta1.ServiceInstance) ([]*v1beta1.ServiceBinding, error) {
+	services, err := d.e.Services()
+	if err != nil {
+		return nil, err
+	}
+	all, err := cli.List[*v1beta1.ServiceBinding, *v1beta1.ServiceBindingList](ctx, services.ServiceBindings(instance.Namespace), metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	of := slices.DeleteFunc(all, func(b *v1beta1.ServiceBinding) bool {
+		return b.Spec.InstanceRef.Name != instance.Name || !b.DeletionTimestamp.IsZero()
+	})
+	if len(of) > 0 && !d.unbind {
+		return nil, cli.WithHint(fmt.Errorf("%s has ServiceBindings: %s", cli.ResourceName(instance), strings.Join(cli.Names(of), ", ")),
+			"--unbind deletes them, too; applications lose their credentials")
+	}
+	return of, nil
+}
+
+// whyRetained says why the broker retains a service; empty: it deletes it.
+func whyRetained(instance *v1beta1.ServiceInstance) string {
+	switch {
+	case catalog.IsRetained(instance):
+		return "its deletion policy is Retain"
+	case !rules.IsRemovedWithObject(instance):
+		return "its id was supplied, and another client created it"
+	default:
+		return ""
+	}
+}
+
+// preview shows what is deleted, and what is retained.
+func (d *deprovision) preview(removals []removal) {
+	for _, r := range removals {
+		what := "the broker deletes the service and its data"
+		if why := whyRetained(r.instance); why != "" {
+			what = "the broker retains the service: " + why
+		}
+		fmt.Fprintf(d.e.ErrOut, "%s: %s\n", cli.ResourceName(r.instance), what)
+		for _, binding := range r.bindings {
+			what := "the broker revokes the credentials"
+			if catalog.IsRetained(binding) {
+				what = "the broker retains the credentials: its deletion policy is Retain"
+			}
+			fmt.Fprintf(d.e.ErrOut, "  %s: %s; Secret %s is deleted\n", cli.ResourceName(binding), what, cmp.Or(binding.Spec.SecretName, binding.Name))
+		}
+	}
+}
+
+// noteRetained prints which services the broker retains.
+func (d *deprovision) noteRetained(removals []removal) {
+	for _, r := range removals {
+		if why := whyRetained(r.instance); why != "" {
+			fmt.Fprintf(d.e.ErrOut, "note: the broker retains the service of %s: %s\n", cli.ResourceName(r.instance), why)
+		}
+	}
+}
+
+// remove deletes the bindings of an instance, and then the instance.
+func (d *deprovision) remove(ctx context.Context, client instanceClient, r removal) error {
 	services, err := d.e.Services()
 	if err != nil {
 		return err
 	}
-	client := services.ServiceBindings(instance.Namespace)
-	all, err := cli.List[*v1beta1.ServiceBinding, *v1beta1.ServiceBindingList](ctx, client, metav1.ListOptions{})
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, binding := range all {
-		if binding.Spec.InstanceRef.Name != instance.Name || !binding.DeletionTimestamp.IsZero() {
-			continue
-		}
-		names = append(names, binding.Name)
-		if d.unbind {
-			if err := cli.Delete[*v1beta1.ServiceBinding, *v1beta1.ServiceBindingList](ctx, d.e, d.write, client, binding); err != nil {
-				return err
-			}
+	for _, binding := range r.bindings {
+		err := cli.Delete[*v1beta1.ServiceBinding, *v1beta1.ServiceBindingList](ctx, d.e, d.write, services.ServiceBindings(binding.Namespace), binding)
+		if err != nil {
+			return err
 		}
 	}
-	if len(names) > 0 && !d.unbind {
-		return cli.WithHint(fmt.Errorf("%s has ServiceBindings: %s", cli.ResourceName(instance), strings.Join(names, ", ")),
-			"--unbind deletes them, too; applications lose their credentials")
-	}
-	return nil
+	return cli.Delete(ctx, d.e, d.write, client, r.instance)
 }
