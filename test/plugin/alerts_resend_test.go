@@ -10,9 +10,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -255,6 +257,38 @@ var _ = Describe("test", func() {
 		slow.Respond(inbox.Hang)
 		t.run(ctx, 3, "kubectl bellhop test slow --timeout=1s")
 		t.matchGolden("test_failed")
+	})
+
+	// F-P68
+	It("keeps the alert for as long as the route of an Alertmanager may wait", func(ctx SpecContext) {
+		var posts atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				posts.Add(1)
+			}
+		}))
+		DeferCleanup(func() {
+			server.CloseClientConnections()
+			server.Close()
+		})
+		receiver := &pagerv1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "routed"}}
+		receiver.Spec.Alertmanager = &pagerv1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
+		Expect(env.Client.Create(ctx, receiver)).To(Succeed())
+
+		session := t.start("test", "routed")
+		Eventually(session.Err).Should(gbytes.Say("the alert fires for 1m0s before it is resolved"))
+		Expect(posts.Load()).To(BeEquivalentTo(1), "it was not resolved yet")
+		Eventually(session.Interrupt()).Should(gexec.Exit(130))
+		deleted(ctx)
+		Expect(posts.Load()).To(BeEquivalentTo(2))
+
+		began := time.Now()
+		t.run(ctx, 0, "kubectl bellhop test routed --keep-for=1s")
+		Expect(time.Since(began)).To(BeNumerically(">", time.Second))
+		t.run(ctx, 0, "kubectl bellhop test routed --keep-for=0s")
+		t.run(ctx, 2, "kubectl bellhop test routed --keep-for=-1s")
+		t.run(ctx, 2, "kubectl bellhop test routed --keep-for=1s --keep")
+		t.matchGolden("test_alertmanager")
 	})
 
 	It("deletes the Alert when it is interrupted", func(ctx SpecContext) {

@@ -25,6 +25,8 @@ const (
 	expiryMargin = 5 * time.Second
 	// keptAfterwards is when the operator deletes a test Alert whose command was killed.
 	keptAfterwards = time.Hour
+	// alertmanagerWait is for how long an Alertmanager gets a test alert by default: the routes of most wait for less before they notify.
+	alertmanagerWait = time.Minute
 )
 
 // test is the command test.
@@ -32,6 +34,8 @@ type test struct {
 	e    *cli.Environment
 	wait cli.WaitFlags
 	keep bool
+	// keepFor is for how long the alert fires after the receiver has confirmed it; negative: the default of the provider.
+	keepFor time.Duration
 }
 
 func newTest(e *cli.Environment) *cobra.Command {
@@ -46,6 +50,10 @@ with the receiver's minSeverity as severity, waits for the delivery, and deletes
 the Alert, which sends a resolve notification. It ends with exit code 3 if the
 receiver did not confirm the alert.
 
+An Alertmanager confirms an alert before it notifies people, which it does after
+the group_wait of its route, and not if the alert is over by then. So the alert
+fires for --keep-for at such a receiver, and for no time at others.
+
 RECEIVER is the name of a Receiver in the namespace, else of a ClusterReceiver;
 receiver/NAME and clusterreceiver/NAME say which kind it is, also where you may
 not read them. A ClusterReceiver is tested from the namespace: it has to select it.`,
@@ -56,26 +64,46 @@ not read them. A ClusterReceiver is tested from the namespace: it has to select 
   kubectl bellhop test clusterreceiver/oncall --keep`,
 		Args:              cli.OneArgument("RECEIVER", "kubectl get receivers.pager.k8s.co,clusterreceivers.pager.k8s.co"),
 		ValidArgsFunction: cli.CompleteFirst(completeReceivers(e)),
-		RunE:              func(cmd *cobra.Command, args []string) error { return t.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch given := cmd.Flags().Changed("keep-for"); {
+			case given && t.keep:
+				return cli.UsageError("--keep keeps the Alert without end: --keep-for does not go with it")
+			case given && t.keepFor < 0:
+				return cli.UsageError("--keep-for=%s: must not be negative", t.keepFor)
+			}
+			return t.run(cmd.Context(), args[0])
+		},
 	}
 	cmd.Flags().BoolVar(&t.keep, "keep", false, "Keep the Alert")
+	cmd.Flags().DurationVar(&t.keepFor, "keep-for", -1, "How long the alert fires after the receiver has confirmed it. Default: 1m at the provider alertmanager, else 0s")
+	cmd.Flags().Lookup("keep-for").DefValue = "0s" // the text has the default
 	cmd.Flags().DurationVar(&t.wait.Timeout, "timeout", resendTimeout, "How long the receiver has to take the page, such as 90s; 0: without end")
 	return cmd
 }
 
-func (t *test) run(ctx context.Context, receiver string) (err error) {
+func (t *test) run(ctx context.Context, given string) (err error) {
 	pager, namespace, err := here(t.e)
 	if err != nil {
 		return err
 	}
 	finder := receiverFinder{e: t.e, pager: pager, namespace: namespace}
-	ref, err := finder.ref(ctx, receiver)
+	ref, err := finder.ref(ctx, given)
 	if err != nil {
 		return err
 	}
-	severity, err := t.severity(ctx, &finder, ref)
+	receiver, err := finder.read(ctx, ref)
+	if apierrors.IsForbidden(err) {
+		receiver, err = nil, nil
+	}
 	if err != nil {
 		return err
+	}
+	if t.keepFor < 0 {
+		t.keepFor = t.defaultKeepFor(receiver)
+	}
+	severity := v1beta1.SeverityInfo // where it is not known
+	if receiver != nil {
+		severity = cmp.Or(receiver.Common().MinSeverity, severity)
 	}
 	client := alertsIn(pager, namespace)
 	alert, err := t.create(ctx, client, t.alert(namespace, ref, severity))
@@ -92,19 +120,36 @@ func (t *test) run(ctx context.Context, receiver string) (err error) {
 		return err
 	}
 	t.print(delivery)
-	return t.failure(alert, delivery)
+	if err := t.failure(alert, delivery); err != nil || t.keep {
+		return err
+	}
+	return t.keepFiring(ctx)
 }
 
-// severity is the lowest that the receiver takes. Of a receiver that the user may not read it is not known.
-func (t *test) severity(ctx context.Context, finder *receiverFinder, ref v1beta1.ReceiverRef) (v1beta1.Severity, error) {
-	receiver, err := finder.read(ctx, ref)
+// defaultKeepFor is for how long the alert fires without --keep-for. The receiver is nil where the user may not read it.
+func (t *test) defaultKeepFor(receiver v1beta1.ReceiverObject) time.Duration {
 	switch {
-	case apierrors.IsForbidden(err):
-		return v1beta1.SeverityInfo, nil
-	case err != nil:
-		return "", err
+	case receiver == nil && !t.keep:
+		fmt.Fprintf(t.e.ErrOut, "note: you may not read the receiver: if it is an Alertmanager, use --keep-for=%s, for as long as its route may wait\n", alertmanagerWait)
+		return 0
+	case receiver != nil && receiver.Common().Alertmanager != nil:
+		return alertmanagerWait
 	default:
-		return cmp.Or(receiver.Common().MinSeverity, v1beta1.SeverityInfo), nil
+		return 0
+	}
+}
+
+// keepFiring waits for --keep-for. An interrupt ends that, and the Alert.
+func (t *test) keepFiring(ctx context.Context) error {
+	if t.keepFor == 0 {
+		return nil
+	}
+	fmt.Fprintf(t.e.ErrOut, "note: the alert fires for %s before it is resolved: an Alertmanager notifies people after the group_wait of its route; --keep-for changes that\n", t.keepFor)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(t.keepFor):
+		return nil
 	}
 }
 
@@ -118,7 +163,7 @@ func (t *test) alert(namespace string, ref v1beta1.ReceiverRef, severity v1beta1
 		ReceiverRefs: []v1beta1.ReceiverRef{ref},
 	}
 	if t.wait.Timeout > 0 {
-		alert.Spec.ExpireAfterSeconds = seconds(t.wait.Timeout + expiryMargin)
+		alert.Spec.ExpireAfterSeconds = seconds(t.wait.Timeout + t.keepFor + expiryMargin)
 	}
 	if !t.keep {
 		alert.Spec.TTLSecondsAfterFinished = seconds(keptAfterwards)
