@@ -18,6 +18,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 const (
@@ -261,7 +262,8 @@ func (t *test) remove(ctx context.Context, client alertClient, alert *v1beta1.Al
 		return nil
 	}
 	if err != nil {
-		return &cli.LeftError{Err: fmt.Errorf("%s was not deleted: %w", cli.ResourceName(alert), err)}
+		left := &cli.LeftError{Err: fmt.Errorf("%s was not deleted: %s", cli.ResourceName(alert), kinds.Reason(err))}
+		return cli.WithHint(left, "kubectl bellhop resolve %s --namespace=%s --delete deletes it", alert.Name, alert.Namespace)
 	}
 	return nil
 }

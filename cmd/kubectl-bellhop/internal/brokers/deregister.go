@@ -20,6 +20,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 type deregister struct {
@@ -105,7 +106,7 @@ func (d *deregister) delete(ctx context.Context, broker v1beta1.Broker, deleteBr
 			return err
 		}
 		if err := cli.Delete(ctx, d.e, d.write, client, secret); err != nil && !apierrors.IsNotFound(err) {
-			return cli.WithHint(fmt.Errorf("%s in namespace %q was not deleted: %w", cli.ResourceName(secret), secret.Namespace, err),
+			return cli.WithHint(fmt.Errorf("%s in namespace %q was not deleted: %s", cli.ResourceName(secret), secret.Namespace, kinds.Reason(err)),
 				"the broker is deleted; kubectl delete secret %s --namespace=%s deletes its Secret", secret.Name, secret.Namespace)
 		}
 	}
