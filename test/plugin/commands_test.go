@@ -247,7 +247,7 @@ func (t *table) allow(ctx context.Context, user, rights string) {
 	GinkgoHelper()
 	named := metav1.ObjectMeta{Namespace: t.namespace, Name: user}
 	role := &rbacv1.Role{ObjectMeta: named}
-	for _, right := range strings.Fields(rights) {
+	for right := range strings.FieldsSeq(rights) {
 		resource, verbs, _ := strings.Cut(right, ":")
 		resource, group, _ := strings.Cut(resource, ".")
 		role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: strings.Split(verbs, ",")})

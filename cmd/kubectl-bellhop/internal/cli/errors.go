@@ -78,9 +78,9 @@ func ExitCode(err error) int {
 	}
 }
 
-// Joined returns the errors that errors.Join has joined, nil for other errors.
+// Joined returns the errors that errors.Join has joined, nil for other errors: one that wraps several has a text of its own.
 func Joined(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // an error that wraps a joined one has a text of its own
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || joined.(error).Error() != errors.Join(joined.Unwrap()...).Error() {
 		return nil
 	}

@@ -33,12 +33,12 @@ func (e *Environment) Uninterrupted(ctx context.Context) (uninterrupted context.
 }
 
 // ReadUntil has the end of a context end a command that reads standard input.
-func (e *Environment) ReadUntil(ctx context.Context) { e.In = &interruptible{ctx, e.In} }
+func (e *Environment) ReadUntil(ctx context.Context) { e.In = &interruptible{ctx.Done(), e.In} }
 
-// interruptible is a reader whose Read returns when the context has ended, even if nothing was read.
+// interruptible is a reader whose Read returns context.Canceled after an interrupt, even if nothing was read.
 type interruptible struct {
-	ctx context.Context
-	raw io.Reader
+	interrupted <-chan struct{}
+	raw         io.Reader
 }
 
 func (r *interruptible) Read(into []byte) (int, error) {
@@ -52,8 +52,8 @@ func (r *interruptible) Read(into []byte) (int, error) {
 		done <- result{n, err}
 	}()
 	select {
-	case <-r.ctx.Done():
-		return 0, r.ctx.Err()
+	case <-r.interrupted:
+		return 0, context.Canceled
 	case read := <-done:
 		return copy(into, buffer[:read.n]), read.err
 	}

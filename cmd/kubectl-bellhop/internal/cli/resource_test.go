@@ -45,20 +45,23 @@ func (c *listed) List(_ context.Context, options metav1.ListOptions) (*v1beta1.A
 
 // F-U34
 func TestListsAreReadInChunks(t *testing.T) {
-	chunks := func(size int64) context.Context { return WithChunkSize(context.Background(), size) }
+	byDefault := func(ctx context.Context) context.Context { return ctx }
+	chunks := func(size int64) func(context.Context) context.Context {
+		return func(ctx context.Context) context.Context { return WithChunkSize(ctx, size) }
+	}
 	for name, test := range map[string]struct {
-		ctx      context.Context
+		with     func(context.Context) context.Context
 		expires  string
 		requests []string
 	}{
-		"by default":   {context.Background(), "", []string{"/500"}},
+		"by default":   {byDefault, "", []string{"/500"}},
 		"chunks of 2":  {chunks(2), "", []string{"/2", "c/2", "e/2"}},
 		"no chunks":    {chunks(0), "", []string{"/0"}},
 		"too slow":     {chunks(2), "e", []string{"/2", "c/2", "e/2", "/0"}},
 		"exactly once": {chunks(5), "", []string{"/5"}},
 	} {
 		client := &listed{expires: test.expires}
-		alerts, version, err := listChunks[*v1beta1.Alert, *v1beta1.AlertList](test.ctx, client, metav1.ListOptions{})
+		alerts, version, err := listChunks[*v1beta1.Alert, *v1beta1.AlertList](test.with(t.Context()), client, metav1.ListOptions{})
 		if err != nil || version != "7" || !slices.Equal(Names(alerts), []string{"a", "b", "c", "d", "e"}) {
 			t.Errorf("%s: %v of version %q, %v", name, Names(alerts), version, err)
 		}
