@@ -178,7 +178,9 @@ func (r *register) newSecret(name string) (*corev1.Secret, error) {
 	if !r.makesSecret() {
 		return secret, nil
 	}
-	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.RegisteredForAnnotation, r.label(name))
+	if !r.write.IsLocal() { // a Secret that is applied as a manifest is the user's
+		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.RegisteredForAnnotation, r.label(name))
+	}
 	line, err := bufio.NewReader(r.e.In).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return nil, err
