@@ -166,7 +166,7 @@ func TestRuns(t *testing.T) {
 		{"make manifests", "gate workflow"}, // by make generate, in hack/verify.sh
 		{"make docker-build IMG=registry.example.com/bellhop:v1", "gate workflow"},
 		{"make docker-build docker-push IMG=…", ""},
-		{"make sweep", "gate nightly"},
+		{"make sweep", "gate workflow nightly"},
 		{"make sweep ARGS=-variants", "nightly"},
 		{"make sweep FULL=1", ""},
 		{"make soak MINUTES=20", "nightly"},

@@ -12,8 +12,7 @@ rm -rf "$out"
 mkdir -p "$out"
 
 say "changelog"
-awk -v version="## ${VERSION#v}" '/^## / { inside = index($0, version) == 1 } inside' CHANGELOG.md >"$out/CHANGELOG.md"
-[ -s "$out/CHANGELOG.md" ] || { echo "CHANGELOG.md has no section \"## ${VERSION#v}\"" >&2; exit 1; }
+hack/notes.sh "$VERSION" <CHANGELOG.md >"$out/CHANGELOG.md"
 
 say "manifests"
 IMG=$IMAGE:$VERSION hack/config.sh all >"$out/install.yaml"
