@@ -15,7 +15,8 @@ repo=$PWD
 # build FILE builds the plugin. Neither the folder nor the state of git gets into it.
 build() {
 	CGO_ENABLED=0 go -C cmd/kubectl-bellhop build -trimpath -buildvcs=false \
-		-ldflags "-s -w -X github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli.version=$VERSION" -o "$1" .
+		-ldflags "-s -w -X github.com/gophernetes/bellhop/docs.release=$VERSION -X github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli.version=$VERSION" \
+		-o "$1" .
 }
 
 if [ "${1-}" = local ]; then

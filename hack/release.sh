@@ -13,6 +13,7 @@ mkdir -p "$out"
 
 say "changelog"
 hack/notes.sh "$VERSION" <CHANGELOG.md >"$out/CHANGELOG.md"
+hack/links.sh "$VERSION" "$out/CHANGELOG.md"
 
 say "manifests"
 IMG=$IMAGE:$VERSION hack/config.sh all >"$out/install.yaml"
@@ -22,6 +23,7 @@ for component in page-by-label ingest; do
 	CONFIG=pager IMG=$IMAGE:$VERSION hack/config.sh $component >"$out/install-pager-$component.yaml"
 done
 (cat config/injection/mutating_policy.yaml && echo --- && cat config/injection/validating_policy.yaml) >"$out/injection.yaml"
+hack/links.sh "$VERSION" "$out"/*.yaml
 
 say "chart"
 hack/package.sh "$VERSION" "$out"

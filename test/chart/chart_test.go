@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,33 @@ func TestVersionsOfKubernetes(t *testing.T) {
 	}
 	if out, err := helm(t, "", "template", "bellhop", "charts/bellhop", "--kube-version=1.30.14"); err == nil || !strings.Contains(out, ">=1.31.0-0") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// F-U29: what the chart of a release shows and renders leads to the pages of its version.
+func TestLinksOfARelease(t *testing.T) {
+	out := t.TempDir()
+	if printed, err := exec.CommandContext(t.Context(), filepath.Join(repo(t), "hack/package.sh"), "v1.2.3", out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	archive := filepath.Join(out, "bellhop-1.2.3.tgz")
+	files, err := exec.CommandContext(t.Context(), "tar", "xzOf", archive).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`github\.com/gophernetes/bellhop/blob/([^/]*)/\S*`)
+	found := links.FindAllStringSubmatch(string(files), -1)
+	for _, link := range found {
+		if link[1] != "v1.2.3" {
+			t.Errorf("the chart leads to %s", link[0])
+		}
+	}
+	if relative := regexp.MustCompile(`\]\(\.\.[^)]*\)`).FindString(string(files)); relative != "" || len(found) < 15 {
+		t.Errorf("the chart has %d links, and %q", len(found), relative)
+	}
+	rendered, err := helm(t, "{prometheus: {rules: {enabled: true}}}", "template", "bellhop", archive)
+	if err != nil || !strings.Contains(rendered, "runbook_url: https://github.com/gophernetes/bellhop/blob/v1.2.3/docs/how-to/runbooks.md#bellhopabsent\n") {
+		t.Errorf("%v\n%s", err, rendered)
 	}
 }
 
