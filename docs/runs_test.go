@@ -172,14 +172,14 @@ func TestRuns(t *testing.T) {
 		{"make soak MINUTES=20", "nightly"},
 		{"make test-e2e", "nightly workflow"},
 		{"make vulncheck", "workflow"},
-		{"make release VERSION=v1.2.3", "workflow"}, // the version is in the environment
-		{"make image IMG=…", "nightly workflow"},    // by hack/e2e.sh and hack/release.sh
+		{"make release VERSION=v1.2.3", "nightly workflow"}, // the version is in the environment
+		{"make image IMG=…", "nightly workflow"},            // by hack/e2e.sh and hack/release.sh
 		{"make push IMG=…", ""},
-		{"make plugin", "gate workflow"}, // by hack/size.sh and hack/release.sh; hack/plugin.sh local does less
+		{"make plugin", "gate nightly workflow"}, // by hack/size.sh and hack/release.sh; hack/plugin.sh local does less
 		{"make helm ARGS=…", "workflow"},
 		{"go test ./internal/outbound", "gate"},
 		{"go test ./internal/unknown", ""},
-		{"make release", "workflow"},
+		{"make release", "nightly workflow"},
 		{"make undeploy", ""}, // a message of hack/undeploy.sh names it
 		{"hack/notifiers.sh", "nightly"},
 		{"make", ""},

@@ -52,3 +52,26 @@ func TestSupportedVersions(t *testing.T) {
 		t.Errorf("docs/install/upgrade.md has the versions %v, and these are tested: %v", documented, tested)
 	}
 }
+
+// F-U29: the pages of a release name its own version, which is the newest in the changelog.
+func TestPagesNameTheNewestRelease(t *testing.T) {
+	newest := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)`).FindStringSubmatch(readFile(t, "../CHANGELOG.md"))[1]
+	named := regexp.MustCompile(`(?:releases/download/v|refs/tags/v|cosign verify ghcr\.io/gophernetes/\S+:v?|--version |targetRevision: |  tag: |/bellhop-)(\d+\.\d+\.\d+)`)
+	paths, err := filepath.Glob("install/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths = append(paths, "../README.md", "../charts/bellhop/README.md", "how-to/use-kubectl-bellhop.md", "tutorials/first-alert.md")
+	count := 0
+	for _, path := range paths {
+		for _, match := range named.FindAllStringSubmatch(readFile(t, path), -1) {
+			count++
+			if match[1] != newest {
+				t.Errorf("%s has %s, and the newest release is %s", path, match[0], newest)
+			}
+		}
+	}
+	if count < 15 {
+		t.Errorf("the pages name a release only %d times", count)
+	}
+}

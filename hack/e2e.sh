@@ -2,9 +2,14 @@
 # Runs test/e2e in a real cluster. Without KUBECONFIG, hack/cluster starts one (Linux, root, see its README) with an id of its own; KEEP=1 leaves
 # it running. With KUBECONFIG, IMG names the operator's image and LOAD is the command that loads an archive into the cluster's nodes, such as
 # LOAD="kind load image-archive". FULL=1 makes 20 restarts and 20 kills, FOCUS selects specs.
+# With RELEASE, the folder of a release, images, chart, manifests of the tutorials and plugin are those of the release.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export IMG=${IMG:-localhost/bellhop:e2e} FULL
+export IMG=${IMG:-localhost/bellhop:e2e} FULL RELEASE=${RELEASE-}
+if [ -n "$RELEASE" ]; then
+	RELEASE=$(cd "$RELEASE" && pwd)
+	IMG=ghcr.io/gophernetes/bellhop:${RELEASE##*/bellhop-}
+fi
 
 work=$(mktemp -d)
 started=
@@ -17,10 +22,17 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-hack/image.sh -image "$IMG" -parts operator,demo-broker,demo-inbox,demo-login,example-notifier -platforms "linux/$(go env GOARCH)" -out "$work/image"
-hack/plugin.sh local
+parts=operator,demo-broker,demo-inbox,demo-login,example-notifier arch=$(go env GOARCH)
+[ -z "$RELEASE" ] || parts=example-notifier # no release has it
+hack/image.sh -image "$IMG" -parts "$parts" -platforms "linux/$arch" -out "$work/image"
 CGO_ENABLED=0 go -C demo build -o "$work/bin/" ./cmd/login
-cp bin/kubectl-bellhop "$work/bin/"
+if [ -n "$RELEASE" ]; then
+	ln -s "$RELEASE"/*-image-linux-"$arch".tar "$work/image/"
+	tar -C "$work/bin" -xzf "$RELEASE/kubectl-bellhop_linux_$arch.tar.gz" kubectl-bellhop
+else
+	hack/plugin.sh local
+	cp bin/kubectl-bellhop "$work/bin/"
+fi
 if hack/sources.sh -fetch; then # otherwise the tutorial with Prometheus is skipped
 	cp bin/senders/usr/bin/prometheus "$work/bin/"
 fi

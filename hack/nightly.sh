@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)} SLOW=${SLOW:-1}
+snapshot=dist/bellhop-v0.0.0-snapshot # what the step release makes
 
 # Builds the operator of the soak, with the race detector.
 build_race() { CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .; }
@@ -23,11 +24,25 @@ build() {
 	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o /dev/null .
 	go tool -modfile=hack/tools/ko/go.mod -n ko # of the end-to-end suite, as the next
 	go tool -modfile=hack/tools/helm/go.mod -n helm
+	go tool -modfile=hack/tools/krew/go.mod -n krew
+	compile_release
 	hack/sources.sh -build || [ $? = 77 ]
 	hack/notifiers.sh -build || [ $? = 77 ]
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
 	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
+	done
+}
+
+# Compiles what a release has for the platforms that no other step builds for, and links nothing.
+compile_release() {
+	local platform
+	for platform in darwin/amd64 darwin/arm64 linux/amd64 linux/arm64 windows/amd64 windows/arm64; do
+		GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 go -C cmd/kubectl-bellhop list -trimpath -export -deps . >/dev/null
+	done
+	for platform in amd64 arm64; do
+		GOOS=linux GOARCH=$platform CGO_ENABLED=0 go list -trimpath -tags grpcnotrace -export -deps . >/dev/null
+		GOOS=linux GOARCH=$platform CGO_ENABLED=0 go -C demo list -trimpath -tags grpcnotrace -export -deps ./cmd/... >/dev/null
 	done
 }
 
@@ -134,6 +149,14 @@ rules() {
 # The notifiers of examples/, in Go and in Python. Skipped where Debian's packages cannot be downloaded.
 notifiers() { hack/notifiers.sh; }
 
+# Makes a release of a version that is none, and installs it as the pages say. Nothing is pushed or signed. The step e2e installs it in a cluster.
+release() {
+	VERSION=v0.0.0-snapshot hack/release.sh
+	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
+	export KUBEBUILDER_ASSETS RELEASE=$PWD/$snapshot
+	go -C test test -tags grpcnotrace -vet=off -ldflags=-w -count=1 ./release
+}
+
 # Skipped only if the machine does not meet the requirements of hack/cluster/README.md.
 e2e() {
 	if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ] || ! grep -q ' cgroup .*[, ]memory' /proc/mounts; then
@@ -160,6 +183,7 @@ limit() { # in minutes
 	sources) echo 10 ;;
 	rules) echo 2 ;;
 	notifiers) echo 3 ;;
+	release) echo 6 ;;
 	e2e) echo 20 ;;
 	*) return 1 ;;
 	esac
@@ -171,14 +195,17 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants sender versions race soak mutations bench hostile fuzz sources rules notifiers e2e}; do
+for name in ${@:-build sweep skew variants sender versions race soak mutations bench hostile fuzz sources rules notifiers release e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	minutes=$((minutes * SLOW))
 	echo "=== $name, at most $minutes minutes, seed $SEED"
 	began=$SECONDS rc=0
 	timeout --kill-after=1m "${minutes}m" "$0" -step "$name" </dev/null || rc=$?
 	case $rc in
-	0) result=ok passed=$((passed + 1)) ;;
+	0)
+		result=ok passed=$((passed + 1))
+		[ "$name" != release ] || export RELEASE=$PWD/$snapshot
+		;;
 	77) result="skipped: this machine does not meet its requirements" ;;
 	124 | 137) result="FAILED: not done in $minutes minutes" failed=$((failed + 1)) ;;
 	*) result=FAILED failed=$((failed + 1)) ;;

@@ -8,6 +8,7 @@ out=dist/bellhop-$VERSION registry=${IMAGE%/*}
 
 # The archives have the names of the images that were pushed.
 for archive in "$out"/*-image-linux-amd64.tar; do
+	[ -e "$archive" ] || { echo "$out has no images" >&2; exit 1; }
 	"$COSIGN" sign --yes --recursive "$registry/$(basename "$archive" -image-linux-amd64.tar):$VERSION"
 done
 "$COSIGN" sign --yes "$registry/charts/bellhop:${VERSION#v}"

@@ -158,6 +158,14 @@ var _ = Describe("The documentation", func() {
 				Expect(err).To(HaveOccurred(), out)
 				Expect(out).To(Or(ContainSubstring("is invalid"), ContainSubstring("denied the request")), "refused for its content, and not as malformed")
 			})
+		case "yaml foreign":
+			It("has objects of kinds that the cluster does not have: "+b.where, func() {
+				for _, document := range regexp.MustCompile(`(?m)^---$`).Split(b.text, -1) {
+					var object map[string]any
+					Expect(yaml.UnmarshalStrict([]byte(document), &object)).To(Succeed())
+					Expect(object).To(SatisfyAll(HaveKey("apiVersion"), HaveKey("kind")))
+				}
+			})
 		case "yaml kustomize":
 			It("has an overlay that builds: "+b.where, func(ctx SpecContext) {
 				copied := filepath.Join(GinkgoT().TempDir(), "config")

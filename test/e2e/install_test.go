@@ -52,7 +52,7 @@ var installers = []installer{
 		name: "Helm",
 		install: func(ctx context.Context) {
 			GinkgoHelper()
-			run(ctx, "helm", append([]string{"install", "bellhop", "charts/bellhop", "--create-namespace", "--wait", "--timeout=3m"}, helmValues()...)...)
+			run(ctx, "helm", append([]string{"install", "bellhop", chart, "--create-namespace", "--wait", "--timeout=3m"}, helmValues()...)...)
 		},
 		uninstall: func(ctx context.Context) string {
 			GinkgoHelper()
@@ -60,7 +60,7 @@ var installers = []installer{
 		},
 		manifests: func(ctx context.Context) string {
 			GinkgoHelper()
-			return output(ctx, "helm", append([]string{"template", "bellhop", "charts/bellhop"}, helmValues()...)...)
+			return output(ctx, "helm", append([]string{"template", "bellhop", chart}, helmValues()...)...)
 		},
 		removeCRDs: func(ctx context.Context) {
 			GinkgoHelper()
@@ -73,8 +73,12 @@ var installers = []installer{
 // helmValues returns the arguments of Helm for the image under test, with Alerts about failing objects, credentials in Pods and the listener of
 // AlertSources, which are off by default.
 func helmValues() []string {
+	values := []string{"--namespace=" + system, "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true", "--set=injection.enabled=true", "--set=ingest.enabled=true"}
+	if release != "" { // its chart has its image
+		return values
+	}
 	tag := strings.LastIndex(image, ":")
-	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true", "--set=injection.enabled=true", "--set=ingest.enabled=true"}
+	return append(values, "--set=image.repository="+image[:tag], "--set=image.tag="+image[tag+1:])
 }
 
 // itIsValid has the API server check the manifests, with unknown and doubled fields as errors, and what a namespace that enforces the Pod Security
@@ -129,7 +133,7 @@ func itFollowsThePagesOfInstalling() {
 func itKeepsValues() {
 	It("keeps its values when it is upgraded without any", func(ctx SpecContext) {
 		before := output(ctx, "helm", "get", "values", "bellhop", "--namespace="+system)
-		run(ctx, "helm", "upgrade", "bellhop", "charts/bellhop", "--namespace="+system, "--wait", "--timeout=2m")
+		run(ctx, "helm", "upgrade", "bellhop", chart, "--namespace="+system, "--wait", "--timeout=2m")
 		Expect(output(ctx, "helm", "get", "values", "bellhop", "--namespace="+system)).To(Equal(before))
 		Expect(follow(ctx, "upgrade.md", "kubectl rollout status")).To(ContainSubstring("successfully rolled out"))
 	})
@@ -139,7 +143,7 @@ func itKeepsValues() {
 func itKeepsCRDs() {
 	It("refuses an upgrade that would delete CRDs", func(ctx SpecContext) {
 		const crd = "servicebindings.servicecatalog.k8s.io"
-		upgrade := []string{"upgrade", "bellhop", "charts/bellhop", "--namespace=" + system, "--reuse-values", "--dry-run=server"}
+		upgrade := []string{"upgrade", "bellhop", chart, "--namespace=" + system, "--reuse-values", "--dry-run=server"}
 		without := []string{"--set=servicecatalog.enabled=false,injection.enabled=false", "--set=crds.enabled=false"}
 		for _, set := range without {
 			run(ctx, "helm", append(upgrade, set, "--set=crds.keep=false")...)

@@ -39,6 +39,10 @@ var (
 	repo  string
 	image string // of the operator; the other images have its name with a suffix
 	kube  client.WithWatch
+	// release is the folder of a release whose files are used, or "" for what is built of this source.
+	release = os.Getenv("RELEASE")
+	// chart is the chart's folder or archive.
+	chart = "charts/bellhop"
 	// rounds is the number of restarts and of kills.
 	rounds = 1
 )
@@ -54,6 +58,10 @@ func TestE2E(t *testing.T) {
 var _ = BeforeSuite(func(ctx SpecContext) {
 	if image = os.Getenv("IMG"); image == "" || os.Getenv("KUBECONFIG") == "" {
 		Fail("IMG and KUBECONFIG are not set: run make test-e2e")
+	}
+	if release != "" {
+		_, version, _ := strings.Cut(filepath.Base(release), "bellhop-v")
+		chart = filepath.Join(release, "bellhop-"+version+".tgz")
 	}
 	if os.Getenv("FULL") == "1" {
 		rounds = 20

@@ -4,6 +4,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,17 +26,12 @@ const withPrometheus = "docs/tutorials/from-a-rule-to-the-phone.md"
 var _ = Describe("The tutorials", Ordered, func() {
 	var built string
 	BeforeAll(func(ctx SpecContext) {
-		release := GinkgoT().TempDir()
-		for file, args := range map[string][]string{
-			"install-pager.yaml":               {"CONFIG=pager", "hack/config.sh", "all"},
-			"install-pager-page-by-label.yaml": {"CONFIG=pager", "hack/config.sh", "page-by-label"},
-			"install-pager-ingest.yaml":        {"CONFIG=pager", "hack/config.sh", "ingest"},
-			"install-servicecatalog.yaml":      {"CONFIG=servicecatalog", "hack/config.sh", "all"},
-		} {
-			Expect(os.WriteFile(filepath.Join(release, file), []byte(output(ctx, "env", args...)), 0o600)).To(Succeed())
+		manifests := release
+		if manifests == "" {
+			manifests = buildManifests(ctx)
 		}
 		tag := strings.LastIndex(image, ":")
-		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", filepath.Join(release, "install-pager.yaml"), image[:tag], image[tag+1:])
+		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", filepath.Join(manifests, "install-pager.yaml"), image[:tag], image[tag+1:])
 	})
 
 	for _, page := range []string{"docs/tutorials/first-alert.md", withPrometheus, "docs/tutorials/first-database.md"} {
@@ -78,3 +74,18 @@ var _ = Describe("The tutorials", Ordered, func() {
 		}).Should(BeEmpty())
 	})
 })
+
+// buildManifests builds the manifests that the tutorials take from a release, and returns their folder.
+func buildManifests(ctx context.Context) string {
+	GinkgoHelper()
+	folder := GinkgoT().TempDir()
+	for file, args := range map[string][]string{
+		"install-pager.yaml":               {"CONFIG=pager", "hack/config.sh", "all"},
+		"install-pager-page-by-label.yaml": {"CONFIG=pager", "hack/config.sh", "page-by-label"},
+		"install-pager-ingest.yaml":        {"CONFIG=pager", "hack/config.sh", "ingest"},
+		"install-servicecatalog.yaml":      {"CONFIG=servicecatalog", "hack/config.sh", "all"},
+	} {
+		Expect(os.WriteFile(filepath.Join(folder, file), []byte(output(ctx, "env", args...)), 0o600)).To(Succeed())
+	}
+	return folder
+}

@@ -39,6 +39,10 @@ var _ = Describe("make plugin", func() {
 		Expect(out).To(MatchRegexp(`(?m)^kubectl-bellhop v1\.2\.3 \(`))
 		Expect(out).To(MatchRegexp(`(?m)^version\t`), "kubectl completes the plugin's commands by kubectl_complete-bellhop")
 		Expect(out).To(MatchRegexp(`(?m)^`+t.namespace+`$`), "kubectl completes names of the cluster")
+
+		// F-U29: nothing here injects credentials, and doctor names a page of the plugin's version.
+		out, _ = t.try(ctx, "PATH="+here+":$PATH && kubectl run app --image=none --labels=bellhop.gophernetes.io/inject=true && kubectl bellhop doctor")
+		Expect(out).To(ContainSubstring("github.com/gophernetes/bellhop/blob/v1.2.3/docs/"))
 	})
 })
 
