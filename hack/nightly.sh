@@ -183,7 +183,7 @@ limit() { # in minutes
 	sources) echo 10 ;;
 	rules) echo 2 ;;
 	notifiers) echo 3 ;;
-	release) echo 6 ;;
+	release) echo 5 ;;
 	e2e) echo 20 ;;
 	*) return 1 ;;
 	esac
