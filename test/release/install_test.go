@@ -183,7 +183,7 @@ func TestPluginFromArchive(t *testing.T) {
 
 func expectPlugin(t *testing.T, s *stranger, version string) {
 	t.Helper()
-	if out := s.do(t, "kubectl bellhop version"); !strings.Contains(out, version) {
+	if out := s.do(t, "kubectl bellhop version --client"); !strings.Contains(out, version) {
 		t.Errorf("the plugin prints %s", out)
 	}
 }
