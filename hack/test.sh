@@ -11,9 +11,11 @@ mkdir -p "$logs"
 KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 export KUBEBUILDER_ASSETS
 
-# RACE=1: tests that run the code under test in their own process use the race detector. It needs a C compiler.
-race=${RACE:+-race}
+# RACE=1: tests that run the code under test in their own process use the race detector. It needs a C compiler. Whether it finds a race
+# depends on timing, so that these tests run even if nothing has changed.
+race=${RACE:+-race} again=${RACE:+-count=1}
 flags=(-tags grpcnotrace -vet=off -ldflags=-w) # "make lint" vets
+export GOFLAGS=${GOFLAGS--trimpath} # so that a clone in another folder finds results in Go's cache
 
 contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
 modules=${MODULES:-./}
@@ -49,15 +51,20 @@ sequential='^TestATenantHas|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^Test
 # Tests of costs measure memory, of which the race detector has its own. The gate runs them without it.
 costs='Cost|^TestWhatASecretHolds$'
 
+# Tests that read the repository or start go. Go's cache finds results by the paths of files that a test opens, and does not know what a
+# program opens. So these always run, and the results of the other tests of their packages are found in each clone. A fuzz target opens the
+# folder of its corpus.
+files='^Fuzz|^TestConformanceIsComplete$|^TestExactlyOneOf$|^TestSecretRule$|^TestBodiesOfSenders$|^TestEveryReaderIsListed$|^TestListedTestsExist$'
+
 # packages_with REGEXP lists the packages that have tests whose names match, so that none is forgotten when tests move.
 packages_with() {
-	grep -roE --include='*_test.go' '^func Test[A-Za-z0-9_]+' controllers internal webhooks |
+	grep -roE --include='*_test.go' '^func (Test|Fuzz)[A-Za-z0-9_]+' controllers internal webhooks |
 		sed -E 's|/[^/]*:func | |' | awk -v names="$1" '$2 ~ names { print "./" $1 }' | sort -u
 }
 
-packages=$(go list ./...) skip=
+packages=$(go list ./...) skip=$files
 if [ -n "$race" ]; then
-	packages=$(grep -v internal/servicecatalog/catalog/schema$ <<<"$packages") skip="$sequential|$costs"
+	packages=$(grep -v internal/servicecatalog/catalog/schema$ <<<"$packages") skip+="|$sequential|$costs"
 fi
 
 # run_suite NAME COMMAND... runs a suite, and stores its output and its result.
@@ -74,14 +81,14 @@ run_suite() {
 go_test() {
 	local cgo=0
 	! contains "$*" -race || cgo=1
-	CGO_ENABLED=$cgo go -C "$1" test -p 2 "${flags[@]}" -count=1 -timeout=20m "${@:2}"
+	CGO_ENABLED=$cgo go -C "$1" test -p 2 "${flags[@]}" -timeout=20m "${@:2}"
 }
 
 # start_tests MODULE NAME ARG... starts tests of a module as suite NAME.
 start_tests() { ! contains "$modules" "$1" || in_background run_suite "$2" go_test "$1" "${@:3}"; }
 
-# start_package NAME FLAG... starts the tests of a package of test/.
-start_package() { ! contains "$suites" "$1" || in_background run_suite "$1" go_test test "${@:2}" "./$1/..."; }
+# start_package NAME FLAG... starts the tests of a package of test/. They run programs, so Go's cache does not know what they depend on.
+start_package() { ! contains "$suites" "$1" || in_background run_suite "$1" go_test test -count=1 "${@:2}" "./$1/..."; }
 
 # start_specs NAME starts a suite of test/ in Ginkgo processes that share a control plane and an operator. There are more processes than
 # cores, since specs mostly wait.
@@ -103,7 +110,7 @@ in_background() {
 export GOGC=300 GOMEMLIMIT=1GiB GORACE=atexit_sleep_ms=0
 
 # Long suites start first.
-start_tests ./ unit $race -skip "$skip" $packages
+start_tests ./ unit $race $again -skip "$skip" $packages
 start_specs servicecatalog
 start_specs pager
 start_package docs
@@ -111,12 +118,12 @@ start_serial_specs servicecatalog
 start_serial_specs pager
 start_specs plugin
 start_serial_specs plugin
-! contains "$suites" sender || in_background run_suite sender go_test test/sender . # a module of its own, for its dependencies
+! contains "$suites" sender || in_background run_suite sender go_test test/sender -count=1 . # a module of its own, for its dependencies
 start_package removal
 start_package conversion $race
-[ -z "$race" ] || start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")
+[ -z "$race" ] || start_tests ./ sequential -count=1 -run "$sequential" $(packages_with "$sequential")
 start_package admission $race # the webhooks run in the test's process
-start_tests hack/local/ local $race ./...
+start_tests hack/local/ local $race -count=1 ./... # it runs programs, as do image and controlplane
 start_package certificates
 start_package injection
 start_package ingest
@@ -127,10 +134,11 @@ start_package outage
 start_package upgrade
 start_package chart
 start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
-start_tests demo/ demo $race ./...
+start_tests demo/ demo $race $again ./...
 [ -z "$race" ] || start_tests ./ schema ./internal/servicecatalog/catalog/schema
-start_tests hack/image/ image $race ./...
-start_tests hack/controlplane/ controlplane $race ./...
+start_tests hack/image/ image $race -count=1 ./...
+start_tests hack/controlplane/ controlplane $race -count=1 ./...
+start_tests ./ files $race -count=1 -run "$files" $(packages_with "$files")
 start_package internal
 start_package faults
 start_package bench

@@ -4,10 +4,10 @@
 package sourcerules
 
 import (
+	_ "embed"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -27,13 +27,12 @@ type sampleRule struct {
 	Summary, Description string
 }
 
+//go:embed testdata/rules.yaml
+var sampleRules []byte
+
 func readRules(t *testing.T) (rules []sampleRule) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/rules.yaml")
-	if err == nil {
-		err = yaml.UnmarshalStrict(text, &rules)
-	}
-	if err != nil || len(rules) < 60 {
+	if err := yaml.UnmarshalStrict(sampleRules, &rules); err != nil || len(rules) < 60 {
 		t.Fatalf("%d rules: %v", len(rules), err)
 	}
 	return rules
