@@ -18,6 +18,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+	"github.com/gophernetes/bellhop/internal/walktest"
 )
 
 // pager is asked once only.
@@ -26,7 +27,7 @@ var pager = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "pager"}
 // TestWalks walks an Alert through edits, answers, lost answers, crashes and
 // time, and checks what must hold wherever it stands.
 func TestWalks(t *testing.T) {
-	for seed := range uint64(1500) {
+	for seed := range walktest.Count(500, 1500) {
 		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), Now: t0, started: t0, failed: map[v1beta1.ReceiverRef]FailedAttempt{}, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{},
 			joined: map[string]string{}, told: map[v1beta1.ReceiverRef]string{}, certain: map[v1beta1.ReceiverRef]bool{}}
 		w.Targets = map[v1beta1.ReceiverRef]Target{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}

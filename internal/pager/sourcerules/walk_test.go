@@ -16,9 +16,10 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/ingest/alertmanager"
+	"github.com/gophernetes/bellhop/internal/walktest"
 )
 
-const walks = 100
+var walks = walktest.Count(50, 100)
 
 // rule is an alert of a rule for one pod, as a sender sees it.
 type rule struct {
@@ -90,7 +91,7 @@ func (s *sender) severity(c *cluster, name string) (highest v1beta1.Severity) {
 }
 
 func TestWalk(t *testing.T) {
-	for seed := range uint64(walks) {
+	for seed := range walks {
 		random := rand.New(rand.NewPCG(seed, 41))
 		c, s := newCluster(t), newSender(random)
 		chance := []float64{0.02, 0.2, 0.6}[random.IntN(3)]
@@ -161,7 +162,7 @@ func checkTrue(t *testing.T, seed uint64, c *cluster, s *sender) {
 // Persons resolve and delete Alerts, there are more groups than Alerts, and a webhook posts to the same source: a post that is repeated
 // changes nothing, and a resolve holds until nothing of the group fires.
 func TestWalkWithPersons(t *testing.T) {
-	for seed := range uint64(walks) {
+	for seed := range walks {
 		random := rand.New(rand.NewPCG(seed, 44))
 		c, s := newCluster(t), newSender(random)
 		c.source.Spec.GroupBy = [][]string{{"alertname"}, {"pod"}, {"..."}}[random.IntN(3)]
@@ -237,7 +238,7 @@ func checkHeld(t *testing.T, seed uint64, c *cluster, held map[string]v1beta1.Se
 }
 
 func TestOrderOfAPair(t *testing.T) {
-	for seed := range uint64(walks) {
+	for seed := range walks {
 		random := rand.New(rand.NewPCG(seed, 42))
 		one := newSender(random)
 		for i := range one.rules {
@@ -315,8 +316,8 @@ func describeAll(c *cluster) (text string) {
 // An instance ends only by an end that was posted, or if the source was heard from after it should have been posted again, while the
 // listener served.
 func TestNothingLapsesUnheard(t *testing.T) {
-	lapsed := 0
-	for seed := range uint64(walks) {
+	lapsed := uint64(0)
+	for seed := range walks {
 		random := rand.New(rand.NewPCG(seed, 43))
 		c := newCluster(t)
 		last, served := t0, c.servedSince // of the last post with the alert, and of the listener
@@ -351,12 +352,13 @@ func TestNothingLapsesUnheard(t *testing.T) {
 	}
 }
 
-// 1,000 Alerts that are posted again each minute cost less than 2 writes a second, of which half are of the status.
+// 1,000 Alerts, or their share, that are posted again each minute cost less than 2 writes a second, of which half are of the status.
 func TestWritesOfRepetitions(t *testing.T) {
 	c := newCluster(t)
 	c.source.Spec.MaxAlerts = 1000
+	posts := int(walktest.Count(5, 20))
 	post := func() {
-		for n := range 20 {
+		for n := range posts {
 			var alerts []alertmanager.Alert
 			for i := range 50 {
 				alerts = append(alerts, c.fire(fmt.Sprintf("Rule%d-%d", n, i), "a", t0))
@@ -373,7 +375,7 @@ func TestWritesOfRepetitions(t *testing.T) {
 		post()
 		busiest = max(busiest, len(c.writes)-before)
 	}
-	if n := len(c.writes) - created; created != 1000 || n > 3600 || busiest > 100 {
+	if n := len(c.writes) - created; created != 50*posts || n > 180*posts || busiest > 5*posts {
 		t.Errorf("%d Alerts, %d writes in an hour, at most %d in a minute", created, n, busiest)
 	}
 }

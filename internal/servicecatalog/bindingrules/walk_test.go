@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+	"github.com/gophernetes/bellhop/internal/walktest"
 )
 
 // bindingWalk takes a binding through edits of it and of its Secret, answers, lost
@@ -140,7 +141,7 @@ func TestBindingWalks(t *testing.T) {
 			}
 		}
 	}()
-	for seed := range uint64(4000) {
+	for seed := range walktest.Count(1000, 4000) {
 		w := newBindingWalk(t, seed)
 		w.restoredTo = func(task bindingphase.Task) { restored[task]++ }
 		for range 40 {
@@ -158,7 +159,7 @@ func TestBindingWalks(t *testing.T) {
 //
 // F-S25: neither removes what the other uses.
 func TestTwoClustersWithOneID(t *testing.T) {
-	for seed := range uint64(1000) {
+	for seed := range walktest.Count(300, 1000) {
 		blue, green := newBindingWalk(t, seed), newBindingWalk(t, seed+1000)
 		for i, w := range []*bindingWalk{blue, green} {
 			w.b.UID, w.b.Annotations = types.UID(fmt.Sprint("uid-", i)), map[string]string{}

@@ -21,6 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
+	"github.com/gophernetes/bellhop/internal/walktest"
 )
 
 // instanceWalk takes an instance through edits, answers, lost answers, crashes and time,
@@ -112,7 +113,7 @@ func TestInstanceWalks(t *testing.T) {
 			}
 		}
 	}()
-	for seed := range uint64(4000) {
+	for seed := range walktest.Count(1000, 4000) {
 		w := newInstanceWalk(t, seed)
 		w.restoredTo = func(phase Phase) { restored[phase]++ }
 		for range 40 {
@@ -129,7 +130,7 @@ func TestInstanceWalks(t *testing.T) {
 //
 // F-S25: neither removes what the other uses, unless its deletion policy says so.
 func TestTwoClustersWithOneID(t *testing.T) {
-	for seed := range uint64(1000) {
+	for seed := range walktest.Count(300, 1000) {
 		blue, green := newInstanceWalk(t, seed), newInstanceWalk(t, seed+1000)
 		for i, w := range []*instanceWalk{blue, green} {
 			w.si.UID, w.class.Spec.InstanceRetrievable = types.UID(fmt.Sprint("uid-", i)), seed%2 == 0
