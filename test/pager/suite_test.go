@@ -6,6 +6,7 @@ package pager_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -137,13 +138,28 @@ func (r *fakeReceiver) refuseConnections() {
 	GinkgoHelper()
 	r.server.CloseClientConnections()
 	r.server.Close()
+	bindPort(r.server.Listener.Addr().(*net.TCPAddr).Port)
+}
+
+// refusingURL returns the URL of a port at which no process has listened, and none can: of a server's port, another process may get it in the
+// moment after the server is closed.
+func refusingURL() string {
+	GinkgoHelper()
+	return fmt.Sprintf("http://127.0.0.1:%d", bindPort(0))
+}
+
+// bindPort binds a port of the loopback address until the spec ends, without listening; 0 stands for a free one. It returns the port.
+func bindPort(port int) int {
+	GinkgoHelper()
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(syscall.Close, socket)
 	syscall.CloseOnExec(socket)
 	Expect(syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)).To(Succeed())
-	address := r.server.Listener.Addr().(*net.TCPAddr)
-	Expect(syscall.Bind(socket, &syscall.SockaddrInet4{Port: address.Port, Addr: [4]byte(address.IP.To4())})).To(Succeed())
+	Expect(syscall.Bind(socket, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})).To(Succeed())
+	bound, err := syscall.Getsockname(socket)
+	Expect(err).NotTo(HaveOccurred())
+	return bound.(*syscall.SockaddrInet4).Port
 }
 
 // messagesAbout returns the messages about an Alert in the order of their arrival.

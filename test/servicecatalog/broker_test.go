@@ -91,6 +91,7 @@ func describeRelisting(k kindSet) {
 		}
 	})
 
+	// F-U31: the write of what the broker has answered is the last thing that could overwrite it.
 	It("keeps what another process has recorded meanwhile", func(ctx SpecContext) {
 		server := startBroker(osbtest.Options{})
 		b := createReadyBroker(ctx, k, namespace, server)
@@ -100,8 +101,10 @@ func describeRelisting(k kindSet) {
 		Eventually(server.Counts).Should(HaveKeyWithValue(osb.GetCatalog, 2))
 		status := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{"reconciledGeneration":%d,"lastCatalogRetrievalTime":%q}}`, b.GetGeneration(), time.Now().UTC().Format(time.RFC3339)))
 		Expect(k8s.Status().Patch(ctx, b, status)).To(Succeed())
+		start := markAudit()
 		close(hold)
-		Consistently(brokerStatus(ctx, b)).Should(haveCondition("Ready", "True", "FetchedCatalog"))
+		Eventually(refusedWrites(start, b)).ShouldNot(BeZero())
+		Expect(brokerStatus(ctx, b)()).To(haveCondition("Ready", "True", "FetchedCatalog"))
 	})
 
 	It("uses the newest version that the broker supports", func(ctx SpecContext) {

@@ -169,6 +169,7 @@ var _ = Describe("Faults", func() {
 		Expect(s.instanceAtBroker(si.Spec.ExternalID).Parameters).To(MatchJSON(`{"a":2}`))
 	})
 
+	// F-U31: the write of what the broker has answered is the last thing that could overwrite it.
 	It("do not overwrite what another process has recorded meanwhile", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		twin := s.createReadyInstance(ctx, "twin")
@@ -180,8 +181,10 @@ var _ = Describe("Faults", func() {
 		before := si.DeepCopy()
 		twin.Status.DeepCopyInto(&si.Status)
 		Expect(k8s.Status().Patch(ctx, si, client.MergeFrom(before))).To(Succeed())
+		start := markAudit()
 		close(release)
-		Consistently(instanceStatus(ctx, si)).Should(beProvisioned(si))
+		Eventually(refusedWrites(start, si)).ShouldNot(BeZero())
+		Expect(instanceStatus(ctx, si)()).To(beProvisioned(si))
 	})
 
 	// F-S6: what admission accepts can be recorded, with the fields that are managed of each parameter, also during an update.

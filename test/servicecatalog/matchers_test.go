@@ -5,6 +5,7 @@ package servicecatalog_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -96,6 +97,18 @@ func operatorRequests(since suite.AuditMark) []audit.Event {
 	return slices.DeleteFunc(env.RequestsSince(since), func(e audit.Event) bool {
 		return e.Verb == "watch" || slices.Contains([]string{"events", "leases", "subjectaccessreviews", "tokenreviews"}, e.ObjectRef.Resource)
 	})
+}
+
+// refusedWrites returns how many of the operator's writes of an object were refused since a mark, since the object was changed meanwhile.
+func refusedWrites(since suite.AuditMark, o client.Object) func() int {
+	return func() (refused int) {
+		for _, e := range operatorRequests(since) {
+			if e.ObjectRef.Namespace == o.GetNamespace() && e.ObjectRef.Name == o.GetName() && slices.Contains([]int{http.StatusConflict, http.StatusUnprocessableEntity}, e.ResponseStatus.Code) {
+				refused++
+			}
+		}
+		return refused
+	}
 }
 
 // requestsFor returns the operator's requests about objects with these names, as "verb resource/subresource". An empty namespace
