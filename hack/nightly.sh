@@ -56,22 +56,22 @@ kubernetes_versions() {
 # A fault of two of the six classes on each scenario. The seed is the date, so that each day selects other faults, and the next class.
 sweep() {
 	local classes=("crash,answers" "two crashes,events" "stale,leaders")
-	hack/sweep.sh -seed "$SEED" -class "${classes[SEED % 3]}" -part 0.0001 -within $((8 * SLOW))m
+	hack/sweep.sh -seed "$SEED" -class "${classes[SEED % 3]}" -part 0.0001 -within $((5 * SLOW))m
 }
 
 # Another version goes on after a crash, or after the loss of the lease. The seed selects the faults.
-skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
+skew() { ARGS="-fixed -seed $SEED -within $((4 * SLOW))m" hack/skew.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
 
-# 300 random histories of real senders, on two processors; each day has others. Then it checks that the suite detects each variant of the operator
+# Up to 300 random histories of real senders, on two processors; each day has others. Then it checks that the suite detects each variant of the operator
 # that has a mistake.
 sender() {
 	local first jobs=() job failed=0
 	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o "$PWD/bin/sender.test" .
 	for first in 000 500; do
-		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((13 * SLOW))m &
+		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((4 * SLOW))m &
 		jobs+=($!)
 	done
 	for job in "${jobs[@]}"; do
@@ -92,13 +92,13 @@ versions() {
 	return $failed
 }
 
-# The tests whose code runs in the test's process, with the race detector.
-race() { RACE=1 MODULES="./ demo/ hack/local/ hack/image/ hack/controlplane/ test/" SUITES="conversion admission" hack/test.sh; }
+# The tests whose code runs in the test's process, with the race detector and all walks.
+race() { WALKS=all RACE=1 MODULES="./ demo/ hack/local/ hack/image/ hack/controlplane/ test/" SUITES="conversion admission" hack/test.sh; }
 
 # The race detector terminates the operator at the first race.
 soak() {
 	build_race
-	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
+	GORACE=halt_on_error=1 MINUTES=5 hack/soak.sh -operator "$PWD/bin/operator-race"
 }
 
 # Checks that the tests detect mistakes in the source of what they test.
@@ -128,7 +128,7 @@ fuzz() {
 	output=$(mktemp)
 	for target in $(fuzz_targets); do
 		echo "--- $target"
-		go test -tags grpcnotrace -vet=off -run '^$' -fuzz "^${target#*:}\$" -fuzztime 8s "${target%:*}" 2>&1 | tee "$output" ||
+		go test -tags grpcnotrace -vet=off -run '^$' -fuzz "^${target#*:}\$" -fuzztime 7s "${target%:*}" 2>&1 | tee "$output" ||
 			[ "$(sed -n '/^--- FAIL/,/^FAIL/p' "$output" | sed '1d;$d')" = "    context deadline exceeded" ] || failed=1
 	done
 	rm "$output"
@@ -166,25 +166,33 @@ e2e() {
 	hack/e2e.sh
 }
 
+# has_control_planes reports whether the control planes are there. If not, the step build makes them.
+has_control_planes() {
+	local version
+	for version in "" $(kubernetes_versions); do
+		timeout "$((20 * SLOW))" go -C hack/controlplane run . -controller-manager -version="$version" >/dev/null 2>&1 || return 1
+	done
+}
+
 limit() { # in minutes
 	case $1 in
-	build) echo 30 ;;
-	sweep) echo 11 ;;
-	skew) echo 14 ;;
-	variants) echo 20 ;;
-	sender) echo 22 ;;
-	versions) echo 18 ;;
-	race) echo 14 ;;
-	soak) echo 14 ;;
-	mutations) echo 5 ;;
-	bench) echo 9 ;;
-	hostile) echo 9 ;;
-	fuzz) echo 7 ;;
-	sources) echo 10 ;;
+	build) echo 4 ;;
+	sweep) echo 6 ;;
+	skew) echo 10 ;;
+	variants) echo 18 ;;
+	sender) echo 10 ;;
+	versions) echo 16 ;;
+	race) echo 11 ;;
+	soak) echo 7 ;;
+	mutations) echo 3 ;;
+	bench) echo 7 ;;
+	hostile) echo 6 ;;
+	fuzz) echo 5 ;;
+	sources) echo 8 ;;
 	rules) echo 2 ;;
 	notifiers) echo 3 ;;
 	release) echo 5 ;;
-	e2e) echo 20 ;;
+	e2e) echo 18 ;;
 	*) return 1 ;;
 	esac
 }
@@ -197,6 +205,7 @@ fi
 results=() passed=0 failed=0
 for name in ${@:-build sweep skew variants sender versions race soak mutations bench hostile fuzz sources rules notifiers release e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
+	[ "$name" != build ] || has_control_planes || minutes=30
 	minutes=$((minutes * SLOW))
 	echo "=== $name, at most $minutes minutes, seed $SEED"
 	began=$SECONDS rc=0
