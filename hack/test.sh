@@ -1,10 +1,23 @@
 #!/usr/bin/env bash
 # Runs the tests of every module, with a real control plane where they need one, and prints how long each suite took. MODULES selects
 # modules, as MODULES="./ test/", and SUITES selects suites of test/, as SUITES="pager docs". K8S_VERSION=1.31 selects another version of
-# Kubernetes, of those in hack/controlplane/versions.txt. The output of suites is in bin/test.
+# Kubernetes, of those in hack/controlplane/versions.txt. The output of suites is in bin/test. With -slowest it only prints, of the last run, how
+# long each suite took to start, and the 60 slowest specs and packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 logs=$PWD/bin/test
+export TEST_TIMES=$logs/times # suites append what their specs took
+if [ "${1-}" = -slowest ]; then
+	sort -t$'\t' -k2,2rn "$TEST_TIMES" | awk -F'\t' '
+		{ kind[NR] = $1; suite[NR] = $3; line[NR] = sprintf("%7.1f  %-16s %s\n", $2, $3, $4); has[$3 $1] = 1 }
+		END {
+			for (i = 1; i <= NR; i++)
+				if (kind[i] == "start") starts = starts line[i]
+				else if ((kind[i] == "spec" || !has[suite[i] "spec"]) && ++n <= 60) slowest = slowest line[i]
+			printf "seconds  suite            start of the suite\n%s\nseconds  suite            spec or package\n%s", starts, slowest
+		}'
+	exit
+fi
 rm -rf "$logs"
 mkdir -p "$logs"
 
@@ -73,6 +86,7 @@ run_suite() {
 	shift
 	echo "== $name: started"
 	{ time "$@" >"$logs/$name.log" 2>&1; } 2>"$logs/$name.cpu" || result=FAILED
+	awk -v name="$name" '$1 == "ok" && $3 ~ /s$/ { printf "package\t%.1f\t%s\t%s\n", $3, name, $2 }' "$logs/$name.log" >>"$TEST_TIMES"
 	echo "$name $result $((SECONDS - began)) $(awk '{ print int($1 + $2) }' "$logs/$name.cpu")" >>"$logs/results"
 	echo "== $name: $result, $((SECONDS - began)) s"
 }
@@ -159,5 +173,5 @@ while read -r name result seconds cpu; do
 	printf '%-21s %-6s %8d %7d\n' "$name" "$result" "$seconds" "$cpu"
 	[ "$result" = ok ] || grep -E '^ *(\[FAIL\]|--- FAIL)' "$logs/$name.log" || true
 done <"$logs/results"
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed; hack/test.sh -slowest prints the slowest specs"
 [ $failed = 0 ]
