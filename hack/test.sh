@@ -173,5 +173,5 @@ while read -r name result seconds cpu; do
 	printf '%-21s %-6s %8d %7d\n' "$name" "$result" "$seconds" "$cpu"
 	[ "$result" = ok ] || grep -E '^ *(\[FAIL\]|--- FAIL)' "$logs/$name.log" || true
 done <"$logs/results"
-echo "$passed passed, $failed failed; hack/test.sh -slowest prints the slowest specs"
+echo "$passed passed, $failed failed, the slowest specs: hack/test.sh -slowest"
 [ $failed = 0 ]
