@@ -109,10 +109,10 @@ generate: ## Generate all generated files: deep copies, conversions, clients, pr
 
 .PHONY: docs
 docs: ## Generate the reference pages that come from the source, and the tables of receivers
-	mkdir -p docs/reference
+	mkdir -p docs/reference hack/messages/testdata
 	$(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
 	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # crd-ref-docs does not know bytes
-	go run ./hack/messages > bin/messages.txt && mv bin/messages.txt hack/messages/testdata/messages.txt
+	go run ./hack/messages > hack/messages/testdata/messages.txt
 	go run ./hack/layout -draw
 	go run $(TAGS) ./hack/reference
 	go -C cmd/kubectl-bellhop run ./internal/reference -out ../../docs/reference/kubectl-bellhop.md
