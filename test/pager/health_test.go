@@ -285,23 +285,6 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 			Should(ContainSubstring(`bellhop_page_by_label_failures_total{reason="Forbidden",resource="apps/v1/replicasets"}`))
 	})
 
-	It("is of a resource that is served later", func(ctx SpecContext) {
-		consent(ctx, namespace)
-		install(ctx, "house")
-		var out string
-		Eventually(func() (err error) {
-			out, err = kubectl(ctx, `
-apiVersion: example.com/v1
-kind: House
-metadata: {name: first, namespace: `+namespace+`, labels: {pager.k8s.co/page: "true"}, annotations: {pager.k8s.co/page-after-seconds: "0"}}
-status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message: The roof is gone, lastTransitionTime: "2026-01-01T00:00:00Z"}]}
-`, "apply", "-f", "-")
-			return err
-		}).Should(Succeed(), func() string { return out })
-		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(
-			HaveField("Title", "House "+namespace+"/first is failing"), HaveField("Content", "Collapsed: The roof is gone"))))
-	})
-
 	// resolve resolves the Alert of the namespace as a person does.
 	resolve := func(ctx context.Context) {
 		GinkgoHelper()
@@ -424,7 +407,7 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 
 	It("F-B13: says that it cannot be judged, to whom created or changed it, and not to all after a restart", func(ctx SpecContext) {
 		consent(ctx, namespace)
-		install(ctx, "boat")
+		install(ctx, "boat") // the operator finds resources that are served later
 		install(ctx, "house")
 		create := func(kind, name, status string) *unstructured.Unstructured {
 			GinkgoHelper()
@@ -443,6 +426,10 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 		create("Boat", "sinks", `{conditions: [{type: Floats, status: "False", reason: Leak, message: Water comes in, lastTransitionTime: "2026-01-01T00:00:00Z"}]}`)
 		create("Boat", "floats", `{conditions: [{type: Floats, status: "True"}]}`)
 		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(HaveField("Title", "Boat "+namespace+"/sinks is failing"), HaveField("Content", "Leak: Water comes in"))))
+
+		By("a failure of a resource that was served later")
+		create("House", "collapsed", `{conditions: [{type: Ready, status: "False", reason: Collapsed, message: The roof is gone, lastTransitionTime: "2026-01-01T00:00:00Z"}]}`)
+		Eventually(hook.Messages).Should(ContainElement(SatisfyAll(HaveField("Title", "House "+namespace+"/collapsed is failing"), HaveField("Content", "Collapsed: The roof is gone"))))
 
 		By("progress that never ends")
 		create("House", "built", `{conditions: [{type: Ready, status: Unknown, reason: Building, lastTransitionTime: "2026-01-01T00:00:00Z"}]}`)
