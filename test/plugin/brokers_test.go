@@ -65,3 +65,21 @@ var _ = DescribeTable("register can be repeated after a failure, and deregister 
 	Entry("of the cluster", "clusterservicebroker", "register-cluster", func(namespace string) (string, string) { return " --secret-namespace=" + namespace, "" }),
 	Entry("of a namespace", "servicebroker", "register-namespaced", func(string) (string, string) { return " --namespaced", " --namespaced" }),
 )
+
+var _ = It("register leaves the Secret of a broker that the user may not correct", func(ctx SpecContext) {
+	t := newTranscript(ctx)
+	register := " | kubectl bellhop register team --namespaced --username bellhop --password-stdin --url http://127.0.0.1:9"
+	for _, step := range []struct {
+		commands string
+		code     int
+	}{
+		{"kubectl create role brokers --verb=create,get --resource=servicebrokers.servicecatalog.k8s.io && kubectl create rolebinding brokers --role=brokers --user=joe", 0},
+		{"kubectl create role secrets --verb=create,get,patch,update,delete --resource=secrets && kubectl create rolebinding secrets --role=secrets --user=joe", 0},
+		{"echo right" + register, 0},
+		{"echo other" + register + " --as=joe", 1},
+		{"kubectl get secret team-broker", 0},
+	} {
+		out, code := t.try(ctx, step.commands)
+		Expect(code).To(Equal(step.code), step.commands+"\n"+out)
+	}
+})

@@ -138,8 +138,8 @@ func secretsIn(e *cli.Environment, namespace string) (secretClient, error) {
 	return core.Secrets(namespace), nil
 }
 
-// storeSecret creates the Secret, or replaces the values in one that an earlier register has made for the same broker. Undo deletes it if the
-// broker was refused.
+// storeSecret creates the Secret, or replaces the values in one that an earlier register has made for the same broker. Undo deletes it, unless a
+// broker uses it.
 func storeSecret[T v1beta1.Broker, L runtime.Object](
 	ctx context.Context, r *register, brokers cli.Client[T, L], broker string, secret *corev1.Secret,
 ) (undo func(error) error, err error) {
@@ -150,6 +150,7 @@ func storeSecret[T v1beta1.Broker, L runtime.Object](
 	writing, release := r.e.Uninterrupted(ctx) // else it would not be known whether there is a Secret to delete
 	defer release()
 	stored, err := cli.Create(writing, r.e, r.write, client, secret)
+	isNew := err == nil
 	if apierrors.IsAlreadyExists(err) {
 		stored, err = replaceSecret(ctx, r, client, secret, err)
 	}
@@ -162,16 +163,15 @@ func storeSecret[T v1beta1.Broker, L runtime.Object](
 		}
 		ctx, release := r.e.Uninterrupted(ctx)
 		defer release()
-		if !isRefused(cause) {
-			present, err := brokers.Get(ctx, broker, metav1.GetOptions{})
-			switch {
-			case err == nil && uses(present, stored):
-				return nil
-			case err != nil && !apierrors.IsNotFound(err):
-				return leftSecret(stored, "it is not known whether the broker was created; the command can be repeated")
-			}
+		present, err := brokers.Get(ctx, broker, metav1.GetOptions{})
+		switch {
+		case err == nil && uses(present, stored):
+			return nil
+		case err == nil, apierrors.IsNotFound(err), isNew && isRefused(cause):
+		default:
+			return leftSecret(stored, "it is not known whether a broker uses it; the command can be repeated")
 		}
-		err := client.Delete(ctx, stored.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(stored.UID))})
+		err = client.Delete(ctx, stored.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(stored.UID))})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return leftSecret(stored, kinds.Reason(err)+"; the command can be repeated, and uses it")
 		}
