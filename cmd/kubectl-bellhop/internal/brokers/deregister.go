@@ -38,7 +38,7 @@ func newDeregister(e *cli.Environment) *cobra.Command {
 the command refuses, and names them: without the broker they could not be removed.
 
 The Secret that register made for the broker is deleted, too, unless another
-broker uses it. Other Secrets stay.`,
+broker uses it, or may do so where you may not list the brokers. Other Secrets stay.`,
 		Example: `  # A broker for all namespaces
   kubectl bellhop deregister acme --wait`,
 		Args:              cli.OneArgument("NAME", "kubectl get clusterservicebrokers,servicebrokers"),
@@ -148,26 +148,27 @@ func (d *deregister) registeredSecrets(ctx context.Context, broker v1beta1.Broke
 	return secrets, nil
 }
 
-// isShared reports whether another broker has a Secret in its authInfo. Brokers that the user may not list do not count.
+// isShared reports whether another broker may have a Secret in its authInfo: one has, or the user may not list the brokers.
 func (d *deregister) isShared(ctx context.Context, broker v1beta1.Broker, secret *corev1.Secret) (bool, error) {
 	services, err := d.e.Services()
 	if err != nil {
 		return false, err
 	}
 	var others []v1beta1.Broker
-	wide, err := cli.List[*v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceBrokerList](ctx, services.ClusterServiceBrokers(), metav1.ListOptions{})
-	if err != nil && !apierrors.IsForbidden(err) {
-		return false, err
-	}
+	wide, wideErr := cli.List[*v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceBrokerList](ctx, services.ClusterServiceBrokers(), metav1.ListOptions{})
 	for _, b := range wide {
 		others = append(others, b)
 	}
-	local, err := cli.List[*v1beta1.ServiceBroker, *v1beta1.ServiceBrokerList](ctx, services.ServiceBrokers(secret.Namespace), metav1.ListOptions{})
-	if err != nil && !apierrors.IsForbidden(err) {
-		return false, err
-	}
+	local, localErr := cli.List[*v1beta1.ServiceBroker, *v1beta1.ServiceBrokerList](ctx, services.ServiceBrokers(secret.Namespace), metav1.ListOptions{})
 	for _, b := range local {
 		others = append(others, b)
+	}
+	switch err := cmp.Or(wideErr, localErr); {
+	case apierrors.IsForbidden(err):
+		fmt.Fprintf(d.e.ErrOut, "note: secret/%s in namespace %q stays, since another broker may use it: %s\n", secret.Name, secret.Namespace, kinds.Reason(err))
+		return true, nil
+	case err != nil:
+		return false, err
 	}
 	return slices.ContainsFunc(others, func(other v1beta1.Broker) bool {
 		return other.GetUID() != broker.GetUID() && uses(other, secret)
