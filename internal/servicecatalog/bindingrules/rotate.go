@@ -110,10 +110,17 @@ func (d *decision) requestSuccessor() {
 	}
 }
 
+// fetchSuccessor has the successor fetched that the broker has, or may have.
+func (d *decision) fetchSuccessor() {
+	d.Request = d.newRequest(rules.Fetch)
+	d.Request.Repeat, d.Request.Replaces = true, true
+}
+
 // replace continues a replacement.
 func (d *decision) replace() {
 	s, tried := &d.Status, d.recovery()
 	rotates, retrievable := d.phase.Task == bindingphase.Rotating, d.nextWay() == fetch
+	// A fetch is the last way before a removal: the bind request has failed under this id too, or would name an expired predecessor.
 	isFetchLeft := (tried.hasFailed(repeat) || rotates && d.hasEnded() && s.InProgressProperties != nil) && d.mayFetch()
 	lost := tried.hasFailed(repeat) && !isFetchLeft
 	why := d.in.BoundInstance.Blocker(d.b)
@@ -134,8 +141,7 @@ func (d *decision) replace() {
 		d.startMitigation()
 	case !d.prepareWrite():
 	case retrievable && tried.created, isFetchLeft:
-		d.Request = d.newRequest(rules.Fetch)
-		d.Request.Repeat, d.Request.Replaces = true, true
+		d.fetchSuccessor()
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
 		if !d.in.Parameters.MaySend() {
 			d.awaitParameters()
@@ -152,8 +158,7 @@ func (d *decision) replace() {
 	case rotates:
 		d.requestSuccessor()
 	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // the binding that may be there is used
-		d.Request = d.newRequest(rules.Fetch)
-		d.Request.Repeat, d.Request.Replaces = true, true
+		d.fetchSuccessor()
 	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
 		d.startMitigation()
 	default:

@@ -82,7 +82,7 @@ type bindingWalk struct {
 	lifetime   time.Duration           // of the credentials; 0: they do not end
 	async      bool
 	made       int
-	calm       bool                 // every request is answered, nothing crashes, nobody edits
+	calm       bool                 // every request is answered, nothing crashes, no user edits
 	wasReady   map[string]bool      // ids that were Ready
 	removed    map[string]bool      // ids under which a removal was asked for
 	refused    map[string]way       // by id, the ways by which the broker returns no credentials, as it has said since the last restore and crash
@@ -90,7 +90,7 @@ type bindingWalk struct {
 	endless    map[string]bool      // tokens of which a crash has lost when they end
 	replaced   map[string]time.Time // when the credentials of a token were replaced in the Secret
 	suppliedID bool
-	stranger   bool // what is under the supplied id is somebody else's
+	stranger   bool // another client created what is under the supplied id
 	released   bool
 	calls      int
 	lastCalls  []string
