@@ -86,9 +86,7 @@ func (r *Run) StartProcess(ctx context.Context, o ProcessOptions) (*Process, err
 	go func() {
 		_ = p.cmd.Wait() // it was killed, or exited by itself
 		close(p.ended)
-		if !o.Elect { // otherwise a standby takes over
-			r.restart(ctx, p, o)
-		}
+		r.restart(ctx, p, o)
 	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,13 +124,13 @@ func (r *Run) command(api *net.TCPAddr, ingest string, o ProcessOptions) (*exec.
 	return cmd, nil
 }
 
-// restart replaces a leader that exited by itself, as kubelet does.
+// restart replaces a leader that exited by itself, as kubelet does, unless a standby takes over.
 func (r *Run) restart(ctx context.Context, p *Process, o ProcessOptions) {
 	proxy.Sleep(ctx, 100*time.Millisecond)
-	if p.endedByUs.Load() || ctx.Err() != nil || r.currentLeader() != p {
+	if p.endedByUs.Load() || ctx.Err() != nil || r.currentLeader() != p || r.hasStandby() {
 		return
 	}
-	next, err := r.StartProcess(ctx, ProcessOptions{Binary: o.Binary, Flags: o.Flags})
+	next, err := r.StartProcess(ctx, ProcessOptions{Binary: o.Binary, Elect: o.Elect, Flags: o.Flags})
 	if err != nil {
 		r.Env.Reportf("starting the operator again: %v", err)
 		return

@@ -135,10 +135,12 @@ func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) 
 		for r.leaseHolder(ctx) == "" && ctx.Err() == nil { // otherwise the other process may be elected first
 			proxy.Sleep(ctx, 50*time.Millisecond)
 		}
-		if r.standby, err = r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, Elect: true, Flags: r.replicaFlags()}); err != nil {
+		standby, err := r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, Elect: true, Flags: r.replicaFlags()})
+		if err != nil {
 			return err
 		}
-		r.standby.server.SetStandby()
+		standby.server.SetStandby()
+		r.setStandby(standby)
 		proxy.Sleep(ctx, 2*proxy.FaultDuration) // until its caches are filled
 	}
 	for r.Injector.IdleTime() < 500*time.Millisecond {
@@ -186,6 +188,19 @@ func (r *Run) listeners() (addresses []string) {
 		}
 	}
 	return addresses
+}
+
+// setStandby sets the process that takes over when the leader ends.
+func (r *Run) setStandby(p *Process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.standby = p
+}
+
+func (r *Run) hasStandby() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.standby != nil
 }
 
 // SetLeader records which process leads.

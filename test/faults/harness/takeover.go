@@ -68,9 +68,12 @@ func (r *Run) replaceReplica(ctx context.Context) error {
 			}
 		}
 	}
-	var err error
-	r.standby, err = r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, AsOf: r.Injector.TakeStaleVersion(), Elect: true, Flags: r.replicaFlags()})
-	return err
+	next, err := r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, AsOf: r.Injector.TakeStaleVersion(), Elect: true, Flags: r.replicaFlags()})
+	if err != nil {
+		return err
+	}
+	r.setStandby(next)
+	return nil
 }
 
 // showLater ends a stale view after a while, which may give the process something to do.
