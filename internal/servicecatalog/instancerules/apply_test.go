@@ -362,6 +362,18 @@ func TestARestoredNextIDIsHeld(t *testing.T) {
 	}
 }
 
+// An operation that fails unseen, as after any restart of the operator, is no conflict: no answer has shown anything under the id.
+func TestAnUnseenFailureIsNoConflict(t *testing.T) {
+	for _, class := range []osbresult.Class{osbresult.Retry, osbresult.Unknown, osbresult.Concurrency} {
+		f := newFixture(accepted, restarted, operationFailed, later(time.Minute))
+		f.after(Decide(f.si, f.in).Request, answerOf(class, 503))
+		ready, stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
+		if strings.Contains(ready.Message, "neither changed nor removed") || rules.IsTrue(stalled) {
+			t.Errorf("then %s: %q, Stalled=%s", class, ready.Message, stalled.Status)
+		}
+	}
+}
+
 // TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
 // conformance: F02
 func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {

@@ -145,7 +145,7 @@ func (ap *Application) WithStalled(set rules.ConditionSet) rules.ConditionSet {
 	if a != nil && ap.Exists {
 		a = &v1beta1.Attempts{Backoff: a.Backoff}
 	}
-	if !rules.IsSlow(a) && !ap.ConflictHeld {
+	if !rules.IsSlow(a) && !ap.isHeldByAnswer() {
 		return set
 	}
 	return set.WithStalled(set.Reason)
@@ -170,9 +170,13 @@ func (ap *Application) Retry(reason, message string) rules.ConditionSet {
 	return ap.WithStalled(rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.WithNextAttempt(message)})
 }
 
-// RetryRequest does the same for a failed request of a name.
+// RetryRequest does the same for a failed request of a name. A conflict that is held stays one: it is looked at again from time to time.
 func (ap *Application) RetryRequest(name, reason string) rules.ConditionSet {
-	return ap.Retry(reason, ap.DescribeHeld()+callFailed(name, ap.DescribeOutcome()))
+	message := ap.DescribeHeld() + callFailed(name, ap.DescribeOutcome())
+	if ap.isHeldByAnswer() {
+		return ap.RetrySlowly(reason, message)
+	}
+	return ap.Retry(reason, message)
 }
 
 // RetrySlowly schedules the retry of a request that takes the broker long, or whose answer does not change soon. It sets the class of the answer to

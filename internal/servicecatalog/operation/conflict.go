@@ -89,10 +89,16 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
-// DescribeHeld returns a text about a resource at the broker that is neither used nor removed; empty: the broker has no such resource. The text
+// isHeldByAnswer reports whether an answer has shown the resource that is neither used nor removed: HoldConflict has slowed the requests. After an
+// operation that failed unseen it is only possible that there is one.
+func (ap *Application) isHeldByAnswer() bool {
+	return ap.ConflictHeld && !ap.Call.IsRemoval() && rules.IsSlow(ap.Common.Attempts)
+}
+
+// DescribeHeld returns a text about a resource at the broker that is neither used nor removed; empty: no answer has shown such a resource. The text
 // precedes the message of a refusal, which would otherwise hide it.
 func (ap *Application) DescribeHeld() string {
-	if !ap.ConflictHeld {
+	if !ap.isHeldByAnswer() {
 		return ""
 	}
 	return rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, "something that no request in the status explains") + ". "
