@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -25,7 +26,11 @@ func (ap *application) applyFetch() {
 	case ap.Answer.Class == osbresult.Rejected && inspects:
 		ap.recordForeignBinding("the broker has something else under the id: " + ap.DescribeOutcome())
 	default:
-		ap.setConditions(ap.RetryRequest("Fetch", v1beta1.ReasonFetchingBindingFailed))
+		set := ap.RetryRequest("Fetch", v1beta1.ReasonFetchingBindingFailed)
+		if bindingphase.IsDelivered(&ap.status) && !inspects {
+			set.Message += "; to get other credentials without it, change the annotation " + v1beta1.RebindAnnotation
+		}
+		ap.setConditions(set)
 	}
 }
 

@@ -193,9 +193,22 @@ func (d *decision) isRemovalFirst() bool {
 
 // steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.
 func (d *decision) steady() {
-	if ready := rules.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
-		d.setConditions(deliveredConditions(d.b, &d.Status, bindingphase.IsDelivered(&d.Status)))
+	s := &d.Status
+	ready, isOver := rules.FindCondition(s.Conditions, v1beta1.ConditionReady), d.isRecheckOver()
+	if isOver {
+		s.Attempts = rules.RemovalOf(s.Attempts)
 	}
+	if isOver || ready == nil || ready.Status != v1beta1.ConditionTrue {
+		d.setConditions(deliveredConditions(d.b, s, bindingphase.IsDelivered(s)))
+	}
+}
+
+// isRecheckOver reports whether the next attempt on record has nothing left to do: it was to fetch the binding after an update of the instance that was
+// taken back.
+func (d *decision) isRecheckOver() bool {
+	s, at := &d.Status, renewal(&d.Status, d.in.Now)
+	isRenewalOverdue := isRebindPending(d.b, s) || !at.IsZero() && !d.in.Now.Before(at)
+	return s.Attempts != nil && s.Attempts.NextTime != nil && !isRenewalOverdue && !IsMadeBefore(s, d.in.BoundInstance.Instance)
 }
 
 // wakeForRenewal has the binding reconciled when its credentials are to be replaced, or the first predecessor is to be removed.
@@ -309,11 +322,19 @@ func (d *decision) renewalTime() time.Time {
 	at := renewal(&d.Status, d.in.Now)
 	if isRebindPending(d.b, &d.Status) {
 		at = d.in.Now
+	} else if d.attemptsPrecede(at) {
+		return at
 	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is a removal's
 		at = times.Latest(at, d.schedule().NextAttempt())
 	}
 	return at
+}
+
+// attemptsPrecede reports whether the last attempt was before a time, so that it was not for what is due since then.
+func (d *decision) attemptsPrecede(at time.Time) bool {
+	a := d.Status.Attempts
+	return a != nil && a.LastTime != nil && a.LastTime.Time.Before(at)
 }
 
 // isRenewalDue reports whether new credentials are due: a person has requested them, or the present ones are about to end or have ended by this

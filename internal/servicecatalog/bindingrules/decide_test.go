@@ -601,6 +601,9 @@ func TestAFailedPollOfASuccessor(t *testing.T) {
 		{"restored, and the broker does not know it yet", edits(restarted, failed, fetched(answerOf(osbresult.Gone, 404))), "fetch " + next1 + " again"},
 		{"restored, and the broker has none", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404))), "bind " + next1},
 		{"restored, and the broker has none, and fails to create it", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
+		{"restored, and the broker has one after all", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerWithoutCredentials(osbresult.Done, 200))), "fetch " + next1 + " again"},
+		{"restored, and there is a conflict after all", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerOf(osbresult.Conflict, 409))), "fetch " + next1 + " again"},
+		{"restored, and the answers contradict each other", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerOf(osbresult.Conflict, 409)), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
 		{"restored, and a gateway answers the fetch only", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403))), "bind " + next1},
 		{"restored, a gateway answers each fetch, and there is a conflict", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerOf(osbresult.Conflict, 409)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
 		{"restored, a gateway answers each fetch, and the bind is refused", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerOf(osbresult.Rejected, 400)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
@@ -630,7 +633,9 @@ func TestASuccessorWhosePredecessorHasEnded(t *testing.T) {
 		{"the request may have been carried out", edits(repeated(1, answerOf(osbresult.Unknown, 500)), restarted), "fetch " + next1 + " again"},
 		{"created", edits(accepted, restarted, succeeded, restarted), "fetch " + next1 + " again"},
 		{"created, and the fetch fails", edits(accepted, succeeded, unavailable), "fetch " + next1 + " again"},
-		{"created, and a gateway answers", edits(accepted, succeeded, repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
+		{"created, and a gateway answers once", edits(accepted, succeeded, repeated(1, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
+		{"created, and a gateway answers each fetch", edits(accepted, succeeded, repeated(20, answerOf(osbresult.Misconfigured, 403))), "write-ahead bind " + next2},
+		{"created, and each fetch fails", edits(accepted, succeeded, repeated(20, answerOf(osbresult.Retry, 503))), "write-ahead bind " + next2},
 		{"failed for another process", edits(accepted, restarted, repeated(1, pollAnswer(osbresult.Failed)), unavailable), "fetch " + next1 + " again"},
 		{"the broker has none", edits(restarted, later(time.Hour), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
 		{"not retrievable", edits(notRetrievable, restarted, later(time.Hour)), "write-ahead unbind " + next1},
@@ -653,6 +658,21 @@ func TestAHeldConflictIsShownDuringOtherFailures(t *testing.T) {
 			if !strings.Contains(ready.Message, "neither changed nor removed") || !strings.Contains(ready.Message, rules.DescribeOutcome(a.Outcome)) || !rules.IsTrue(stalled) {
 				t.Errorf("%s, then %d: %q, Stalled=%s", name, a.Status, ready.Message, stalled.Status)
 			}
+		}
+	}
+	removal := newFixture(conflict, policy(v1beta1.DeletionPolicyDelete), definitionExists, deleted, repeated(1, answerOf(osbresult.Retry, 503)))
+	if stalled := rules.FindCondition(removal.b.Status.Conditions, v1beta1.ConditionStalled); rules.IsTrue(stalled) {
+		t.Errorf("a removal that a person has decided on, and that failed once: %s", stalled.Message)
+	}
+}
+
+// An operation that fails unseen, as after any restart of the operator, is no conflict: no answer has shown anything under the id.
+func TestAnUnseenFailureIsNoConflict(t *testing.T) {
+	for _, a := range []Answer{answerOf(osbresult.Retry, 503), answerOf(osbresult.Concurrency, 422), answerOf(osbresult.Unknown, 500)} {
+		f := newFixture(bindAccepted, restarted, repeated(1, pollAnswer(osbresult.Failed)), repeated(1, a))
+		ready, stalled := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionStalled)
+		if strings.Contains(ready.Message, "neither changed nor removed") || rules.IsTrue(stalled) {
+			t.Errorf("then %d: %q, Stalled=%s", a.Status, ready.Message, stalled.Status)
 		}
 	}
 }

@@ -40,6 +40,22 @@ func (f *fixture) step() Decision {
 	return Decide(f.b, f.in)
 }
 
+// runFor takes steps for a duration, with the answers to requests, and returns the requests.
+func (f *fixture) runFor(d time.Duration, answer func(*Request) Answer) (requests []string) {
+	for end := f.in.Now.Add(d); f.in.Now.Before(end); {
+		switch next := f.step(); {
+		case next.Request != nil:
+			requests = append(requests, f.in.Now.Format("15:04:05 ")+next.describe())
+			f.after(answer(next.Request))
+		case next.RequeueAt.After(f.in.Now):
+			f.b.Status, f.in.Now = next.Status, next.RequeueAt
+		default:
+			f.b.Status, f.in.Now = next.Status, f.in.Now.Add(time.Minute)
+		}
+	}
+	return requests
+}
+
 // draw draws another number for a next id once the id in force has the one before.
 func (f *fixture) draw(s *v1beta1.ServiceBindingStatus) {
 	if rules.BindingID(f.b, s) == catalog.NextID(f.b.UID, f.b.Spec.ExternalID, f.in.NextNumber) {

@@ -51,8 +51,8 @@ type recovery struct {
 	succeeded bool
 	// absent: the broker has answered the last fetch with 404, and has not reported a success: a bind request creates the binding.
 	absent bool
-	// unanswered: the fetch has failed by answers that look like a misconfiguration. They do not say that the broker withholds the credentials (R12).
-	unanswered bool
+	// unanswered counts the fetches in a row that have failed by answers that do not say whether the broker returns the credentials (R12).
+	unanswered int
 }
 
 // of returns the recovery for an id. A rotation that has failed under the id of its successor has failed for the predecessor too.
@@ -184,6 +184,10 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done, a.IsRefusal() && (call.Repeat || call.MayBeFetched()):
 		m.recovery.failed |= repeat
+		if m.recovery.absent && (a.Class == osbresult.Done || a.Class == osbresult.Conflict) { // the binding exists after all: it is fetched once more
+			m.recovery.failed &^= fetch
+			m.recovery.absent = false
+		}
 	case a.IsRefusal() && call.PredecessorID != "":
 		m.recovery.failed |= rotation
 	}
@@ -203,9 +207,12 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient:
 		m.recovery.failed |= fetch
-		m.recovery.absent, m.recovery.unanswered = a.Class == osbresult.Gone && !m.recovery.succeeded, false
-	case a.Misconfigured() && !call.Recheck && rules.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries: // another way is tried
-		m.recovery.failed |= fetch
-		m.recovery.unanswered = true
+		m.recovery.absent, m.recovery.unanswered = a.Class == osbresult.Gone && !m.recovery.succeeded, 0
+	case a.Class == osbresult.Gone: // the broker may not have finished
+	default:
+		m.recovery.unanswered++
+		if a.Misconfigured() && !call.Recheck && rules.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries { // another way is tried
+			m.recovery.failed |= fetch
+		}
 	}
 }

@@ -153,7 +153,7 @@ func (d *decision) unbind(id string) {
 		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), id)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(call, true)
-	case !removing && !d.schedule().IsDue():
+	case !removing && !d.schedule().IsDue() && !d.isNewlyDue(id):
 		d.AwaitAttempt(d.schedule())
 	default:
 		if removing { // past its deadline

@@ -4,6 +4,7 @@
 package bindingrules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rulestest"
@@ -186,5 +188,106 @@ func TestARemovalInFlight(t *testing.T) {
 				t.Errorf("%s: %+v, write-ahead %t", name, got, next.WriteAhead)
 			}
 		}
+	}
+}
+
+// A successor on record, restored from a backup, is fetched before it is removed, also where the outcomes of all bind requests are unknown.
+func TestASuccessorWithUnknownOutcomes(t *testing.T) {
+	unknown := edits(retrievable, bound, rebound, restarted, repeated(4, answerOf(osbresult.Unknown, 500)))
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		then string
+	}{
+		"not fetched":           {nil, "fetch " + next1 + " again"},
+		"not returned":          {edits(repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
+		"a person has rebound":  {edits(requestRebind("again")), "fetch " + next1 + " again"},
+		"the broker is failing": {edits(repeated(20, answerOf(osbresult.Retry, 503))), "fetch " + next1 + " again"},
+	} {
+		if got := newFixture(append(unknown, test.is...)...).step().describe(); got != test.then {
+			t.Errorf("%s: %s, want %s", name, got, test.then)
+		}
+	}
+}
+
+// gatewayForbids returns the answers of a broker behind a gateway that forbids to read bindings, by the request.
+func gatewayForbids(f *fixture, bind func(*Request) Answer) func(*Request) Answer {
+	return func(call *Request) Answer {
+		if call.Operation == rules.Fetch {
+			return answerOf(osbresult.Misconfigured, 403)
+		}
+		if call.Operation != rules.Bind {
+			return answerOf(osbresult.Done, 200)
+		}
+		a := bind(call)
+		if a.Binding != nil {
+			a.Binding.ExpiresAt, a.Binding.RenewBefore = f.in.Now.Add(time.Hour), f.in.Now.Add(45*time.Minute)
+		}
+		return a
+	}
+}
+
+// No gateway prevents new credentials for ever: a person, or the end of the former credentials, has another binding requested. The successor that
+// cannot be fetched is removed as a predecessor is.
+func TestASuccessorThatCannotBeFetchedIsReplaced(t *testing.T) {
+	conflicting := func(call *Request) Answer {
+		if tail(call.ID) == next1 {
+			return answerOf(osbresult.Conflict, 409)
+		}
+		return answerWithCredentials(201)
+	}
+	f := newFixture(retrievable, bound, rebound, restarted)
+	if log := f.runFor(12*time.Hour, gatewayForbids(f, conflicting)); slices.ContainsFunc(log, func(is string) bool { return strings.Contains(is, "unbind") || strings.Contains(is, next2) }) {
+		t.Errorf("no person has requested another binding, and the credentials are valid: %q", log)
+	}
+	requestRebind("again")(f)
+	log := f.runFor(10*time.Minute, gatewayForbids(f, conflicting))
+	if len(log) != 1 || !strings.HasSuffix(log[0], "write-ahead bind "+next2) {
+		t.Errorf("requested by a person: %q", log)
+	}
+	if s := f.b.Status; s.Rebind != "again" || len(s.Predecessors) != 2 || !bindingphase.IsDelivered(&s) {
+		t.Errorf("rebind %q, predecessors %v", s.Rebind, s.Predecessors)
+	}
+	if log := f.runFor(2*time.Hour, gatewayForbids(f, conflicting)); !slices.ContainsFunc(log, func(is string) bool { return strings.HasSuffix(is, "unbind "+next1) }) {
+		t.Errorf("the successor is left at the broker: %q", log)
+	}
+
+	f = newFixture(retrievable, expiring, rebound, restarted)
+	f.runFor(12*time.Hour, gatewayForbids(f, conflicting))
+	if !rules.IsTrue(rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)) {
+		t.Errorf("after the end of the credentials: %v", f.b.Status.Conditions)
+	}
+}
+
+// A fetch that fails after an update of the instance has its own times: credentials are renewed, and predecessors removed, as if there was none.
+func TestAFailedRecheckDelaysNothing(t *testing.T) {
+	binds := func(*Request) Answer { return answerWithCredentials(201) }
+	f := newFixture(retrievable, rotatable, expiring)
+	later(10 * time.Minute)(f)
+	updated(f)
+	if log := f.runFor(49*time.Minute, gatewayForbids(f, binds)); !slices.ContainsFunc(log, func(is string) bool { return strings.Contains(is, "bind "+next1) }) {
+		t.Errorf("the renewal waits: %q", log)
+	}
+	f = newFixture(retrievable, bound, rebound)
+	f.after(answerWithCredentials(201))
+	updated(f)
+	if log := f.runFor(overlap+time.Minute, gatewayForbids(f, binds)); !slices.ContainsFunc(log, func(is string) bool { return strings.Contains(is, "unbind id") }) {
+		t.Errorf("the removal of the predecessor waits: %q", log)
+	}
+}
+
+// An update of the instance that is taken back leaves no attempt behind, and no message about one. Until then the message says what a person can do.
+func TestARecheckAfterAnUpdateThatIsTakenBack(t *testing.T) {
+	f := newFixture(retrievable, bound, updated)
+	answer := gatewayForbids(f, nil)
+	f.runFor(2*time.Hour, answer)
+	if ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); !rules.IsTrue(ready) || !strings.Contains(ready.Message, v1beta1.RebindAnnotation) {
+		t.Errorf("while it fails: %v", ready)
+	}
+	f.in.BoundInstance.Instance.Status.ExternalProperties.ParameterChecksum = ""
+	if log := f.runFor(2*time.Hour, answer); len(log) != 0 {
+		t.Errorf("taken back: %q", log)
+	}
+	if ready := rules.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); f.b.Status.Attempts != nil || strings.Contains(ready.Message, "403") {
+		t.Errorf("taken back: %+v, %v", f.b.Status.Attempts, ready)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/times"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
@@ -120,9 +121,10 @@ func (d *decision) fetchSuccessor() {
 func (d *decision) replace() {
 	s, tried := &d.Status, d.recovery()
 	rotates, retrievable := d.phase.Task == bindingphase.Rotating, d.nextWay() == fetch
+	lost := tried.hasFailed(repeat)
+	isUnwanted := operation.NextOfCreation(s.Attempts, false, false, lost) == operation.NextMitigate
 	// A fetch is the last way before a removal: the bind request has failed under this id too, or would name an expired predecessor.
-	isFetchLeft := (tried.hasFailed(repeat) || rotates && d.hasEnded() && s.InProgressProperties != nil) && d.mayFetch()
-	lost := tried.hasFailed(repeat) && !isFetchLeft
+	isFetchLeft := (isUnwanted || rotates && d.hasEnded() && s.InProgressProperties != nil) && d.mayFetch()
 	why := d.in.BoundInstance.Blocker(d.b)
 	if why == nil {
 		why = d.brokerUnavailable()
@@ -137,9 +139,11 @@ func (d *decision) replace() {
 		d.setBlocked(why)
 	case !d.schedule().IsDue():
 		d.AwaitAttempt(d.schedule())
-	case operation.NextOfCreation(s.Attempts, false, false, lost) == operation.NextMitigate:
+	case isUnwanted && !isFetchLeft:
 		d.startMitigation()
 	case !d.prepareWrite():
+	case isFetchLeft && d.mayReplaceSuccessor():
+		d.replaceSuccessor()
 	case retrievable && tried.created, isFetchLeft:
 		d.fetchSuccessor()
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
@@ -169,7 +173,33 @@ func (d *decision) replace() {
 // mayFetch reports whether a fetch may bring the credentials: the broker has not said that it does not return them.
 func (d *decision) mayFetch() bool {
 	tried := d.recovery()
-	return d.effectivePlan().BindingRetrievable && (!tried.hasFailed(fetch) || tried.unanswered)
+	return d.effectivePlan().BindingRetrievable && (!tried.hasFailed(fetch) || tried.unanswered > 0)
+}
+
+// mayReplaceSuccessor reports whether another binding is requested beside a successor whose credentials the broker neither returns nor withholds: a
+// person has requested that, or the predecessor has expired.
+func (d *decision) mayReplaceSuccessor() bool {
+	unanswered := d.recovery().unanswered
+	isUnanswered := unanswered > limiter.QuickRetries || unanswered > 0 && rules.IsSlow(d.Status.Attempts)
+	return isUnanswered && (isRebindRequested(d.b, &d.Status) || d.hasEnded()) &&
+		len(d.Status.Predecessors)+1 < maxPredecessors && d.replacementBlocker() == nil && d.in.Parameters.MaySend()
+}
+
+// replaceSuccessor requests another binding beside the successor. After a restore of the status, applications may use the successor. So it is removed
+// like a predecessor, after the overlap.
+func (d *decision) replaceSuccessor() {
+	s := &d.Status
+	switch {
+	case d.in.Secret == SecretUnknown:
+		d.Need = rules.NeedSecret
+	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
+		d.recordSecretWritten()
+	default:
+		retire(d.b, s, d.id(), d.in.Now)
+		s.ExternalID, s.PredecessorID = s.PredecessorID, ""
+		d.phase = bindingphase.Phase{}
+		d.startReplacement()
+	}
 }
 
 // retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and
@@ -185,6 +215,13 @@ func (d *decision) retireFormer() {
 // isRemovalDue reports whether the RemoveAt of a predecessor has passed.
 func (d *decision) isRemovalDue(p v1beta1.PredecessorBinding) bool {
 	return !d.in.Now.Before(p.RemoveAt.Time)
+}
+
+// isNewlyDue reports whether the id is that of a predecessor whose removal became due after the last attempt, which was for something else.
+func (d *decision) isNewlyDue(id string) bool {
+	return slices.ContainsFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool {
+		return p.ID == id && d.isRemovalDue(p) && d.attemptsPrecede(p.RemoveAt.Time)
+	})
 }
 
 // removeDuePredecessor removes the predecessor whose RemoveAt has passed first, and reports whether there is one. A predecessor that this object may
