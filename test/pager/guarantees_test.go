@@ -23,6 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/notify"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/pager/providers"
+	"github.com/gophernetes/bellhop/test/internal/mailserver"
 )
 
 var (
@@ -171,19 +172,17 @@ func allProviders() (all []provider) {
 }
 
 func startEmail(SpecContext, string) *runningProvider {
-	server, err := notifytest.NewSMTP(notifytest.SMTPOptions{StartTLS: true, Username: "bellhop", Password: "password"})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(server.Close)
-	s := &runningProvider{loseAnswer: func() { server.LoseAnswers(1) }}
+	server := mailserver.Start("bellhop", "password")
+	s := &runningProvider{loseAnswer: server.LoseNextAnswer}
 	s.seen = func() []notifytest.Seen {
-		seen := server.Seen()
-		for i := range seen { // a sent mail cannot be changed: its text has the state
-			seen[i].Resolved = strings.HasPrefix(seen[i].Text, "Resolved: ")
+		var display notifytest.Display
+		for _, m := range server.Mails() { // a sent mail cannot be changed: its subject has the state
+			display.Put(notifytest.Seen{ID: m.ID, Text: m.Subject + "\n" + m.Body, Resolved: strings.HasPrefix(m.Subject, "Resolved: ")})
 		}
-		return seen
+		return display.Seen()
 	}
-	s.spec.Email = &v1beta1.EmailProvider{Host: server.Addr(), From: "alerts@example.com", To: []string{"oncall@example.com"}}
-	s.keys = map[string]string{"username": "bellhop", "password": "password", "ca.crt": string(server.CA())}
+	s.spec.Email = &v1beta1.EmailProvider{Host: server.Addr, From: "alerts@example.com", To: []string{"oncall@example.com"}}
+	s.keys = map[string]string{"username": "bellhop", "password": "password", "ca.crt": string(server.CA)}
 	return s
 }
 

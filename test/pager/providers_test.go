@@ -9,7 +9,9 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
+	"github.com/emersion/go-message/mail"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +20,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
+	"github.com/gophernetes/bellhop/test/internal/mailserver"
 )
 
 var _ = Describe("A receiver", func() {
@@ -77,6 +80,27 @@ var _ = Describe("A receiver", func() {
 		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		Expect(service.Seen()).To(HaveLen(1))
+	})
+
+	It("by mail gets each character of a message", func(ctx SpecContext) {
+		server := mailserver.Start("bellhop", "pässword")
+		createSecret(ctx, namespace, "mail", "username", "bellhop", "password", "pässword", "ca.crt", string(server.CA))
+		createReceiver(ctx, namespace, "mail", "", func(r *v1beta1.Receiver) {
+			r.Spec.Webhook, r.Spec.Email = nil, &v1beta1.EmailProvider{Host: server.Addr, From: "alerts@example.com", To: []string{"Bereitschaft für Köln <oncall@example.com>", "b@example.com"}}
+			r.Spec.SecretRef = &v1beta1.SecretReference{Name: "mail"}
+		})
+		title, line := "Die Größe von /dev/sda1 = 100 % "+strings.Repeat("ü", 90), "."+strings.Repeat("=ä 倉庫 :wave:", 90)
+		a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) {
+			a.Spec.Title, a.Spec.Severity, a.Spec.Content = title, v1beta1.SeverityWarning, line+"\n.\nFrom Köln"
+		}, "mail")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Expect(server.Mails()).To(ConsistOf(SatisfyAll(
+			HaveField("ID", MatchRegexp(`^[^ <>@]+@example\.com$`)),
+			HaveField("Recipients", Equal([]string{"oncall@example.com", "b@example.com"})),
+			HaveField("To", Equal([]*mail.Address{{Name: "Bereitschaft für Köln", Address: "oncall@example.com"}, {Address: "b@example.com"}})),
+			HaveField("Subject", "[Warning] "+title),
+			HaveField("Body", HavePrefix(strings.ReplaceAll(line, ":wave:", "👋")+"\n.\nFrom Köln\n")),
+		)))
 	})
 
 	It("is not asked to follow redirects", func(ctx SpecContext) {

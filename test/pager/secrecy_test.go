@@ -21,6 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
+	"github.com/gophernetes/bellhop/test/internal/mailserver"
 )
 
 var _ = Describe("A credential", serial, func() {
@@ -117,12 +118,10 @@ var _ = Describe("A credential", serial, func() {
 			settings, data := f.Receiver(secret, echo.URL)
 			receivers[strings.ToLower(f.Provider)+strings.ReplaceAll(f.Mode, " ", "")] = receiver{settings, data}
 		}
-		mail, err := notifytest.NewSMTP(notifytest.SMTPOptions{StartTLS: true, Username: "bell", Password: "another"})
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(mail.Close)
+		mail := mailserver.Start("bell", "another")
 		receivers["email"] = receiver{
-			v1beta1.Provider{Email: &v1beta1.EmailProvider{Host: mail.Addr(), From: "a@example.com", To: []string{"b@example.com"}}},
-			map[string]string{"username": "bell", "password": secret, "ca.crt": string(mail.CA())},
+			v1beta1.Provider{Email: &v1beta1.EmailProvider{Host: mail.Addr, From: "a@example.com", To: []string{"b@example.com"}}},
+			map[string]string{"username": "bell", "password": secret, "ca.crt": string(mail.CA)},
 		}
 		for name, c := range receivers {
 			Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: c.data})).To(Succeed())

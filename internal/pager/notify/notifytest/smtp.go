@@ -45,7 +45,8 @@ const (
 	SMTPLine  = "\x00line"  // sends an endless line
 )
 
-// SMTP is a mail server that checks the protocol. It shows mails with equal Message-IDs once, as many mail programs do.
+// SMTP is a mail server that checks the protocol. It shows mails with equal Message-IDs once, as many mail programs do. Unlike the library that is the
+// mail server of test/pager, it scripts hostile answers, and has forms of AUTH that old servers have, and SCRAM.
 type SMTP struct {
 	Display
 	options  SMTPOptions
