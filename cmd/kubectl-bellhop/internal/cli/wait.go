@@ -59,7 +59,8 @@ type Observer[T Object] struct {
 }
 
 // Watch watches objects until an observer's function returns true or an error, or the context ends. A watch that the API server ends
-// is begun again.
+// is begun again. Of client-go's tools/watch, UntilWithSync repeats a list that the user may not make, and returns no error, and RetryWatcher ends
+// where the version of a list is too old.
 func Watch[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions, observer Observer[T]) error {
 	for first := true; ; first = false {
 		err := watchOnce(ctx, client, options, observer)
