@@ -25,6 +25,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -336,23 +337,18 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 	config.Contexts[config.CurrentContext].Namespace = namespace
 	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(clientcmd.WriteToFile(*config, kubeconfig)).To(Succeed())
-	run := func(script string) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, "sh", "-eu")
-		cmd.Dir = repo
-		cmd.Stdin = strings.NewReader(strings.ReplaceAll(script, samplesBroker, brokerURL))
-		path := []string{filepath.Dir(plugin), filepath.Dir(cluster.KubectlPath), os.Getenv("PATH")}
-		cmd.Env = append(os.Environ(), goCaches()...)
-		cmd.Env = append(cmd.Env, "KUBECONFIG="+kubeconfig, "HOME="+home, "RECEIVER_URL="+receiverURL,
-			"PATH="+strings.Join(path, string(os.PathListSeparator)))
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	out, err := run(createSamples)
-	Expect(err).NotTo(HaveOccurred(), out)
-	out, err = run(commands)
-	return strings.NewReplacer(namespace, "default", brokerURL, samplesBroker, receiverURL, "https://hooks.example.com/bellhop").Replace(out), err
+	createSamples(ctx, namespace)
+
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(limited, "sh", "-eu")
+	cmd.Dir = repo
+	cmd.Stdin = strings.NewReader(strings.ReplaceAll(commands, samplesBroker, brokerURL))
+	path := []string{filepath.Dir(plugin), filepath.Dir(cluster.KubectlPath), os.Getenv("PATH")}
+	cmd.Env = append(os.Environ(), goCaches()...)
+	cmd.Env = append(cmd.Env, "KUBECONFIG="+kubeconfig, "HOME="+home, "PATH="+strings.Join(path, string(os.PathListSeparator)))
+	out, err := cmd.CombinedOutput()
+	return strings.NewReplacer(namespace, "default", brokerURL, samplesBroker, receiverURL, "https://hooks.example.com/bellhop").Replace(string(out)), err
 }
 
 // goCaches returns the settings of Go that depend on the home directory.
@@ -371,17 +367,30 @@ const samplesBroker = "https://broker.example.com"
 
 // createSamples creates the namespaced samples, without the Secret of the Receiver, and oncall as the default Receiver. Both Receivers have
 // the URL of a receiver that works. It removes the namespace default from the instance and the binding.
-const createSamples = `cd config/samples
-kubectl apply -f - <<END
-apiVersion: pager.k8s.co/v1beta1
-kind: Receiver
-metadata: {name: oncall, annotations: {pager.k8s.co/is-default-receiver: "true"}}
-spec: {webhook: {url: "$RECEIVER_URL"}}
-END
-sed "s|https://hooks.example.com/bellhop|$RECEIVER_URL|" pager_v1beta1_receiver.yaml | kubectl apply -f -
-kubectl apply -f pager_v1beta1_alert.yaml
-kubectl create secret generic team-broker --from-literal=token=change-me
-sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
-sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
-kubectl wait --for=condition=Reconciling --timeout=30s alert/disk-full
-kubectl wait --for=condition=Ready --timeout=30s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding`
+func createSamples(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	manifests := []string{
+		`{apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: oncall, annotations: {pager.k8s.co/is-default-receiver: "true"}}, spec: {webhook: {url: "https://hooks.example.com/bellhop"}}}`,
+		`{apiVersion: v1, kind: Secret, metadata: {name: team-broker}, stringData: {token: change-me}}`,
+	}
+	for _, name := range []string{"pager_v1beta1_receiver", "pager_v1beta1_alert", "servicecatalog_v1beta1_serviceinstance", "servicecatalog_v1beta1_servicebinding"} {
+		manifests = append(manifests, string(must(os.ReadFile(filepath.Join(repo, "config", "samples", name+".yaml")))))
+	}
+	manifest := strings.NewReplacer("https://hooks.example.com/bellhop", receiverURL, "  namespace: default\n", "").Replace(strings.Join(manifests, "\n---\n"))
+	out, err := kubectl(ctx, manifest, "apply", "--namespace", namespace, "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+	for _, sample := range []struct{ apiVersion, kind, name, condition string }{
+		{"pager.k8s.co/v1beta1", "Alert", "disk-full", "Reconciling"},
+		{"servicecatalog.k8s.io/v1beta1", "ServiceInstance", "example-mysql-instance", "Ready"},
+		{"servicecatalog.k8s.io/v1beta1", "ServiceBinding", "example-mysql-binding", "Ready"},
+	} {
+		object := &unstructured.Unstructured{}
+		object.SetAPIVersion(sample.apiVersion)
+		object.SetKind(sample.kind)
+		Eventually(func() ([]any, error) {
+			err := k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: sample.name}, object)
+			conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+			return conditions, err
+		}).WithTimeout(30*time.Second).Should(ContainElement(SatisfyAll(HaveKeyWithValue("type", sample.condition), HaveKeyWithValue("status", "True"))), sample.name)
+	}
+}
