@@ -5,11 +5,12 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 )
 
-// writeTimeout bounds a write that an interrupt does not cancel.
+// writeTimeout bounds how long a write continues after an interrupt that does not cancel it.
 const writeTimeout = 10 * time.Second
 
 // Hold delays the end of the process after an interrupt until release is called.
@@ -22,12 +23,21 @@ func (e *Environment) Hold() (release func()) {
 func (e *Environment) IsHeld() bool { return e.holds.Load() > 0 }
 
 // Uninterrupted returns a context for a write that an interrupt does not cancel: one whose answer has to be known, or one that removes
-// what the command made. The process ends after release.
+// what the command made. The write has a limited time after the interrupt, and as much as the API server takes without one. The process ends
+// after release.
 func (e *Environment) Uninterrupted(ctx context.Context) (uninterrupted context.Context, release context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	writing, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	letEnd := e.Hold()
-	return ctx, func() {
-		cancel()
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-writing.Done():
+		case <-time.After(writeTimeout):
+			cancel(fmt.Errorf("no answer within %s after the interrupt", writeTimeout))
+		}
+	})
+	return writing, func() {
+		stop()
+		cancel(nil)
 		letEnd()
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -41,4 +43,22 @@ func TestUninterrupted(t *testing.T) {
 	if writing.Err() == nil || e.IsHeld() {
 		t.Error("the process does not end after the write")
 	}
+}
+
+func TestUninterruptedIsBoundedAfterAnInterruptOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		writing, release := New(genericiooptions.NewTestIOStreamsDiscard()).Uninterrupted(ctx)
+		defer release()
+		time.Sleep(time.Minute) // of a slow admission webhook
+		interrupt()
+		time.Sleep(writeTimeout - time.Second)
+		if writing.Err() != nil {
+			t.Error("the write is interrupted")
+		}
+		time.Sleep(2 * time.Second)
+		if writing.Err() == nil {
+			t.Error("the write has no end after the interrupt")
+		}
+	})
 }
