@@ -10,8 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,9 +27,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -200,28 +195,10 @@ func newTable(ctx context.Context) *table {
 	waitForCondition(ctx, createAlertTo(ctx, t.namespace, "disk", "team"), "Ready")
 	waitForCondition(ctx, &servicecatalogv1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "orders"}}, "Ready")
 
-	transport, err := rest.TransportFor(env.Cluster.Config)
-	Expect(err).NotTo(HaveOccurred())
-	target, err := url.Parse(env.Cluster.Config.Host)
-	Expect(err).NotTo(HaveOccurred())
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.Transport, proxy.FlushInterval = transport, -1
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	t.proxy = &steps{next: proxy}
-	server := httptest.NewServer(t.proxy)
-	DeferCleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	config := clientcmdapi.NewConfig()
-	config.Clusters["proxy"] = &clientcmdapi.Cluster{Server: server.URL}
-	config.Contexts["proxy"] = &clientcmdapi.Context{Cluster: "proxy", Namespace: t.namespace}
-	config.CurrentContext = "proxy"
-	Expect(clientcmd.WriteToFile(*config, t.proxied())).To(Succeed())
+	t.proxy = &steps{next: newProxy()}
+	t.startProxied(t.proxy)
 	return t
 }
-
-func (t *table) proxied() string { return filepath.Join(t.home, "proxied") }
 
 // commands returns the commands of the plugin's tree, as its completion lists them.
 func (t *table) commands(ctx context.Context, parent string) (commands []string) {
