@@ -71,8 +71,9 @@ const (
 	// follows from an earlier one, as in a process that no longer leads, is not written.
 	WrittenFromAnnotation = "bellhop.gophernetes.io/written-from"
 
-	// RegisteredForAnnotation is on a Secret that "kubectl bellhop register" made: the
-	// broker that it is for, as KIND/NAME. "deregister" deletes such a Secret.
+	// RegisteredForAnnotation is on a broker that "kubectl bellhop register" made, and on
+	// its Secret: the broker, as KIND/NAME. "register" corrects such a broker, and
+	// "deregister" deletes such a Secret.
 	RegisteredForAnnotation = "bellhop.gophernetes.io/registered-for"
 )
 

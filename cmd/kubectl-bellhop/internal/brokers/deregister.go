@@ -6,21 +6,17 @@ package brokers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 type deregister struct {
@@ -95,84 +91,23 @@ func (d *deregister) delete(ctx context.Context, broker v1beta1.Broker, deleteBr
 	if err != nil || ctx.Err() != nil {
 		return cmp.Or(err, ctx.Err())
 	}
-	ctx, release := d.e.Uninterrupted(ctx)
+	defer d.e.Hold()()
+	writing, release := d.e.Uninterrupted(ctx)
 	defer release()
-	if err := deleteBroker(ctx); err != nil {
+	err = deleteBroker(writing)
+	if err != nil && !isRefused(err) && d.write.Stores() {
+		for _, secret := range secrets {
+			err = errors.Join(err, cli.WithHint(leftSecret(secret, fmt.Sprintf("it is not known whether %s is deleted", cli.ResourceName(broker))),
+				"the command can be repeated; if the broker is gone, kubectl delete secret %s --namespace=%s deletes its Secret", secret.Name, secret.Namespace))
+		}
+	}
+	if err != nil {
 		return err
 	}
 	for _, secret := range secrets {
-		client, err := secretsIn(d.e, secret.Namespace)
-		if err != nil {
-			return err
-		}
-		if err := cli.Delete(ctx, d.e, d.write, client, secret); err != nil && !apierrors.IsNotFound(err) {
-			return cli.WithHint(fmt.Errorf("%s in namespace %q was not deleted: %s", cli.ResourceName(secret), secret.Namespace, kinds.Reason(err)),
-				"the broker is deleted; kubectl delete secret %s --namespace=%s deletes its Secret", secret.Name, secret.Namespace)
-		}
+		err = errors.Join(err, d.deleteRegistered(ctx, d.write, broker, secret))
 	}
-	return nil
-}
-
-// registeredSecrets returns the Secrets that register has made for a broker and that no other broker uses.
-func (d *deregister) registeredSecrets(ctx context.Context, broker v1beta1.Broker) ([]*corev1.Secret, error) {
-	names := map[types.NamespacedName]bool{}
-	for _, name := range v1beta1.AuthSecrets(broker) {
-		names[name] = true
-	}
-	var secrets []*corev1.Secret
-	for name := range names {
-		client, err := secretsIn(d.e, name.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		secret, err := client.Get(ctx, name.Name, metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			continue
-		case apierrors.IsForbidden(err):
-			fmt.Fprintf(d.e.ErrOut, "note: you may not read secret/%s in namespace %q: it stays, also if register made it\n", name.Name, name.Namespace)
-			continue
-		case err != nil:
-			return nil, err
-		case secret.Annotations[v1beta1.RegisteredForAnnotation] != d.label(broker.GetName()):
-			continue
-		}
-		isShared, err := d.isShared(ctx, broker, secret)
-		if err != nil {
-			return nil, err
-		}
-		if !isShared {
-			secrets = append(secrets, secret)
-		}
-	}
-	return secrets, nil
-}
-
-// isShared reports whether another broker may have a Secret in its authInfo: one has, or the user may not list the brokers.
-func (d *deregister) isShared(ctx context.Context, broker v1beta1.Broker, secret *corev1.Secret) (bool, error) {
-	services, err := d.e.Services()
-	if err != nil {
-		return false, err
-	}
-	var others []v1beta1.Broker
-	wide, wideErr := cli.List[*v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceBrokerList](ctx, services.ClusterServiceBrokers(), metav1.ListOptions{})
-	for _, b := range wide {
-		others = append(others, b)
-	}
-	local, localErr := cli.List[*v1beta1.ServiceBroker, *v1beta1.ServiceBrokerList](ctx, services.ServiceBrokers(secret.Namespace), metav1.ListOptions{})
-	for _, b := range local {
-		others = append(others, b)
-	}
-	switch err := cmp.Or(wideErr, localErr); {
-	case apierrors.IsForbidden(err):
-		fmt.Fprintf(d.e.ErrOut, "note: secret/%s in namespace %q stays, since another broker may use it: %s\n", secret.Name, secret.Namespace, kinds.Reason(err))
-		return true, nil
-	case err != nil:
-		return false, err
-	}
-	return slices.ContainsFunc(others, func(other v1beta1.Broker) bool {
-		return other.GetUID() != broker.GetUID() && uses(other, secret)
-	}), nil
+	return err
 }
 
 // maxNamed bounds the instances that an error names.

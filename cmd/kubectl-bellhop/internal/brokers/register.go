@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -45,8 +46,12 @@ on standard input. The Secret of a ClusterServiceBroker is in the operator's
 namespace unless --secret-namespace names another.
 
 The command can be repeated: after a failure, and to correct a broker that it has
-registered and whose catalog was never fetched. If the API server refuses the
-broker, no Secret is left. deregister deletes the Secret, too.
+registered and whose catalog was never fetched. Other credentials then get a new
+Secret, and the former one is deleted. The credentials of a broker whose catalog
+was fetched are changed in its Secret, and not by this command.
+
+If the API server refuses the broker, no Secret is left. deregister deletes the
+Secret, too.
 
 A Secret with the key token is used as a bearer token, else its keys username and
 password as basic authentication. For OAuth 2.0 and client certificates apply a
@@ -66,7 +71,7 @@ manifest.`,
 	cmd.Flags().StringVar(&r.username, "username", "", "User name for basic authentication; together with --password-stdin")
 	cmd.Flags().BoolVar(&r.passwordStdin, "password-stdin", false, "Read the password from standard input, and put both into a Secret")
 	cmd.Flags().BoolVar(&r.tokenStdin, "token-stdin", false, "Read a bearer token from standard input, and put it into a Secret")
-	cmd.Flags().StringVar(&r.secret, "auth-secret", "", "Name of the Secret with the credentials. Default where one is created: NAME-broker")
+	cmd.Flags().StringVar(&r.secret, "auth-secret", "", "Name of the Secret with the credentials. Default where one is created: NAME-broker. If register made one of the name before, the new one gets a suffix")
 	cmd.Flags().StringVar(&r.secretNamespace, "secret-namespace", cli.OperatorNamespace, "Namespace of the Secret of a ClusterServiceBroker")
 	cmd.Flags().DurationVar(&r.relist, "relist-every", 0, "How often the catalog is refreshed, such as 15m. Default: as the operator is configured, once a day")
 	r.wait.AddFlags(cmd, "the catalog is fetched", time.Minute)
@@ -87,7 +92,7 @@ func (r *register) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if spec.AuthInfo, err = r.authInfo(ctx, secret); err != nil {
+	if spec.AuthInfo, err = r.authInfoOf(ctx, secret); err != nil {
 		return err
 	}
 	if !r.makesSecret() {
@@ -134,29 +139,38 @@ func (r *register) spec() (v1beta1.CommonServiceBrokerSpec, error) {
 // makesSecret reports whether the credentials come from standard input, and not from a Secret that exists.
 func (r *register) makesSecret() bool { return r.passwordStdin || r.tokenStdin }
 
-// authInfo says how a Secret is used, nil without one. A Secret that exists is read for that.
-func (r *register) authInfo(ctx context.Context, secret *corev1.Secret) (*v1beta1.AuthInfo, error) {
-	if secret == nil {
+// authInfoOf says how a Secret is used, nil without one. A Secret that exists is read for that.
+func (r *register) authInfoOf(ctx context.Context, secret *corev1.Secret) (*v1beta1.AuthInfo, error) {
+	switch {
+	case secret == nil:
 		return nil, nil
+	case r.makesSecret() || r.write.IsLocal():
+		return r.authInfo(secret), nil
 	}
-	if !r.makesSecret() && !r.write.IsLocal() {
-		client, err := secretsIn(r.e, secret.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		if secret, err = cli.Get(ctx, client, secret.Name); err != nil {
-			return nil, err
-		}
+	client, err := secretsIn(r.e, secret.Namespace)
+	if err != nil {
+		return nil, err
 	}
+	if secret, err = cli.Get(ctx, client, secret.Name); err != nil {
+		return nil, err
+	}
+	if !secret.DeletionTimestamp.IsZero() {
+		return nil, cli.WithHint(fmt.Errorf("%s in namespace %q is being deleted", cli.ResourceName(secret), secret.Namespace), "%s", untilGone(secret))
+	}
+	return r.authInfo(secret), nil
+}
+
+// authInfo refers to a Secret, whose keys say how it is used.
+func (r *register) authInfo(secret *corev1.Secret) *v1beta1.AuthInfo {
 	reference := &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: secret.Name}}
 	if !r.namespaced {
 		reference.SecretRef.Namespace = secret.Namespace
 	}
 	_, inData := secret.Data["token"]
 	if _, inText := secret.StringData["token"]; inText || inData {
-		return &v1beta1.AuthInfo{Bearer: reference}, nil
+		return &v1beta1.AuthInfo{Bearer: reference}
 	}
-	return &v1beta1.AuthInfo{Basic: reference}, nil
+	return &v1beta1.AuthInfo{Basic: reference}
 }
 
 // newSecret returns the Secret as the flags describe it, nil if they do not.
@@ -178,9 +192,7 @@ func (r *register) newSecret(name string) (*corev1.Secret, error) {
 	if !r.makesSecret() {
 		return secret, nil
 	}
-	if !r.write.IsLocal() { // a Secret that is applied as a manifest is the user's
-		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.RegisteredForAnnotation, r.label(name))
-	}
+	r.mark(&secret.ObjectMeta, name)
 	line, err := bufio.NewReader(r.e.In).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -197,6 +209,13 @@ func (r *register) newSecret(name string) (*corev1.Secret, error) {
 	return secret, nil
 }
 
+// mark says that register has made an object for a broker. One that is applied as a manifest is the user's.
+func (r *register) mark(object *metav1.ObjectMeta, broker string) {
+	if !r.write.IsLocal() {
+		metav1.SetMetaDataAnnotation(object, v1beta1.RegisteredForAnnotation, r.label(broker))
+	}
+}
+
 func (r *register) createCluster(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec, secret *corev1.Secret) error {
 	client, err := r.clusterBrokers()
 	if err != nil {
@@ -204,7 +223,8 @@ func (r *register) createCluster(ctx context.Context, name string, spec v1beta1.
 	}
 	broker := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	broker.Spec.CommonServiceBrokerSpec = spec
-	return registerBroker(ctx, r, client, broker, secret)
+	r.mark(&broker.ObjectMeta, name)
+	return (&registration[*v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceBrokerList]{register: r, client: client, wanted: broker, secret: secret}).run(ctx)
 }
 
 func (r *register) createLocal(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec, secret *corev1.Secret) error {
@@ -218,5 +238,6 @@ func (r *register) createLocal(ctx context.Context, name string, spec v1beta1.Co
 	}
 	broker := &v1beta1.ServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
 	broker.Spec.CommonServiceBrokerSpec = spec
-	return registerBroker(ctx, r, client, broker, secret)
+	r.mark(&broker.ObjectMeta, name)
+	return (&registration[*v1beta1.ServiceBroker, *v1beta1.ServiceBrokerList]{register: r, client: client, wanted: broker, secret: secret}).run(ctx)
 }
