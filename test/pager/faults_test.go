@@ -101,11 +101,11 @@ var _ = Describe("Faults", func() {
 		AddReportEntry("kills", fmt.Sprintf("%d kills, %d requests under way at them, %d repeated", kills, interrupted, repeated))
 		Expect(repeated).To(BeNumerically("<=", interrupted))
 	},
-		Entry("to a webhook", 200, 8, startFakeReceiver),
+		Entry("to a webhook", 100, 5, startFakeReceiver),
 		Entry("to a notifier", 60, 3, startNotifier, callNotifier))
 
-	It("lose none of 200 Alerts that were created while the receiver was down, although the operator is killed", serial, func(ctx SpecContext) {
-		const n = 200
+	It("lose none of many Alerts that were created while the receiver was down, although the operator is killed", serial, func(ctx SpecContext) {
+		const n = 80
 		hook.refuseConnections()
 		createReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
@@ -149,8 +149,8 @@ var _ = Describe("Faults", func() {
 			Expect(m.Accepted).To(Equal(1), "%s was delivered %d times", m.Name, m.Accepted)
 		}
 	},
-		Entry("to a webhook", 500, 3, startFakeReceiver),
-		Entry("to a notifier, with the codes of gRPC that mean the same", 100, 3, startNotifier, callNotifier))
+		Entry("to a webhook", 150, 3, startFakeReceiver),
+		Entry("to a notifier, with the codes of gRPC that mean the same", 60, 3, startNotifier, callNotifier))
 
 	It("of a receiver that hangs occupy only the slots of that receiver", func(ctx SpecContext) {
 		const n = 60

@@ -490,8 +490,8 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 		Expect(events()).To(Equal([]string{"alert.fired"}))
 	})
 
-	It("has one Alert whatever happens to the operator: 500 Jobs, and kills of the leader", func(ctx SpecContext) {
-		const namespaces, jobs = 10, 50 // at most 60 Alerts a minute fire in a namespace
+	It("has one Alert whatever happens to the operator: 200 Jobs, and kills of the leader", func(ctx SpecContext) {
+		const namespaces, jobs = 5, 40 // at most 60 Alerts a minute fire in a namespace
 		names := make([]string, namespaces)
 		for i := range names {
 			names[i] = createNamespace(ctx)
@@ -505,7 +505,7 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 			runInParallel(namespaces*jobs, func(i int) { createFailedJob(ctx, names[i%namespaces], fmt.Sprintf("job-%d", i)) })
 		}()
 		for kills := range 4 {
-			Eventually(func() int { return len(hook.Messages()) }).Should(BeNumerically(">", 100*kills+50))
+			Eventually(func() int { return len(hook.Messages()) }).Should(BeNumerically(">", 40*kills+20))
 			restartWithPageByLabel(ctx)
 		}
 		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(40 * time.Second).Should(Equal(namespaces * jobs))
