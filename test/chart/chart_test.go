@@ -710,26 +710,47 @@ func TestValuesOfTheOtherGroup(t *testing.T) {
 	}
 }
 
-// CRDs can be left to somebody else, and their objects go with the release only if somebody asks for it.
+// CRDs can be left to somebody else, and their objects go with the release only if somebody asks for it: neither Helm, nor Argo CD, nor Flux
+// deletes the CRDs and the namespace otherwise. Argo CD prunes what has the annotation of Helm alone.
 func TestCRDs(t *testing.T) {
-	count := func(values, annotation string) (crds, kept int) {
-		for _, o := range render(t, values) {
+	byTool := map[string]string{
+		"helm.sh/resource-policy":           "keep",
+		"argocd.argoproj.io/sync-options":   "Prune=false,Delete=false",
+		"kustomize.toolkit.fluxcd.io/prune": "disabled",
+	}
+	count := func(objects []*unstructured.Unstructured, annotation string) (crds, kept int) {
+		for _, o := range objects {
 			if o.GetKind() == "CustomResourceDefinition" {
 				crds++
-				if o.GetAnnotations()["helm.sh/resource-policy"] == annotation {
+				if o.GetAnnotations()[annotation] == byTool[annotation] {
 					kept++
 				}
 			}
 		}
 		return crds, kept
 	}
-	if crds, kept := count("", "keep"); crds != 12 || kept != 12 {
-		t.Errorf("%d CRDs, %d are kept", crds, kept)
+	chart, deletable := render(t, ""), render(t, "crds: {keep: false}")
+	manifests := build(t, filepath.Join(copyConfig(t), "default"))
+	for annotation, value := range byTool {
+		if crds, kept := count(chart, annotation); crds != 12 || kept != 12 {
+			t.Errorf("%s: %d CRDs, %d are kept", annotation, crds, kept)
+		}
+		if crds, kept := count(deletable, annotation); crds != 12 || kept != 0 {
+			t.Errorf("keep: false: %s: %d CRDs, %d are kept", annotation, crds, kept)
+		}
+		if annotation == "helm.sh/resource-policy" {
+			continue
+		}
+		if crds, kept := count(manifests, annotation); crds != 12 || kept != 12 {
+			t.Errorf("the manifests: %s: %d CRDs, %d are kept", annotation, crds, kept)
+		}
+		for _, o := range manifests {
+			if o.GetKind() == "Namespace" && o.GetAnnotations()[annotation] != value {
+				t.Errorf("the namespace has the annotations %v", o.GetAnnotations())
+			}
+		}
 	}
-	if crds, kept := count("crds: {keep: false}", "keep"); crds != 12 || kept != 0 {
-		t.Errorf("keep: false: %d CRDs, %d are kept", crds, kept)
-	}
-	if crds, _ := count("crds: {enabled: false}", ""); crds != 0 {
+	if crds, _ := count(render(t, "crds: {enabled: false}"), ""); crds != 0 {
 		t.Errorf("enabled: false: %d CRDs", crds)
 	}
 }

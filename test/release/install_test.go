@@ -222,13 +222,14 @@ func TestGitOps(t *testing.T) {
 	}
 	for _, definition := range []struct{ module, file, kind string }{
 		{"github.com/fluxcd/source-controller@v1.8.5", "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml", "OCIRepository"},
+		{"github.com/fluxcd/helm-controller@v1.3.0", "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml", "HelmRelease"},
 		{"github.com/argoproj/argo-cd/v3@v3.2.1", "manifests/crds/application-crd.yaml", "Application"},
 	} {
 		t.Run(definition.kind, func(t *testing.T) {
 			dir, err := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", definition.module).Output()
 			found := regexp.MustCompile(`"Dir": "(.*)"`).FindSubmatch(dir)
 			if found == nil {
-				t.Skipf("%s cannot be downloaded: %v", definition.module, err)
+				t.Fatalf("%s cannot be downloaded: %v", definition.module, err)
 			}
 			s.do(t, "kubectl apply --server-side -f "+filepath.Join(string(found[1]), definition.file)+"; "+established+"--all")
 			count := 0
