@@ -148,6 +148,7 @@ start_package outage
 start_package upgrade
 start_package chart
 start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
+start_tests cmd/kubectl-bellhop/ reasons -count=1 ./internal/reasons # Go's cache ignores the files above the module that it reads
 start_tests demo/ demo $race $again ./...
 [ -z "$race" ] || start_tests ./ schema ./internal/servicecatalog/catalog/schema
 start_tests hack/image/ image $race -count=1 ./...
