@@ -29,7 +29,8 @@ hack/config.sh all >"$work/all.yaml"
 say "applying config/${CONFIG:-default} with the image ${IMG:-bellhop:dev}"
 $KUBECTL get -f "$work/webhooks-and-crds.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{range .webhooks}}{{if .clientConfig.url}}{{$o.kind}}/{{$o.metadata.name}}{{"\n"}}{{end}}{{end}}{{end}}' |
 	sort -u | xargs -r $KUBECTL delete >&2
-for crd in $($KUBECTL get -f "$work/webhooks-and-crds.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{with .spec}}{{with .conversion}}{{with .webhook}}{{if .clientConfig.url}}{{$o.metadata.name}} {{end}}{{end}}{{end}}{{end}}{{end}}'); do
+crds=$($KUBECTL get -f "$work/webhooks-and-crds.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{with .spec}}{{with .conversion}}{{with .webhook}}{{if .clientConfig.url}}{{$o.metadata.name}} {{end}}{{end}}{{end}}{{end}}{{end}}')
+for crd in $crds; do
 	# The CRD always has a conversion: without one the API server would accept an Alert of v1alpha1, and drop its message.
 	$KUBECTL patch crd "$crd" --type json -p '[{"op":"replace","path":"/spec/conversion/webhook/clientConfig","value":{"service":{"name":"'"$prefix"'webhook-service","namespace":"bellhop-system","path":"/convert"}}}]' >&2
 done

@@ -7,9 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extracted=bin/prose
 pages=("$@")
 if [ $# = 0 ]; then
-	mapfile -t pages < <(git ls-files --cached --others --exclude-standard 'docs/*.md' 'examples/*.md' 'charts/*.md' 'demo/*.md' 'hack/cluster/*.md' '.github/*.md' \
+	list=$(git ls-files --cached --others --exclude-standard 'docs/*.md' 'examples/*.md' 'charts/*.md' 'demo/*.md' 'hack/cluster/*.md' '.github/*.md' \
 		README.md CONTRIBUTING.md SECURITY.md CODE_OF_CONDUCT.md MAINTAINERS.md |
 		sort -u | grep -v -x docs/reference/api.md) # its texts are in $extracted
+	mapfile -t pages <<<"$list"
 fi
 
 rm -rf "$extracted"

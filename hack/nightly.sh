@@ -12,9 +12,10 @@ build_race() { CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-ra
 
 # Builds what takes long with cold caches, so that no other step's limit has to allow for it.
 build() {
-	local package version
+	local package packages version versions
 	go -C hack/controlplane run . -controller-manager
-	for version in $(kubernetes_versions); do
+	versions=$(kubernetes_versions)
+	for version in $versions; do
 		go -C hack/controlplane run . -controller-manager -version="$version"
 	done
 	build_race
@@ -29,7 +30,8 @@ build() {
 	hack/sources.sh -build || [ $? = 77 ]
 	hack/notifiers.sh -build || [ $? = 77 ]
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
-	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
+	packages=$(fuzz_targets | cut -d: -f1 | uniq)
+	for package in $packages; do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
 	done
 }
@@ -49,7 +51,8 @@ compile_release() {
 # Prints the oldest version of Kubernetes that is supported, and another one: each day the next. The gate has that of hack/cluster/go.mod.
 kubernetes_versions() {
 	local all
-	all=($(go -C hack/controlplane run . -versions))
+	all=($(go -C hack/controlplane run . -versions)) || return
+	[ ${#all[@]} -ge 2 ] || { echo "hack/controlplane has the versions ${all[*]-}, and not two" >&2; return 1; }
 	echo "${all[0]} ${all[1 + SEED % (${#all[@]} - 1)]}"
 }
 
@@ -84,8 +87,9 @@ sender() {
 # The suites with all webhooks, rules of the CRDs, statuses, and the objects of the chart, with other versions of Kubernetes. The other suites
 # use the API server in the same ways.
 versions() {
-	local version failed=0
-	for version in $(kubernetes_versions); do
+	local version versions failed=0
+	versions=$(kubernetes_versions)
+	for version in $versions; do
 		echo "--- Kubernetes $version"
 		K8S_VERSION=$version MODULES="test/" SUITES="pager servicecatalog admission" hack/test.sh || failed=1
 	done
@@ -109,7 +113,9 @@ bench() {
 	export KUBEBUILDER_ASSETS
 	go -C test test -tags grpcnotrace,bench -vet=off -count=1 ./bench
 	# Those of functions.
-	go test -tags grpcnotrace -vet=off -run '^$' -bench . -benchtime 1x ./internal/servicecatalog/rules/... ./internal/servicecatalog/catalog/schema ./internal/kube/cachetransform ./webhooks/pager/conversion
+	local packages
+	packages=$(grep -rl --include='*_test.go' '^func Benchmark' controllers internal webhooks | sed 's|^|./|; s|/[^/]*$||' | sort -u)
+	go test -tags grpcnotrace -vet=off -run '^$' -bench . -benchtime 1x $packages
 }
 
 # The attack of the suite hostile for two minutes, with its limits of time.
@@ -124,9 +130,10 @@ fuzz_targets() { grep -ro --include=*_test.go '^func Fuzz[A-Za-z]*' . | sed 's|/
 
 # A run whose only error is that its time is over has found nothing: golang/go#75804. A finding has a message of its own.
 fuzz() {
-	local target output failed=0
+	local target targets output failed=0
+	targets=$(fuzz_targets)
 	output=$(mktemp)
-	for target in $(fuzz_targets); do
+	for target in $targets; do
 		echo "--- $target"
 		go test -tags grpcnotrace -vet=off -run '^$' -fuzz "^${target#*:}\$" -fuzztime 7s "${target%:*}" 2>&1 | tee "$output" ||
 			[ "$(sed -n '/^--- FAIL/,/^FAIL/p' "$output" | sed '1d;$d')" = "    context deadline exceeded" ] || failed=1
@@ -141,7 +148,7 @@ sources() { hack/sources.sh; }
 # The lines of Alerts by the rules that VictoriaMetrics publishes. Skipped where its module cannot be downloaded.
 rules() {
 	local folder
-	folder=$(go mod download -json github.com/VictoriaMetrics/VictoriaMetrics@v1.151.0 | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+	folder=$(go mod download -json github.com/VictoriaMetrics/VictoriaMetrics@v1.151.0 | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || return 77
 	[ -n "$folder" ] || return 77
 	RULES=$folder/deployment/docker/rules go test -tags grpcnotrace,rules -vet=off -count=1 -run '^TestLinesOfPublishedRules$' ./internal/pager/sourcerules
 }
@@ -168,8 +175,9 @@ e2e() {
 
 # has_control_planes reports whether the control planes are there. If not, the step build makes them.
 has_control_planes() {
-	local version
-	for version in "" $(kubernetes_versions); do
+	local version versions
+	versions=$(kubernetes_versions) || return
+	for version in "" $versions; do
 		timeout "$((20 * SLOW))" go -C hack/controlplane run . -controller-manager -version="$version" >/dev/null 2>&1 || return 1
 	done
 }
