@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -46,6 +47,45 @@ func TestNightlyStepsWithoutGo(t *testing.T) {
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != want {
 			t.Errorf("%s: %v, want the exit code %d\n%s", step, err, want, out)
+		}
+	}
+}
+
+// A suite without a result has failed, and a name that selects nothing is refused.
+func TestMissingSuitesFail(t *testing.T) {
+	repo := t.TempDir()
+	bin := filepath.Join(repo, "stubs")
+	for path, text := range map[string]string{
+		"hack/test.sh":            readFile(t, "../hack/test.sh"),
+		"internal/stub_test.go":   "package internal\n\nfunc FuzzStub() {}\n\nfunc TestLimits() {}\n",
+		"controllers/nothing.txt": "", "webhooks/nothing.txt": "",
+		"stubs/make": "#!/bin/sh\n",
+		"stubs/go":   "#!/bin/sh\ncase \"$*\" in *' test '*) ${STUB-} ;; esac\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(repo, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(repo, path), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		environ []string
+		rc      int
+		want    string
+	}{
+		{[]string{"MODULES=./", "SUITES="}, 0, "2 passed, 0 failed"},
+		{[]string{"MODULES=./", "SUITES=", "STUB=rm -r " + filepath.Join(repo, "bin/test")}, 1, "there is no result"},
+		{[]string{"MODULES=test/", "SUITES=chart pagr"}, 2, "SUITES has pagr"},
+		{[]string{"MODULES=demo", "SUITES="}, 2, "MODULES has demo,"},
+		{[]string{"MODULES=demo/", "SUITES=chart"}, 2, "SUITES are of the module test/"},
+		{[]string{"MODULES=examples/", "SUITES="}, 2, "no suite was selected"},
+	} {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(repo, "hack/test.sh"))
+		cmd.Env = append(append(os.Environ(), "RACE=", "PATH="+bin+":"+os.Getenv("PATH")), test.environ...)
+		out, _ := cmd.CombinedOutput()
+		if rc := cmd.ProcessState.ExitCode(); rc != test.rc || !strings.Contains(string(out), test.want) {
+			t.Errorf("%q: exit code %d, want %d and %q in\n%s", test.environ, rc, test.rc, test.want, out)
 		}
 	}
 }

@@ -18,6 +18,29 @@ if [ "${1-}" = -slowest ]; then
 		}'
 	exit
 fi
+
+contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
+
+# require_known VARIABLE KNOWN refuses names that are not in the list KNOWN, which would select nothing.
+require_known() {
+	local name
+	for name in ${!1-}; do
+		contains "$2" "$name" || { echo "$1 has $name, which is none of: $2" >&2; exit 2; }
+	done
+}
+
+all_suites="pager servicecatalog plugin admission removal certificates injection ingest hostile namespaces apigroups outage upgrade chart docs conversion internal bench faults sender"
+require_known MODULES "./ test/ cmd/kubectl-bellhop/ demo/ examples/ hack/local/ hack/image/ hack/controlplane/"
+require_known SUITES "$all_suites"
+modules=${MODULES:-./}
+suites=
+if contains "$modules" test/; then
+	suites=${SUITES:-$all_suites}
+elif [ -n "${SUITES-}" ]; then
+	echo "SUITES are of the module test/, which MODULES leaves out" >&2
+	exit 2
+fi
+
 rm -rf "$logs"
 mkdir -p "$logs"
 
@@ -29,13 +52,6 @@ export KUBEBUILDER_ASSETS
 race=${RACE:+-race} again=${RACE:+-count=1}
 flags=(-tags grpcnotrace -vet=off -ldflags=-w) # "make lint" vets
 export GOFLAGS=${GOFLAGS--trimpath} # so that a clone in another folder finds results in Go's cache
-
-contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
-modules=${MODULES:-./}
-suites=
-if contains "$modules" test/; then
-	suites=${SUITES:-pager servicecatalog plugin admission removal certificates injection ingest hostile namespaces apigroups outage upgrade chart docs conversion internal bench faults sender}
-fi
 
 # All suites run the operator's binary as it is deployed, and the kubectl plugin's as it is released. Programs that several suites need
 # are built once, before the suites start.
@@ -69,13 +85,15 @@ costs='Cost|^TestWhatASecretHolds$'
 # folder of its corpus.
 files='^Fuzz|^TestConformanceIsComplete$|^TestExactlyOneOf$|^TestSecretRule$|^TestBodiesOfSenders$|^TestEveryReaderIsListed$|^TestListedTestsExist$'
 
-# packages_with REGEXP lists the packages that have tests whose names match, so that none is forgotten when tests move.
+# packages_with REGEXP lists the packages that have tests whose names match, so that none is forgotten when tests move. It fails if there is none.
 packages_with() {
 	grep -roE --include='*_test.go' '^func (Test|Fuzz)[A-Za-z0-9_]+' controllers internal webhooks |
-		sed -E 's|/[^/]*:func | |' | awk -v names="$1" '$2 ~ names { print "./" $1 }' | sort -u
+		sed -E 's|/[^/]*:func | |' | awk -v names="$1" '$2 ~ names { print "./" $1 }' | sort -u | grep .
 }
 
 packages=$(go list ./...) skip=$files
+packages_of_files=$(packages_with "$files")
+packages_of_sequential=$(packages_with "$sequential")
 if [ -n "$race" ]; then
 	packages=$(grep -v internal/servicecatalog/catalog/schema$ <<<"$packages") skip+="|$sequential|$costs"
 fi
@@ -111,9 +129,11 @@ start_specs() { ! contains "$suites" "$1" || in_background run_suite "$1" "$gink
 # start_serial_specs NAME starts the specs of a suite that need their own control plane and operator, one after the other.
 start_serial_specs() { ! contains "$suites" "$1" || in_background run_suite "$1-serial" "$ginkgo" run --no-color --label-filter=serial --timeout=20m "test/$1/$1.test"; }
 
-# in_background COMMAND... starts a command in the background once fewer than two run: more would overload two cores, and requests would
-# exceed their time limits.
+# in_background run_suite NAME COMMAND... starts a suite in the background once fewer than two run: more would overload two cores, and requests
+# would exceed their time limits.
+started=
 in_background() {
+	started+=" $2"
 	while [ "$(jobs -r | wc -l)" -ge 2 ]; do
 		wait -n 2>/dev/null || sleep 1 # bash 3 has no wait -n
 	done
@@ -135,7 +155,7 @@ start_serial_specs plugin
 ! contains "$suites" sender || in_background run_suite sender go_test test/sender -count=1 . # a module of its own, for its dependencies
 start_package removal
 start_package conversion $race
-[ -z "$race" ] || start_tests ./ sequential -count=1 -run "$sequential" $(packages_with "$sequential")
+[ -z "$race" ] || start_tests ./ sequential -count=1 -run "$sequential" $packages_of_sequential
 start_package admission $race # the webhooks run in the test's process
 start_tests hack/local/ local $race -count=1 ./... # it runs programs, as do image and controlplane
 start_package certificates
@@ -153,11 +173,19 @@ start_tests demo/ demo $race $again ./...
 [ -z "$race" ] || start_tests ./ schema ./internal/servicecatalog/catalog/schema
 start_tests hack/image/ image $race -count=1 ./...
 start_tests hack/controlplane/ controlplane $race -count=1 ./...
-start_tests ./ files $race -count=1 -run "$files" $(packages_with "$files")
+start_tests ./ files $race -count=1 -run "$files" $packages_of_files
 start_package internal
 start_package faults
 start_package bench
 wait
+
+# A suite whose process ended before it wrote its result has none, nor if another run in this clone has removed the folder.
+mkdir -p "$logs"
+touch "$logs/results"
+for name in $started; do
+	grep -q "^$name " "$logs/results" || { echo "$name FAILED 0 0" >>"$logs/results"; echo "there is no result" >>"$logs/$name.log"; }
+done
+[ -n "$started" ] || { echo "no suite was selected" >&2; exit 2; }
 
 passed=0 failed=0
 while read -r name result _; do
