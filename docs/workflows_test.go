@@ -15,24 +15,33 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A workflow is a file of .github/workflows.
+// A workflow is a file of .github/workflows. The types have the keys that are permitted: others, such as if, continue-on-error and shell, can have a
+// step of the gate skipped, or its failure ignored.
 type workflow struct {
 	// On are its triggers. YAML takes the key "on" for the value true.
-	On   map[string]any `json:"true"`
-	Jobs map[string]job `json:"jobs"`
+	On          map[string]any    `json:"true"`
+	Name        string            `json:"name"`
+	Permissions map[string]string `json:"permissions"`
+	Concurrency map[string]any    `json:"concurrency"`
+	Env         map[string]string `json:"env"`
+	Jobs        map[string]job    `json:"jobs"`
 }
 
 type job struct {
-	RunsOn any    `json:"runs-on"`
-	Uses   string `json:"uses"`
-	Needs  any    `json:"needs"`
-	Steps  []step `json:"steps"`
+	RunsOn      any               `json:"runs-on"`
+	Timeout     int               `json:"timeout-minutes"`
+	Permissions map[string]string `json:"permissions"`
+	Uses        string            `json:"uses"`
+	Needs       any               `json:"needs"`
+	Steps       []step            `json:"steps"`
 }
 
 type step struct {
-	Name string `json:"name"`
-	Uses string `json:"uses"`
-	Run  string `json:"run"`
+	Name string            `json:"name"`
+	Uses string            `json:"uses"`
+	With map[string]any    `json:"with"`
+	Env  map[string]string `json:"env"`
+	Run  string            `json:"run"`
 }
 
 // readWorkflows returns the workflows by the paths with which others call them.
@@ -45,7 +54,7 @@ func readWorkflows(t *testing.T) map[string]workflow {
 	found := map[string]workflow{}
 	for _, path := range paths {
 		var w workflow
-		if err := yaml.Unmarshal([]byte(readFile(t, path)), &w); err != nil {
+		if err := yaml.UnmarshalStrict([]byte(readFile(t, path)), &w); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 		if len(w.On) == 0 || len(w.Jobs) == 0 {
@@ -57,20 +66,29 @@ func readWorkflows(t *testing.T) map[string]workflow {
 }
 
 // F-U15: whoever opens a pull request decides what its jobs run, so that they must not run on a machine that keeps anything.
+// Other triggers, such as issue_comment, run it with the rights of the repository.
 func TestPullRequestsRunOnHostedRunners(t *testing.T) {
 	hosted := regexp.MustCompile(`^(ubuntu|windows|macos)-[0-9.]+$`)
+	permitted := map[string]bool{"push": true, "pull_request": true, "schedule": true, "workflow_call": true}
 	count := 0
 	for path, w := range readWorkflows(t) {
 		for trigger := range w.On {
-			if trigger == "pull_request_target" || trigger == "workflow_run" {
-				t.Errorf("%s: %s runs what a pull request wrote, with the rights of the repository", path, trigger)
+			if !permitted[trigger] {
+				t.Errorf("%s: %s is not a permitted trigger", path, trigger)
 			}
 		}
-		if _, ok := w.On["pull_request"]; !ok {
+		filter, ok := w.On["pull_request"]
+		if !ok {
 			continue
+		}
+		if filter != nil || len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
+			t.Errorf("%s: it runs for the pull requests %v, with the permissions %v", path, filter, w.Permissions)
 		}
 		for name, j := range w.Jobs {
 			count++
+			if len(j.Permissions) > 0 {
+				t.Errorf("%s: %s has the permissions %v", path, name, j.Permissions)
+			}
 			if runner := fmt.Sprint(j.RunsOn); !hosted.MatchString(runner) {
 				t.Errorf("%s: %s runs on %s", path, name, runner)
 			}
@@ -123,8 +141,15 @@ func TestReleaseNeedsTheGate(t *testing.T) {
 			t.Errorf("%s calls %s, which has no trigger workflow_call", name, called)
 		}
 		for _, j := range workflows[called].Jobs {
-			for _, s := range j.Steps {
+			for i, s := range j.Steps {
 				run = append(run, s.Run)
+				if len(workflows[called].Env)+len(s.Env) > 0 {
+					t.Errorf("%s: step %d has variables, and the gate has none", called, i)
+				}
+				// It compares proto/ with the last release.
+				if depth := j.Steps[0].With["fetch-depth"]; s.Run == "make verify" && depth != 0.0 {
+					t.Errorf("%s runs make verify in a clone without history: fetch-depth is %v", called, depth)
+				}
 			}
 		}
 	}
@@ -147,10 +172,20 @@ func TestReleaseNeedsTheGate(t *testing.T) {
 			t.Errorf("the job %s does not wait for the gate", name)
 		}
 	}
+	isOnMain := func(s step) bool { return s.Run == "git merge-base --is-ancestor HEAD origin/main" }
+	if depth := publish.Steps[0].With["fetch-depth"]; !isOnMain(publish.Steps[1]) || depth != 0.0 {
+		t.Errorf("the release does not begin with the check that its commit is on main, in a clone with history: %v", publish.Steps[:2])
+	}
 	signs := slices.IndexFunc(publish.Steps, func(s step) bool { return s.Run == "hack/sign.sh" })
 	publishes := slices.IndexFunc(publish.Steps, func(s step) bool { return strings.HasPrefix(s.Run, "gh release create") })
 	if signs < 0 || publishes < signs {
-		t.Errorf("step %d signs, and step %d publishes", signs, publishes)
+		t.Fatalf("step %d signs, and step %d publishes", signs, publishes)
+	}
+	// Without --verify-tag, gh creates a tag that is gone, on the newest commit of main.
+	for _, flag := range []string{` --verify-tag `, ` --prerelease="$PRERELEASE" `} {
+		if !strings.Contains(publish.Steps[publishes].Run, flag) {
+			t.Errorf("gh release create is called without%s", flag)
+		}
 	}
 }
 
@@ -162,6 +197,7 @@ func TestReleaseNotes(t *testing.T) {
 		"v1.2.30":         "## 1.2.30\n\n- thirty\n\n",
 		"v0.0.0-snapshot": "## Unreleased\n\n- next\n\n",
 		"v1.2.3-rc.1":     "",
+		"v1.2.3-snapshot": "",
 		"v1.2.4":          "",
 	} {
 		cmd := exec.CommandContext(t.Context(), "../hack/notes.sh", version)

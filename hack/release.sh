@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${VERSION:?is not set: make release VERSION=v1.2.3}" "${IMAGE:=ghcr.io/gophernetes/bellhop}"
-[[ $VERSION =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || { echo "VERSION is $VERSION: it must be a semantic version, such as v1.2.3" >&2; exit 2; }
+[[ $VERSION =~ ^v(0\.0\.0-snapshot|[0-9]+\.[0-9]+\.[0-9]+(-rc\.[0-9]+)?)$ ]] || { echo "VERSION is $VERSION: it must be such as v1.2.3, v1.2.3-rc.1 or v0.0.0-snapshot" >&2; exit 2; }
 say() { echo "==> $*" >&2; }
 out=$PWD/dist/bellhop-$VERSION
 rm -rf "$out"

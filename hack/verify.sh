@@ -45,6 +45,9 @@ go tool -modfile=hack/tools/actionlint/go.mod actionlint -shellcheck= -pyflakes=
 buf() { go tool -modfile=hack/tools/buf/go.mod buf "$@"; }
 buf lint >"$copy/buf.log" 2>&1 || problem "proto: $(cat "$copy/buf.log")"
 buf format --diff --exit-code >"$copy/buf.log" 2>&1 || problem "proto is not formatted (buf format -w): $(cat "$copy/buf.log")"
+if [ -n "${GITHUB_ACTIONS-}" ] && [ "$(git rev-parse --is-shallow-repository)" != false ]; then
+	problem "proto is not compared with the last release: the clone has no history"
+fi
 released=$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || true)
 if [ -n "$released" ] && git cat-file -e "$released:proto" 2>/dev/null; then
 	mkdir "$copy/released"
