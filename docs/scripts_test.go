@@ -24,6 +24,9 @@ func TestLoopsOfScriptsDoNotHideFailures(t *testing.T) {
 		}
 		for _, path := range paths {
 			count++
+			if line := regexp.MustCompile(`(?m)^.*\bsed (?:-\w )*-i .*`).FindString(readFile(t, path)); line != "" {
+				t.Errorf("%s: sed of BSD needs a suffix, as in -i.bak: %s", path, line)
+			}
 			for _, line := range hidden.FindAllString(readFile(t, path), -1) {
 				t.Errorf("%s: assign what the command prints to a variable first: %s", path, line)
 			}

@@ -53,22 +53,37 @@ func TestSupportedVersions(t *testing.T) {
 	}
 }
 
-// F-U29: the pages of a release name its own version, which is the newest in the changelog.
+// F-U29: the pages of a release name its own version, which is the newest in the changelog, below the changes that are in no release yet.
 func TestPagesNameTheNewestRelease(t *testing.T) {
-	newest := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)`).FindStringSubmatch(readFile(t, "../CHANGELOG.md"))[1]
-	named := regexp.MustCompile(`(?:releases/download/v|refs/tags/v|cosign verify ghcr\.io/gophernetes/\S+:v?|--version |targetRevision: |  tag: |/bellhop-)(\d+\.\d+\.\d+)`)
-	paths, err := filepath.Glob("install/*.md")
-	if err != nil {
-		t.Fatal(err)
+	headings := regexp.MustCompile(`(?m)^## (\S+)`).FindAllStringSubmatch(readFile(t, "../CHANGELOG.md"), 2)
+	if headings[0][1] != "Unreleased" {
+		t.Errorf("the changelog begins with the section %s, and the nightly run makes a release of the section Unreleased", headings[0][1])
 	}
-	paths = append(paths, "../README.md", "../charts/bellhop/README.md", "how-to/use-kubectl-bellhop.md", "tutorials/first-alert.md")
+	newest := headings[1][1]
+	named := regexp.MustCompile(`(?:releases/download/v|raw\.githubusercontent\.com/gophernetes/bellhop/v|refs/tags/v|VERSION=v|cosign verify ghcr\.io/gophernetes/\S+:v?|--version |targetRevision: |  tag: |bellhop-)(\d+\.\d+\.\d+(?:-rc\.\d+)?)`)
+	other := regexp.MustCompile(`(?:^|[^\d.])` + regexp.QuoteMeta(newest) + `(?:$|[^\d])`)
+	paths := []string{"../README.md", "../charts/bellhop/README.md", "../charts/bellhop/README.md.gotmpl"}
+	for _, pattern := range []string{"*.md", "*/*.md", "*/*/*.md", "../examples/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
 	count := 0
 	for _, path := range paths {
-		for _, match := range named.FindAllStringSubmatch(readFile(t, path), -1) {
+		text := strings.ReplaceAll(readFile(t, path), `\.`, ".") // of regular expressions
+		for _, match := range named.FindAllStringSubmatch(text, -1) {
+			if match[1] == "1.2.3" { // of any release
+				continue
+			}
 			count++
 			if match[1] != newest {
 				t.Errorf("%s has %s, and the newest release is %s", path, match[0], newest)
 			}
+		}
+		for _, match := range other.FindAllString(named.ReplaceAllString(text, ""), -1) {
+			t.Errorf("%s has %q in a place that this test does not compare with later releases", path, match)
 		}
 	}
 	if count < 15 {

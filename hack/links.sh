@@ -6,6 +6,7 @@ version=$1 repository=github.com/gophernetes/bellhop
 shift
 [[ $version != v0.0.0* ]] || version=main
 for file; do
-	sed -i "s|$repository/blob/main/|$repository/blob/$version/|g" "$file"
-	[[ $file != *.md ]] || sed -i -E "s|\]\((\.\./)*([^)#:][^):]*)\)|](https://$repository/blob/$version/\2)|g" "$file"
+	sed -i.bak "s|$repository/blob/main/|$repository/blob/$version/|g" "$file"
+	[[ $file != *.md ]] || sed -i.bak -E "s|\]\((\.\./)*([^)#:][^):]*)\)|](https://$repository/blob/$version/\2)|g" "$file"
+	rm "$file.bak"
 done

@@ -17,7 +17,8 @@ fetch() {
 	local package
 	unpack_debian "$senders" prometheus prometheus-alertmanager victoria-metrics || skip "the senders cannot be downloaded"
 	# Debian's Alertmanager reads a template from /usr/share, and has no flag for another folder: a path of the same length, from where it runs.
-	LC_ALL=C sed -i 's|/usr/share/prometheus/alertmanager|usr//share/prometheus/alertmanager|g' "$senders/usr/bin/prometheus-alertmanager"
+	LC_ALL=C sed -i.bak 's|/usr/share/prometheus/alertmanager|usr//share/prometheus/alertmanager|g' "$senders/usr/bin/prometheus-alertmanager"
+	rm "$senders/usr/bin/prometheus-alertmanager.bak"
 	for package in prometheus prometheus-alertmanager amtool victoria-metrics vmalert; do
 		"$senders/usr/bin/$package" --version >/dev/null 2>&1 || skip "$package does not run on this machine"
 	done

@@ -198,7 +198,7 @@ var _ = Describe("The API", func() {
 		Expect(kubectl(ctx, "", "label", old, "a", "-n", namespace, "team=storage")).To(ContainSubstring("labeled"))
 		Expect(kubectl(ctx, "", "patch", old, "a", "-n", namespace, "--type=merge", "-p", `{"spec":{"ttlSecondsAfterFinished":3600}}`)).To(ContainSubstring("patched"))
 		editor := filepath.Join(GinkgoT().TempDir(), "editor")
-		Expect(os.WriteFile(editor, []byte("#!/bin/sh\nsed -i 's/ttlSecondsAfterFinished: 3600/ttlSecondsAfterFinished: 7200/' \"$1\"\n"), 0o755)).To(Succeed())
+		Expect(os.WriteFile(editor, []byte("#!/bin/sh\nsed -i.bak 's/ttlSecondsAfterFinished: 3600/ttlSecondsAfterFinished: 7200/' \"$1\"\n"), 0o755)).To(Succeed())
 		cmd := cluster.Kubectl(ctx, "edit", old, "a", "-n", namespace)
 		cmd.Env = append(cmd.Env, "KUBE_EDITOR="+editor)
 		out, err := cmd.CombinedOutput()

@@ -27,8 +27,12 @@ type stranger struct {
 	environ []string
 }
 
-// published is where the pages find the files of a release.
-const published = "https://github.com/gophernetes/bellhop/releases/download/v0.1.0"
+// published returns where the pages find the files of the newest release in the changelog, and its version without v.
+func published(t *testing.T) (base, version string) {
+	t.Helper()
+	version = regexp.MustCompile(`(?m)^## (\d\S*)`).FindStringSubmatch(read(t, repo(t), "CHANGELOG.md"))[1]
+	return "https://github.com/gophernetes/bellhop/releases/download/v" + version, version
+}
 
 func newStranger(t *testing.T) *stranger {
 	t.Helper()
@@ -112,10 +116,11 @@ func serve(t *testing.T, commands string) string {
 	release, _ := folder(t)
 	server := httptest.NewServer(http.FileServer(http.Dir(release)))
 	t.Cleanup(server.Close)
-	if !strings.Contains(commands, published) {
-		t.Fatalf("the commands do not have %s:\n%s", published, commands)
+	base, _ := published(t)
+	if !strings.Contains(commands, base) {
+		t.Fatalf("the commands do not have %s:\n%s", base, commands)
 	}
-	return strings.ReplaceAll(commands, published, server.URL)
+	return strings.ReplaceAll(commands, base, server.URL)
 }
 
 // F-U28: the manifests are downloaded, checked and applied by the page of installing. The other sets of manifests are applied after it.
@@ -123,7 +128,8 @@ func TestManifests(t *testing.T) {
 	s := newStranger(t)
 	s.startControlPlane(t)
 	release, version := folder(t)
-	out := s.do(t, serve(t, block(t, "install/README.md", "base="+published, "kubectl rollout status")))
+	base, _ := published(t)
+	out := s.do(t, serve(t, block(t, "install/README.md", "base="+base, "kubectl rollout status")))
 	if !strings.Contains(out, "install.yaml: OK") || !strings.Contains(out, "deployment.apps/bellhop-controller-manager serverside-applied") {
 		t.Error(out)
 	}
@@ -150,8 +156,9 @@ func TestChart(t *testing.T) {
 	s.startControlPlane(t)
 	s.link(t, "hack/tools/helm", "helm", "helm")
 	release, version := folder(t)
-	commands := block(t, "install/README.md", "curl -fLO "+published+"/bellhop-0.1.0.tgz", "")
-	install := strings.ReplaceAll(serve(t, commands), "bellhop-0.1.0.tgz", "bellhop-"+version[1:]+".tgz")
+	base, newest := published(t)
+	commands := block(t, "install/README.md", "curl -fLO "+base+"/bellhop-"+newest+".tgz", "")
+	install := strings.ReplaceAll(serve(t, commands), "bellhop-"+newest+".tgz", "bellhop-"+version[1:]+".tgz")
 	notes := s.do(t, strings.TrimSpace(install)+" --set ingest.enabled=true,injection.enabled=true,pageByLabel.enabled=true")
 	if !strings.Contains(notes, "Bellhop "+version+" is installed in the namespace bellhop-system.") || !strings.Contains(notes, "/docs/reference/receivers.md") {
 		t.Error(notes)
@@ -170,7 +177,8 @@ func TestChart(t *testing.T) {
 func TestPluginFromArchive(t *testing.T) {
 	s := newStranger(t)
 	_, version := folder(t)
-	commands := block(t, "how-to/use-kubectl-bellhop.md", "base="+published, "")
+	base, _ := published(t)
+	commands := block(t, "how-to/use-kubectl-bellhop.md", "base="+base, "")
 	out := s.do(t, serve(t, strings.ReplaceAll(commands, "linux_amd64", runtime.GOOS+"_"+runtime.GOARCH)))
 	if !strings.Contains(out, ".tar.gz: OK") {
 		t.Error(out)
