@@ -19,7 +19,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/walktest"
 )
 
-var walks = walktest.Count(50, 100)
+func walks() uint64 { return walktest.Count(50, 100) }
 
 // rule is an alert of a rule for one pod, as a sender sees it.
 type rule struct {
@@ -91,7 +91,7 @@ func (s *sender) severity(c *cluster, name string) (highest v1beta1.Severity) {
 }
 
 func TestWalk(t *testing.T) {
-	for seed := range walks {
+	for seed := range walks() {
 		random := rand.New(rand.NewPCG(seed, 41))
 		c, s := newCluster(t), newSender(random)
 		chance := []float64{0.02, 0.2, 0.6}[random.IntN(3)]
@@ -162,7 +162,7 @@ func checkTrue(t *testing.T, seed uint64, c *cluster, s *sender) {
 // Persons resolve and delete Alerts, there are more groups than Alerts, and a webhook posts to the same source: a post that is repeated
 // changes nothing, and a resolve holds until nothing of the group fires.
 func TestWalkWithPersons(t *testing.T) {
-	for seed := range walks {
+	for seed := range walks() {
 		random := rand.New(rand.NewPCG(seed, 44))
 		c, s := newCluster(t), newSender(random)
 		c.source.Spec.GroupBy = [][]string{{"alertname"}, {"pod"}, {"..."}}[random.IntN(3)]
@@ -238,7 +238,7 @@ func checkHeld(t *testing.T, seed uint64, c *cluster, held map[string]v1beta1.Se
 }
 
 func TestOrderOfAPair(t *testing.T) {
-	for seed := range walks {
+	for seed := range walks() {
 		random := rand.New(rand.NewPCG(seed, 42))
 		one := newSender(random)
 		for i := range one.rules {
@@ -317,7 +317,7 @@ func describeAll(c *cluster) (text string) {
 // listener served.
 func TestNothingLapsesUnheard(t *testing.T) {
 	lapsed := uint64(0)
-	for seed := range walks {
+	for seed := range walks() {
 		random := rand.New(rand.NewPCG(seed, 43))
 		c := newCluster(t)
 		last, served := t0, c.servedSince // of the last post with the alert, and of the listener
@@ -347,8 +347,8 @@ func TestNothingLapsesUnheard(t *testing.T) {
 			break
 		}
 	}
-	if lapsed < walks/4 {
-		t.Errorf("it lapses in %d of %d walks", lapsed, walks)
+	if lapsed < walks()/4 {
+		t.Errorf("it lapses in %d of %d walks", lapsed, walks())
 	}
 }
 
