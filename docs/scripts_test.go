@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -90,5 +91,27 @@ func TestMissingSuitesFail(t *testing.T) {
 		if rc := cmd.ProcessState.ExitCode(); rc != test.rc || !strings.Contains(string(out), test.want) {
 			t.Errorf("%q: exit code %d, want %d and %q in\n%s", test.environ, rc, test.rc, test.want, out)
 		}
+	}
+}
+
+// The limits of the nightly steps are those of the page, which test/docs compares, and so is their sum.
+func TestNightlyLimits(t *testing.T) {
+	number := func(digits string) int {
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	page := regexp.MustCompile("`make nightly` runs what takes longer, in ([0-9]+) minutes on two cores").FindStringSubmatch(readFile(t, "contributing/testing.md"))
+	if page == nil {
+		t.Fatal("the page does not say how long the nightly run takes")
+	}
+	sum := 0
+	for _, limit := range regexp.MustCompile(`(?m)^\t[a-z0-9]+\) echo ([0-9]+) ;;$`).FindAllStringSubmatch(readFile(t, "../hack/nightly.sh"), -1) {
+		sum += number(limit[1])
+	}
+	if sum < 100 || sum > number(page[1]) {
+		t.Errorf("the steps have %d minutes, and the page says %s", sum, page[1])
 	}
 }
