@@ -230,7 +230,7 @@ func TestGitOps(t *testing.T) {
 	}
 	for _, definition := range []struct{ module, file, kind string }{
 		{"github.com/fluxcd/source-controller@v1.8.5", "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml", "OCIRepository"},
-		{"github.com/fluxcd/helm-controller@v1.3.0", "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml", "HelmRelease"},
+		{"github.com/fluxcd/helm-controller@v1.4.0", "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml", "HelmRelease"},
 		{"github.com/argoproj/argo-cd/v3@v3.2.1", "manifests/crds/application-crd.yaml", "Application"},
 	} {
 		t.Run(definition.kind, func(t *testing.T) {
