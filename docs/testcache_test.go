@@ -29,7 +29,7 @@ func TestNoCachedTestReadsAboveItsModule(t *testing.T) {
 		if !isNested {
 			continue
 		}
-		err := filepath.WalkDir(filepath.Join("..", module), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join("..", module), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err
 			}
