@@ -740,6 +740,7 @@ var _ = Describe("The Secret of a binding", func() {
 		b := s.createReadyBinding(ctx, "access", "db")
 		password := s.passwordAtBroker(b.Spec.ExternalID)
 		relent := s.Inject(osbtest.Fault{On: osb.Bind, Acts: true, Answer: osbtest.Error(500, "", "not now")})
+		s.Inject(osbtest.Fault{On: osb.GetBinding, Answer: osbtest.Error(404, "", "not yet")})
 		s.Inject(osbtest.Fault{On: osb.Unbind, ID: b.Spec.ExternalID, Answer: osbtest.Error(500, "", "must not happen")})
 		requestRebind(ctx, b, "1")
 		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", ""), HaveField("AttemptedRebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("replacing them failed")))
