@@ -142,6 +142,8 @@ var _ = Describe("resend", func() {
 		before := len(in.Messages())
 		t.run(ctx, 0, "kubectl bellhop resend -l app="+t.namespace+" --unsent -A")
 		Eventually(func() int { return len(in.Messages()) }).Should(BeNumerically(">", before))
+		t.try(ctx, "kubectl bellhop resolve disk --wait")
+		t.run(ctx, 0, "kubectl bellhop resend -l app="+t.namespace+" --dry-run")
 		for _, args := range []string{"-A", "database --unsent", "database -A", "-l app=orders --dry-run=server"} {
 			t.run(ctx, 2, "kubectl bellhop resend "+args)
 		}
@@ -166,6 +168,11 @@ var _ = Describe("resend", func() {
 		t.run(ctx, 2, "kubectl bellhop resend")
 		t.run(ctx, 1, "kubectl bellhop resend detial")
 		t.run(ctx, 1, "kubectl bellhop resend detail --as=jane")
+		startInbox(ctx, t.namespace, "other")
+		t.try(ctx, `kubectl bellhop page "The disk is full" --name=disk --to=other --wait`)
+		allow(ctx, t.namespace, "joe", []string{"get", "patch"}, "alerts")
+		t.run(ctx, 1, "kubectl bellhop resend disk --as=joe")
+		Expect(stateOf(ctx, t.namespace, "disk")).To(Equal(pagerv1beta1.AlertFiring))
 		t.matchGolden("resend_wrong")
 		Expect(in.Messages()).To(BeEmpty())
 	})

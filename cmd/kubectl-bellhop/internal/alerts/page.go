@@ -5,18 +5,24 @@ package alerts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 // defaultTimeout is how long --wait waits for receivers by default.
@@ -114,8 +120,8 @@ func (p *page) validateFlags() error {
 		return cli.UsageError("--ttl=%s: must not be negative", p.timeToLive)
 	}
 	for _, d := range []time.Duration{p.expireAfter, p.timeToLive} {
-		if d.Seconds() > math.MaxInt32 {
-			return cli.UsageError("%s is too long: at most %s", d, math.MaxInt32*time.Second)
+		if d > maxDuration {
+			return cli.UsageError("%s is too long: at most %s", d, maxDuration)
 		}
 	}
 	return p.write.Validate()
@@ -132,23 +138,26 @@ func (p *page) run(ctx context.Context, args []string) error {
 	}
 	client := alertsIn(pager, alert.Namespace)
 	switch {
+	case ctx.Err() != nil: // nothing was sent
+		return ctx.Err()
 	case !p.wait.Wait || !p.write.Stores():
 		_, err = cli.Create(ctx, p.e, p.write, client, alert)
-		return err
+		return createError(ctx, alert, err)
 	case p.write.Prints():
 		return p.createAndPrint(ctx, client, alert)
 	}
-	if alert, err = cli.Create(ctx, p.e, p.write, client, alert); err != nil {
-		return err
+	created, err := cli.Create(ctx, p.e, p.write, client, alert)
+	if err != nil {
+		return createError(ctx, alert, err)
 	}
-	return waitAndPrint(ctx, p.e, &p.wait, client, alert)
+	return waitAndPrint(ctx, p.e, &p.wait, client, created)
 }
 
 // createAndPrint creates an Alert, and prints it in the format of --output once it was waited for, so that the output has its deliveries.
 func (p *page) createAndPrint(ctx context.Context, client alertClient, alert *v1beta1.Alert) error {
 	created, err := client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
 	if err != nil {
-		return err
+		return createError(ctx, alert, err)
 	}
 	last, waitErr := waitDelivered(ctx, p.e, &p.wait, client, created)
 	if err := p.write.Report(p.e, "created", last); err != nil {
@@ -255,6 +264,39 @@ func (p *page) applyFlags(alert *v1beta1.Alert) {
 		alert.Spec.TTLSecondsAfterFinished = seconds(p.timeToLive)
 	}
 }
+
+// createError is the error of a request that creates an Alert. If it is not known whether there is one, it names it: the name may be random.
+func createError(ctx context.Context, alert *v1beta1.Alert, err error) error {
+	if !isOutcomeUnknown(err) {
+		return err
+	}
+	why := kinds.Reason(err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		why = "the command was interrupted before the API server had answered"
+	}
+	left := &cli.LeftError{Err: fmt.Errorf("it is not known whether %s was created: %s", cli.ResourceName(alert), why)}
+	return cli.WithHint(left, "if it was, kubectl bellhop alerts %s --namespace=%s shows it", alert.Name, alert.Namespace)
+}
+
+// isOutcomeUnknown reports whether a request with an error may be carried out nevertheless: the API server was reached, and has not refused it.
+func isOutcomeUnknown(err error) bool {
+	var status apierrors.APIStatus
+	var network *net.OpError
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &status):
+		return status.Status().Code >= http.StatusInternalServerError
+	case errors.As(err, &network) && network.Op == "dial":
+		return false
+	default:
+		var request *url.Error // other errors are of the command itself
+		return errors.As(err, &request) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	}
+}
+
+// maxDuration is the longest duration that the fields of an Alert can have.
+const maxDuration = math.MaxInt32 * time.Second
 
 // seconds is a duration in whole seconds, rounded up.
 func seconds(d time.Duration) *int32 {

@@ -13,9 +13,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
 const (
@@ -48,6 +52,10 @@ recorded that the receivers confirmed the resolve notification, and sets the
 state to Firing again. Then the receivers get a new message. The Alert is set to
 Firing also after --timeout, or if the command is interrupted.
 
+--selector and --unsent select firing Alerts; name an Alert that is over to have
+it fire again. Each Alert is read again before it is sent: what another client
+has resolved, fired or deleted meanwhile is left as it is.
+
 An Alert that some receiver has not confirmed yet is still being sent: nothing is
 changed. An Alert that was restored from a backup is sent by removing the label
 ` + restoreLabel + `. The time of spec.expireAfterSeconds starts again.
@@ -68,7 +76,7 @@ the others. --dry-run shows what would be sent again to which receivers.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&r.selection.selector, "selector", "l", "", "Label selector of the Alerts, such as app=orders")
+	flags.StringVarP(&r.selection.selector, "selector", "l", "", "Label selector of the firing Alerts to send again, such as app=orders")
 	flags.BoolVarP(&r.selection.allNamespaces, "all-namespaces", "A", false, "With --selector or --unsent: the Alerts of all namespaces")
 	flags.BoolVar(&r.selection.unsent, "unsent", false, "Only firing Alerts that some receiver has not confirmed")
 	flags.StringVar(&r.dryRun, "dry-run", "none", "none; client: show what would be sent again, and change nothing")
@@ -81,7 +89,7 @@ the others. --dry-run shows what would be sent again to which receivers.`,
 }
 
 func (r *resend) validateArgs(_ *cobra.Command, args []string) error {
-	selects := r.selection.selector != "" || r.selection.unsent
+	selects := r.selects()
 	switch {
 	case r.dryRun != "none" && r.dryRun != "client":
 		return cli.UsageError("--dry-run=%s: must be none or client", r.dryRun)
@@ -95,6 +103,9 @@ func (r *resend) validateArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// selects reports whether flags select the Alerts, which are then firing ones. Else the user names them.
+func (r *resend) selects() bool { return r.selection.selector != "" || r.selection.unsent }
+
 func (r *resend) run(ctx context.Context, names []string) error {
 	pager, namespace, err := here(r.e)
 	if err != nil {
@@ -103,7 +114,15 @@ func (r *resend) run(ctx context.Context, names []string) error {
 	if r.selection.allNamespaces {
 		namespace = ""
 	}
-	alerts, err := r.selection.read(ctx, alertsIn(pager, namespace), names)
+	return r.resendAll(ctx, func(namespace string) alertClient { return alertsIn(pager, namespace) }, namespace, names)
+}
+
+// resendAll sends the Alerts again that names or the flags select. Client returns the client of a namespace.
+func (r *resend) resendAll(ctx context.Context, client func(namespace string) alertClient, namespace string, names []string) error {
+	if r.selects() {
+		r.selection.state.value = v1beta1.AlertFiring
+	}
+	alerts, err := r.selection.read(ctx, client(namespace), names)
 	if err != nil {
 		return err
 	}
@@ -112,7 +131,7 @@ func (r *resend) run(ctx context.Context, names []string) error {
 	}
 	var failed []error
 	for _, alert := range alerts {
-		r.client = alertsIn(pager, alert.Namespace)
+		r.client = client(alert.Namespace)
 		if err := r.resendOne(ctx, alert); err != nil {
 			failed = append(failed, err)
 		}
@@ -128,19 +147,85 @@ func (r *resend) resendOne(ctx context.Context, alert *v1beta1.Alert) error {
 	if r.dryRun == "client" {
 		return r.preview(alert)
 	}
-	alert, err := r.resend(ctx, alert)
+	resent, err := r.resend(ctx, alert)
+	if changed, ok := errors.AsType[*changedError](err); ok {
+		return r.skip(alert, changed)
+	}
 	if err != nil || !r.wait.Wait {
 		return err
 	}
-	return waitAndPrint(ctx, r.e, &r.wait, r.client, alert)
+	return waitAndPrint(ctx, r.e, &r.wait, r.client, resent)
+}
+
+// changedError is of an Alert that is no longer what the user saw or selected.
+type changedError struct{ how string }
+
+func (e *changedError) Error() string { return e.how }
+
+// skip leaves an Alert as another client has made it. That is an error if the user has named the Alert.
+func (r *resend) skip(alert *v1beta1.Alert, changed *changedError) error {
+	if !r.selects() {
+		return fmt.Errorf("%s was not sent again: %w", cli.ResourceName(alert), changed)
+	}
+	_, err := fmt.Fprintf(r.e.Out, "%s skipped: %s\n", r.nameOf(alert), changed)
+	return err
+}
+
+// latest reads an Alert that was selected: the Alerts before it may have taken minutes.
+func (r *resend) latest(ctx context.Context, seen *v1beta1.Alert) (*v1beta1.Alert, error) {
+	selector, err := labels.Parse(r.selection.selector)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := r.client.Get(ctx, seen.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, &changedError{deletedMeanwhile}
+	case err != nil:
+		return nil, err
+	}
+	if err := asSeen(seen, latest); err != nil {
+		return nil, err
+	}
+	switch {
+	case !selector.Matches(labels.Set(latest.Labels)):
+		return nil, &changedError{"its labels do not match --selector any more"}
+	case !r.selection.matches(latest):
+		return nil, &changedError{"its receivers have confirmed it meanwhile"}
+	}
+	return latest, nil
+}
+
+const deletedMeanwhile = "it was deleted meanwhile"
+
+// asSeen returns an error if an Alert is another object, or has another state, than when it was seen.
+func asSeen(seen, latest *v1beta1.Alert) error {
+	switch {
+	case latest.UID != seen.UID:
+		return &changedError{deletedMeanwhile + ", and created again"}
+	case isFiring(latest) != isFiring(seen):
+		return &changedError{fmt.Sprintf("another client has set it to %s meanwhile", latest.Spec.State)}
+	default:
+		return nil
+	}
+}
+
+// edit changes an Alert. If another client writes it at the same time, it is read again, and changed only if it is as it was seen.
+func (r *resend) edit(ctx context.Context, seen *v1beta1.Alert, edit func(*v1beta1.Alert) error) (*v1beta1.Alert, error) {
+	edited, err := cli.Edit(ctx, r.e.Silent(), r.write, r.client, seen, "", func(latest *v1beta1.Alert) error {
+		if err := asSeen(seen, latest); err != nil {
+			return err
+		}
+		return edit(latest)
+	})
+	if apierrors.IsNotFound(err) {
+		err = &changedError{deletedMeanwhile}
+	}
+	return edited, err
 }
 
 // preview prints to which receivers an Alert would be sent again, or why it would not be.
 func (r *resend) preview(alert *v1beta1.Alert) error {
-	name := cli.ResourceName(alert)
-	if r.selection.allNamespaces {
-		name += " in namespace " + alert.Namespace
-	}
 	result := "would be sent again"
 	var receivers []string
 	for _, d := range wantedDeliveries(alert) {
@@ -155,19 +240,31 @@ func (r *resend) preview(alert *v1beta1.Alert) error {
 	} else if pending := whyPending(alert); pending != "" && (!isRestored || isTried(alert)) {
 		result = "would be unchanged: " + pending
 	}
-	_, err := fmt.Fprintln(r.e.Out, name, result)
+	_, err := fmt.Fprintln(r.e.Out, r.nameOf(alert), result)
 	return err
 }
 
-// resend sends an Alert again, unless it is still being sent.
-func (r *resend) resend(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+// nameOf is the name of an Alert, with its namespace where the command is about several.
+func (r *resend) nameOf(alert *v1beta1.Alert) string {
+	name := cli.ResourceName(alert)
+	if r.selection.allNamespaces {
+		name += " in namespace " + alert.Namespace
+	}
+	return name
+}
+
+// resend sends an Alert again, unless it is still being sent, or was changed since it was seen.
+func (r *resend) resend(ctx context.Context, seen *v1beta1.Alert) (*v1beta1.Alert, error) {
+	alert, err := r.latest(ctx, seen)
+	if err != nil {
+		return seen, err
+	}
 	if err := canResend(alert); err != nil {
 		return alert, err
 	}
 	_, wasRestored := alert.Labels[restoreLabel]
 	if wasRestored {
-		var err error
-		if alert, err = cli.Edit(ctx, r.e.Silent(), r.write, r.client, alert, "", removeRestoreLabel); err != nil {
+		if alert, err = r.edit(ctx, alert, removeRestoreLabel); err != nil {
 			return alert, err
 		}
 	}
@@ -256,18 +353,29 @@ func whyPending(alert *v1beta1.Alert) string {
 
 // resolveAndFire sets an Alert to Resolved, waits until that is recorded, and sets it to Firing again, even after an error.
 func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
-	notified := notifiedReceivers(alert)
-	resolved, err := cli.Edit(ctx, r.e.Silent(), r.write, r.client, alert, "", setState(v1beta1.AlertResolved))
-	if err != nil && ctx.Err() == nil {
+	if err := cli.CheckWatch(ctx, r.client, alert.Name); err != nil { // before receivers are told that it is over
 		return alert, err
 	}
-	if err == nil {
-		resolved, err = r.awaitResolved(ctx, resolved)
+	notified := notifiedReceivers(alert)
+	resolved, err := r.resolve(ctx, alert)
+	isUnknown := isOutcomeUnknown(err)
+	switch {
+	case isUnknown:
+	case err != nil:
+		return alert, err
+	default:
+		if resolved, err = r.awaitResolved(ctx, resolved); err == nil {
+			err = notResentError(resolved, notified)
+		}
 	}
-	if err == nil {
-		err = notResentError(resolved, notified)
+	before, fired, fireErr := r.fire(ctx, resolved, err == nil)
+	switch {
+	case apierrors.IsNotFound(fireErr):
+		return resolved, cli.WithHint(fmt.Errorf("%s was deleted before it was set to Firing again", cli.ResourceName(alert)),
+			"send a new Alert: %s", pageCommand(alert))
+	case fireErr == nil && isUnknown && isFiring(before):
+		fireErr = fmt.Errorf("it is not known whether %s was set to Resolved: %s", cli.ResourceName(alert), kinds.Reason(err))
 	}
-	fired, fireErr := r.fire(ctx, resolved, err == nil)
 	if fireErr != nil {
 		return resolved, cli.WithHint(&cli.LeftError{Err: fireErr}, "%s may be Resolved; kubectl bellhop resend %s --namespace=%s sets it to Firing",
 			cli.ResourceName(alert), alert.Name, alert.Namespace)
@@ -275,19 +383,36 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 	return fired, err
 }
 
-// fire sets an Alert to Firing. It reads the Alert first: of a request that was interrupted it is not known whether it was executed.
-func (r *resend) fire(ctx context.Context, alert *v1beta1.Alert, report bool) (*v1beta1.Alert, error) {
+// resolve sets an Alert to Resolved. An interrupt does not cancel the request: it could be carried out after the Alert was set to Firing.
+func (r *resend) resolve(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+	if ctx.Err() != nil {
+		return alert, ctx.Err()
+	}
 	ctx, release := r.e.Uninterrupted(ctx)
 	defer release()
-	latest, err := cli.Get(ctx, r.client, alert.Name)
+	return r.edit(ctx, alert, setState(v1beta1.AlertResolved))
+}
+
+// fire sets an Alert to Firing, and returns it as it was before, too. The error is NotFound if the Alert was deleted, also if there is another one
+// of its name.
+func (r *resend) fire(ctx context.Context, alert *v1beta1.Alert, report bool) (before, fired *v1beta1.Alert, err error) {
+	ctx, release := r.e.Uninterrupted(ctx)
+	defer release()
+	before, err = r.client.Get(ctx, alert.Name, metav1.GetOptions{})
 	if err != nil {
-		return alert, err
+		return alert, alert, err
 	}
 	e := r.e
 	if !report {
 		e = e.Silent()
 	}
-	return cli.Edit(ctx, e, r.write, r.client, latest, "resent", setState(v1beta1.AlertFiring))
+	fired, err = cli.Edit(ctx, e, r.write, r.client, before, "resent", func(latest *v1beta1.Alert) error {
+		if latest.UID != alert.UID {
+			return apierrors.NewNotFound(v1beta1.Resource("alerts"), alert.Name)
+		}
+		return setState(v1beta1.AlertFiring)(latest)
+	})
+	return before, fired, err
 }
 
 // awaitResolved waits until every notified receiver has confirmed the resolve notification, or cannot be reached.

@@ -116,9 +116,8 @@ func watchOnce[T Object, L runtime.Object](ctx context.Context, client Client[T,
 // WatchObject calls observe with each version of an object, the zero value when it does not exist, until observe returns true or an
 // error, or the context ends.
 func WatchObject[T Object, L runtime.Object](ctx context.Context, client Client[T, L], name string, observe func(T, bool) (bool, error)) error {
-	options := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
 	var none T
-	return Watch(ctx, client, options, Observer[T]{
+	return Watch(ctx, client, optionsOf(name), Observer[T]{
 		Listed: func(objects []T) (bool, error) {
 			if len(objects) == 0 {
 				return observe(none, false)
@@ -129,6 +128,26 @@ func WatchObject[T Object, L runtime.Object](ctx context.Context, client Client[
 			return observe(object, event != watch.Deleted)
 		},
 	})
+}
+
+// CheckWatch returns an error if an object cannot be watched, as without the right to do so.
+func CheckWatch[T Object, L runtime.Object](ctx context.Context, client Client[T, L], name string) error {
+	options := optionsOf(name)
+	_, version, err := listChunks(ctx, client, options)
+	if err != nil {
+		return err
+	}
+	options.ResourceVersion = version
+	watcher, err := client.Watch(ctx, options)
+	if err == nil {
+		watcher.Stop()
+	}
+	return err
+}
+
+// optionsOf select the object of a name.
+func optionsOf(name string) metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
 }
 
 // WaitReady waits until an object is ready. It fails once the object is stalled, was deleted, or the timeout has passed. Each change of state is

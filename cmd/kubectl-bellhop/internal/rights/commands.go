@@ -33,7 +33,7 @@ var (
 		{role: pagerEdit, commands: "page", rights: []Right{Of(kinds.Alert, "create")}},
 		{role: pagerEdit, commands: "test", rights: []Right{Of(kinds.Alert, "create", "list", "watch", "delete")}},
 		{role: pagerEdit, commands: "resolve", rights: []Right{Of(kinds.Alert, "get", "patch")}},
-		{role: pagerEdit, commands: "resend", rights: []Right{Of(kinds.Alert, "get", "patch")}},
+		{role: pagerEdit, commands: "resend", rights: []Right{Of(kinds.Alert, "get", "list", "watch", "patch")}},
 		{role: pagerView, commands: "source", rights: []Right{Of(kinds.AlertSource, "get")}},
 		{commands: "suspend and resume", administrative: true, rights: []Right{Of(kinds.Receiver, "get", "patch")}},
 		{role: clusterEdit, commands: "watch (Deployments)", rights: []Right{{Group: "apps", Resource: "deployments", Verbs: []string{"get", "patch"}}}},
