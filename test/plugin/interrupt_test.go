@@ -5,6 +5,7 @@ package plugin_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
 )
 
@@ -35,6 +37,24 @@ func (t *transcript) startReading(args string) *gexec.Session {
 	_, err = write.WriteString(strings.Repeat("x", 1<<17)) // more than the pipe holds
 	Expect(err).NotTo(HaveOccurred(), "%s reads nothing", args)
 	return session
+}
+
+// startAsking starts the plugin, waits for its question, and returns a function that answers it.
+func (t *transcript) startAsking(args string) (session *gexec.Session, answer func(string)) {
+	GinkgoHelper()
+	cmd := exec.Command(filepath.Join(pluginDir, "kubectl-bellhop"), strings.Fields(args)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+t.kubeconfig)
+	input, err := cmd.StdinPipe()
+	Expect(err).NotTo(HaveOccurred())
+	session, err = gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { session.Kill().Wait() })
+	Eventually(session.Err).Should(gbytes.Say(`\[y/N\] $`))
+	return session, func(text string) {
+		GinkgoHelper()
+		_, err := io.WriteString(input, text+"\n")
+		Expect(err).NotTo(HaveOccurred())
+	}
 }
 
 // readers are the command lines that read standard input.

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gexec"
 
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb"
@@ -149,6 +150,14 @@ var _ = Describe("Services", func() {
 		t.run(ctx, 1, "echo no | kubectl bellhop deprovision first second --unbind -i")
 		t.run(ctx, 2, "kubectl bellhop deprovision first -i --yes")
 		t.run(ctx, 0, "kubectl bellhop deprovision -l app=orders --unbind --dry-run=server")
+		question, answer := t.startAsking("deprovision -l app=orders --unbind")
+		t.try(ctx, "kubectl bellhop retain first")
+		answer("y")
+		Eventually(question).Should(gexec.Exit(1))
+		Expect(string(question.Err.Contents())).To(HaveSuffix(
+			"error: serviceinstance.servicecatalog.k8s.io/first has changed since it was shown, and was not deleted\n" +
+				"hint: run the command again: it shows what is deleted now\n"))
+		t.try(ctx, "kubectl bellhop retain first --off")
 		t.run(ctx, 0, "kubectl get serviceinstances,servicebindings -o name")
 		t.run(ctx, 0, "echo y | kubectl bellhop deprovision -l app=orders --unbind --wait")
 		t.run(ctx, 0, "kubectl bellhop provision third --class queue --labels app=orders --wait")

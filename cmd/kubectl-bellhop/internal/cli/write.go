@@ -144,6 +144,36 @@ func Delete[T Object, L runtime.Object](ctx context.Context, e *Environment, f *
 	return f.Report(e, "deleted", object)
 }
 
+// AsShown reads an object that the user was shown, for a question. It fails if the object is not any more what shown says of it.
+func AsShown[T Object, L runtime.Object](ctx context.Context, client Client[T, L], object T, shown func(T) string) (T, error) {
+	latest, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return object, err
+	}
+	if latest.GetUID() != object.GetUID() || shown(latest) != shown(object) {
+		return object, WithHint(fmt.Errorf("%s has changed since it was shown, and was not deleted", ResourceName(object)), "run the command again: it shows what is deleted now")
+	}
+	return typed(latest), nil
+}
+
+// DeleteShown deletes an object that the user was shown, and has agreed to delete. It fails if the object is not any more what shown says of it.
+func DeleteShown[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, client Client[T, L], object T, shown func(T) string) error {
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		latest, err := AsShown(ctx, client, object, shown)
+		if err != nil {
+			return err
+		}
+		uid, version := latest.GetUID(), latest.GetResourceVersion()
+		return client.Delete(ctx, latest.GetName(), metav1.DeleteOptions{
+			DryRun: f.serverDryRun(), Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return f.Report(e, "deleted", object)
+}
+
 // FinishGone waits, with --wait, until deleted objects are gone. Client returns the client of a namespace.
 func FinishGone[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client func(namespace string) Client[T, L], objects ...T) error {
 	if !wait.Wait || !f.Stores() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
@@ -46,7 +47,8 @@ deletes these, too: their Secrets go, and applications lose their credentials.
 
 With --selector or --interactive the command shows what is deleted and what the
 broker retains, and asks; without a terminal it reads the answer from standard
-input. --yes deletes without a question.
+input. --yes deletes without a question. If a deletion would no longer do what
+was shown, as after a change of the deletion policy, the command ends there.
 
 To keep the service at the broker, use kubectl bellhop retain before.`,
 		Example: `  # One service and all bindings to it, and wait until the broker has confirmed that
@@ -85,7 +87,8 @@ func (d *deprovision) run(ctx context.Context, names []string) error {
 		}
 		removals = append(removals, removal{instance, bindings})
 	}
-	if d.write.Stores() && d.confirm.Asks(&d.selection) {
+	asks := d.write.Stores() && d.confirm.Asks(&d.selection)
+	if asks {
 		d.preview(removals)
 		if err := d.e.Confirm(fmt.Sprintf("Delete %s?", cli.Count(len(removals), "ServiceInstance"))); err != nil {
 			return err
@@ -94,7 +97,7 @@ func (d *deprovision) run(ctx context.Context, names []string) error {
 		d.noteRetained(removals)
 	}
 	for _, r := range removals {
-		if err := d.remove(ctx, client(r.instance.Namespace), r); err != nil {
+		if err := d.remove(ctx, client(r.instance.Namespace), r, asks); err != nil {
 			return err
 		}
 	}
@@ -136,19 +139,28 @@ func whyRetained(instance *v1beta1.ServiceInstance) string {
 // preview shows what is deleted, and what is retained.
 func (d *deprovision) preview(removals []removal) {
 	for _, r := range removals {
-		what := "the broker deletes the service and its data"
-		if why := whyRetained(r.instance); why != "" {
-			what = "the broker retains the service: " + why
-		}
-		fmt.Fprintf(d.e.ErrOut, "%s: %s\n", cli.ResourceName(r.instance), what)
+		fmt.Fprintf(d.e.ErrOut, "%s: %s\n", cli.ResourceName(r.instance), effectOf(r.instance))
 		for _, binding := range r.bindings {
-			what := "the broker revokes the credentials"
-			if catalog.IsRetained(binding) {
-				what = "the broker retains the credentials: its deletion policy is Retain"
-			}
-			fmt.Fprintf(d.e.ErrOut, "  %s: %s; Secret %s is deleted\n", cli.ResourceName(binding), what, cmp.Or(binding.Spec.SecretName, binding.Name))
+			fmt.Fprintf(d.e.ErrOut, "  %s: %s\n", cli.ResourceName(binding), effectOfUnbind(binding))
 		}
 	}
+}
+
+// effectOf says what the deletion of an instance does.
+func effectOf(instance *v1beta1.ServiceInstance) string {
+	if why := whyRetained(instance); why != "" {
+		return "the broker retains the service: " + why
+	}
+	return "the broker deletes the service and its data"
+}
+
+// effectOfUnbind says what the deletion of a binding does.
+func effectOfUnbind(binding *v1beta1.ServiceBinding) string {
+	what := "the broker revokes the credentials"
+	if catalog.IsRetained(binding) {
+		what = "the broker retains the credentials: its deletion policy is Retain"
+	}
+	return fmt.Sprintf("%s; Secret %s is deleted", what, cmp.Or(binding.Spec.SecretName, binding.Name))
 }
 
 // noteRetained prints which services the broker retains.
@@ -160,17 +172,29 @@ func (d *deprovision) noteRetained(removals []removal) {
 	}
 }
 
-// remove deletes the bindings of an instance, and then the instance.
-func (d *deprovision) remove(ctx context.Context, client instanceClient, r removal) error {
+// remove deletes the bindings of an instance, and then the instance. What the user was shown is deleted only if its deletion does what the user has
+// agreed to.
+func (d *deprovision) remove(ctx context.Context, client instanceClient, r removal, wasShown bool) error {
+	if wasShown { // before a binding is deleted
+		if _, err := cli.AsShown(ctx, client, r.instance, effectOf); err != nil {
+			return err
+		}
+	}
 	services, err := d.e.Services()
 	if err != nil {
 		return err
 	}
 	for _, binding := range r.bindings {
-		err := cli.Delete[*v1beta1.ServiceBinding, *v1beta1.ServiceBindingList](ctx, d.e, d.write, services.ServiceBindings(binding.Namespace), binding)
-		if err != nil {
+		if err := remove(ctx, d, services.ServiceBindings(binding.Namespace), binding, wasShown, effectOfUnbind); err != nil {
 			return err
 		}
 	}
-	return cli.Delete(ctx, d.e, d.write, client, r.instance)
+	return remove(ctx, d, client, r.instance, wasShown, effectOf)
+}
+
+func remove[T cli.Object, L runtime.Object](ctx context.Context, d *deprovision, client cli.Client[T, L], object T, wasShown bool, effect func(T) string) error {
+	if wasShown {
+		return cli.DeleteShown(ctx, d.e, d.write, client, object, effect)
+	}
+	return cli.Delete(ctx, d.e, d.write, client, object)
 }
