@@ -294,6 +294,7 @@ var _ = Describe("test", func() {
 		Expect(time.Since(began)).To(BeNumerically(">", time.Second))
 		t.run(ctx, 0, "kubectl bellhop test routed --keep-for=0s")
 		t.run(ctx, 2, "kubectl bellhop test routed --keep-for=-1s")
+		t.run(ctx, 2, "kubectl bellhop test routed --keep-for=600000h")
 		t.run(ctx, 2, "kubectl bellhop test routed --keep-for=1s --keep")
 		t.matchGolden("test_alertmanager")
 	})

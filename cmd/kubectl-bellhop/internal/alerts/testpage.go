@@ -63,23 +63,32 @@ not read them. A ClusterReceiver is tested from the namespace: it has to select 
 
   # Test a ClusterReceiver that has the name of a Receiver, and keep the Alert
   kubectl bellhop test clusterreceiver/oncall --keep`,
-		Args:              cli.OneArgument("RECEIVER", "kubectl get receivers.pager.k8s.co,clusterreceivers.pager.k8s.co"),
+		Args:              t.validateArgs,
 		ValidArgsFunction: cli.CompleteFirst(completeReceivers(e)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch given := cmd.Flags().Changed("keep-for"); {
-			case given && t.keep:
-				return cli.UsageError("--keep keeps the Alert without end: --keep-for does not go with it")
-			case given && t.keepFor < 0:
-				return cli.UsageError("--keep-for=%s: must not be negative", t.keepFor)
-			}
-			return t.run(cmd.Context(), args[0])
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return t.run(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().BoolVar(&t.keep, "keep", false, "Keep the Alert")
 	cmd.Flags().DurationVar(&t.keepFor, "keep-for", -1, "How long the alert fires after the receiver has confirmed it. Default: 1m at the provider alertmanager, else 0s")
 	cmd.Flags().Lookup("keep-for").DefValue = "0s" // the text has the default
 	cmd.Flags().DurationVar(&t.wait.Timeout, "timeout", resendTimeout, "How long the receiver has to take the page, such as 90s; 0: without end")
 	return cmd
+}
+
+func (t *test) validateArgs(cmd *cobra.Command, args []string) error {
+	if err := cli.OneArgument("RECEIVER", "kubectl get receivers.pager.k8s.co,clusterreceivers.pager.k8s.co")(cmd, args); err != nil {
+		return err
+	}
+	// The longest time in which spec.expireAfterSeconds can be given.
+	longest := maxDuration - expiryMargin - min(max(t.wait.Timeout, 0), maxDuration)
+	switch given := cmd.Flags().Changed("keep-for"); {
+	case given && t.keep:
+		return cli.UsageError("--keep keeps the Alert without end: --keep-for does not go with it")
+	case given && t.keepFor < 0:
+		return cli.UsageError("--keep-for=%s: must not be negative", t.keepFor)
+	case max(t.keepFor, alertmanagerWait) > longest:
+		return cli.UsageError("--timeout and --keep-for are too long: together at most %s", maxDuration-expiryMargin)
+	}
+	return nil
 }
 
 func (t *test) run(ctx context.Context, given string) (err error) {
@@ -250,7 +259,8 @@ func (t *test) failure(alert *v1beta1.Alert, d v1beta1.Delivery) error {
 func (t *test) create(ctx context.Context, client alertClient, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
 	ctx, release := t.e.Uninterrupted(ctx)
 	defer release()
-	return client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
+	created, err := client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
+	return created, createError(ctx, alert, err)
 }
 
 // remove deletes the Alert of a test, also where the command was interrupted.

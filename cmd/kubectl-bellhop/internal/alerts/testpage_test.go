@@ -5,6 +5,7 @@ package alerts
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,5 +35,22 @@ func TestAnInterruptDoesNotCancelTheCreation(t *testing.T) {
 	}
 	if ctx.Err() == nil {
 		t.Error("the command was not interrupted")
+	}
+}
+
+// The fields of an Alert have 32 bits.
+func TestKeepForIsBounded(t *testing.T) {
+	for line, isValid := range map[string]bool{
+		"team --keep-for=1m": true, "team --keep-for=0s --timeout=0": true, "team --keep-for=596000h": true,
+		"team --keep-for=597000h": false, "team --keep-for=300000h --timeout=300000h": false, "team --timeout=2562047h": false,
+	} {
+		cmd := newTest(cli.New(genericiooptions.NewTestIOStreamsDiscard()))
+		err := cmd.ParseFlags(strings.Fields(line))
+		if err == nil {
+			err = cmd.ValidateArgs(cmd.Flags().Args())
+		}
+		if (err == nil) != isValid {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
 }

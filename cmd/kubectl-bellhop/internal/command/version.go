@@ -53,7 +53,8 @@ func newVersion(e *cli.Environment) *cobra.Command {
 
 The version of an operator is the tag of its image, else the label
 app.kubernetes.io/version of its Deployment. Where you may not read the
-Deployment, or the operator runs outside of the cluster, a note says so.`,
+Deployments of all namespaces, or the operator runs outside of the cluster, a
+note says what is not known.`,
 		Example: `  # Both versions
   kubectl bellhop version
 
@@ -89,13 +90,18 @@ func (v *version) operators(ctx context.Context) ([]operatorVersion, error) {
 	if err != nil {
 		return nil, err
 	}
-	deployments, err := operator.ListAll(ctx, apps, v.operatorNamespace)
+	deployments, areAll, err := operator.ListAll(ctx, apps, v.operatorNamespace)
 	switch {
 	case apierrors.IsForbidden(err):
 		fmt.Fprintf(v.e.ErrOut, "note: the version of the operator is not known: %s\n", kinds.Reason(err))
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case !areAll && len(deployments) == 0:
+		fmt.Fprintf(v.e.ErrOut, "note: the version of the operator is not known: it has no Deployment in namespace %q, and you may not list those of all namespaces; "+
+			"--operator-namespace names another one\n", v.operatorNamespace)
+	case !areAll:
+		fmt.Fprintln(v.e.ErrOut, "note: you may not list Deployments of all namespaces: other namespaces may have operators, too")
 	case len(deployments) == 0:
 		fmt.Fprintln(v.e.ErrOut, "note: there is no Deployment of the operator: it runs outside of the cluster, or not at all")
 	}

@@ -32,7 +32,7 @@ type installations struct {
 // findInstallations reads the Deployments, and finds out which API groups are to be checked: groups that the cluster has, and groups that an
 // operator here should serve. Without such a group both are checked.
 func (i *inspector) findInstallations(ctx context.Context) (err error) {
-	if i.all, err = operator.ListAll(ctx, i.apps, i.operatorNamespace); isForbidden(err) {
+	if i.all, _, err = operator.ListAll(ctx, i.apps, i.operatorNamespace); isForbidden(err) {
 		i.unlisted, err = err, nil
 	}
 	if err != nil {

@@ -59,13 +59,14 @@ func List(ctx context.Context, apps appsclient.AppsV1Interface, namespace string
 	return deployments, nil
 }
 
-// ListAll reads the Deployments of operators in all namespaces; where the user may not do that, in one.
-func ListAll(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) ([]*Deployment, error) {
-	deployments, err := List(ctx, apps, "")
+// ListAll reads the Deployments of operators in all namespaces; where the user may not do that, in one, and areAll is false.
+func ListAll(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) (deployments []*Deployment, areAll bool, err error) {
+	deployments, err = List(ctx, apps, "")
 	if apierrors.IsForbidden(err) {
-		return List(ctx, apps, namespace)
+		deployments, err = List(ctx, apps, namespace)
+		return deployments, false, err
 	}
-	return deployments, err
+	return deployments, true, err
 }
 
 // Serving returns the Deployment that serves an API group; nil: no Deployment does.
