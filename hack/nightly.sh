@@ -125,6 +125,13 @@ hostile() {
 	go -C test test -tags grpcnotrace -vet=off -count=1 -timeout=20m ./hostile -attack=2m -ginkgo.v
 }
 
+# Interrupts each command of the kubectl plugin at each of its requests.
+interrupts() {
+	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
+	export KUBEBUILDER_ASSETS
+	WALKS=all go -C test test -tags grpcnotrace -vet=off -ldflags=-w -count=1 -timeout=20m ./plugin -ginkgo.v -ginkgo.focus='Each command leaves what it says'
+}
+
 # Prints the fuzz targets, as package:function.
 fuzz_targets() { grep -ro --include=*_test.go '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*_test.go:func |:|' | sort; }
 
@@ -195,6 +202,7 @@ limit() { # in minutes
 	mutations) echo 3 ;;
 	bench) echo 7 ;;
 	hostile) echo 6 ;;
+	interrupts) echo 4 ;;
 	fuzz) echo 5 ;;
 	sources) echo 8 ;;
 	rules) echo 2 ;;
@@ -211,7 +219,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants sender versions race soak mutations bench hostile fuzz sources rules notifiers release e2e}; do
+for name in ${@:-build sweep skew variants sender versions race soak mutations bench hostile interrupts fuzz sources rules notifiers release e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	[ "$name" != build ] || has_control_planes || minutes=30
 	minutes=$((minutes * SLOW))

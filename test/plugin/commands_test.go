@@ -16,7 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -32,6 +32,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/injectionrules"
+	"github.com/gophernetes/bellhop/internal/walktest"
 )
 
 // commandCase is a command line of a command. NAME is another name in each run.
@@ -151,20 +152,29 @@ var _ = Describe("Each command", func() {
 		t := newTable(ctx)
 		Expect(slices.Sorted(maps.Keys(commandCases))).To(Equal(t.commands(ctx, "")), "each command of the plugin needs a row")
 		var golden strings.Builder
-		golden.WriteString("Exit codes, and what is left: the objects that were created, and with - those that were deleted.\n\n" +
+		golden.WriteString("Exit codes, and what is left: the objects that were created, and with - those that were deleted.\n" +
+			"An interrupted command may also end as it does to its end.\n\n" +
 			"command | no rights | half of the rights | dead server | interrupted at each request | to its end | the same once more\n")
 		for _, name := range slices.Sorted(maps.Keys(commandCases)) {
 			c := commandCases[name]
-			none := t.result(ctx, c, "--as=jane")
+			t.next(c)
+			none := t.result(ctx, "--as=jane")
 			half := "-"
 			if c.half != "" {
 				t.allow(ctx, strings.ReplaceAll(name, " ", "-"), c.half)
-				half = t.result(ctx, c, "--as="+strings.ReplaceAll(name, " ", "-"))
+				half = t.result(ctx, "--as="+strings.ReplaceAll(name, " ", "-"))
 			}
-			dead := t.result(ctx, c, "--server=https://127.0.0.1:1")
-			interrupted, once, again := t.interruptEach(ctx, name, c)
-			fmt.Fprintf(&golden, "%s | %s | %s | %s | %s | %s | %s\n", c.args, none, half, dead, interrupted, once, again)
+			dead := t.result(ctx, "--server=https://127.0.0.1:1")
+			once := t.run(ctx, 0)
+			again := t.rerun(ctx)
+			interrupted := t.interruptEach(ctx, name, once)
+			fmt.Fprintf(&golden, "%s | %s | %s | %s | %s | %s | %s\n", c.args, none, half, dead, interrupted, once.cell(), again.cell())
 		}
+		t.next(commandCase{args: "page text --to=receiver/team"})
+		page := t.run(ctx, 1)
+		_, name, _ := strings.Cut(page.left, "alert/")
+		Expect(page.out).To(SatisfyAll(ContainSubstring("alert.pager.k8s.co/"+name), MatchRegexp(`page-\w{5}`)), "an Alert with a random name, of which nothing else says that it may exist")
+
 		GinkgoWriter.Println(golden.String())
 		Expect(t.problems).To(BeEmpty())
 		matchGolden("commands", strings.ReplaceAll(golden.String(), t.namespace, "NAMESPACE"))
@@ -175,7 +185,12 @@ var _ = Describe("Each command", func() {
 type table struct {
 	*transcript
 	proxy *steps
-	runs  int
+	// current is the command line, and name is what its NAME is. Runs that write nothing have the same name, and the same objects.
+	current commandCase
+	name    string
+	names   int
+	// before are the objects of each resource before the first write since name was set.
+	before map[string]map[string]bool
 	// problems are the runs that did or left something else than they said.
 	problems []string
 }
@@ -195,7 +210,7 @@ func newTable(ctx context.Context) *table {
 	waitForCondition(ctx, createAlertTo(ctx, t.namespace, "disk", "team"), "Ready")
 	waitForCondition(ctx, &servicecatalogv1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "orders"}}, "Ready")
 
-	t.proxy = &steps{next: newProxy()}
+	t.proxy = &steps{next: newProxy(), objects: func(resource string) (map[string]bool, error) { return t.objects(ctx, resource) }}
 	t.startProxied(t.proxy)
 	return t
 }
@@ -236,111 +251,59 @@ func (t *table) allow(ctx context.Context, user, rights string) {
 	})).To(Succeed())
 }
 
-// prepare returns a name for a run, with the objects that the run needs.
-func (t *table) prepare(ctx context.Context, c commandCase) string {
+// next goes on with another command line.
+func (t *table) next(c commandCase) { t.current, t.name = c, "" }
+
+// prepare sets a name for a run, with the objects that the run needs, unless there is one whose objects no run has changed.
+func (t *table) prepare(ctx context.Context) {
 	GinkgoHelper()
-	t.runs++
-	name := fmt.Sprintf("run-%d", t.runs)
-	if c.needs != nil {
-		c.needs(ctx, t.namespace, name)
+	if t.name != "" && len(t.before) == 0 {
+		return
 	}
-	return name
+	t.names++
+	t.name, t.before = fmt.Sprintf("run-%d", t.names), map[string]map[string]bool{}
+	if t.current.needs != nil {
+		t.current.needs(ctx, t.namespace, t.name)
+	}
 }
 
 // command returns a run of the plugin.
-func (t *table) command(ctx context.Context, c commandCase, name, kubeconfig string, flags ...string) *exec.Cmd {
-	args := strings.NewReplacer("NAMESPACE", t.namespace, "NAME", name).Replace(c.args)
+func (t *table) command(ctx context.Context, flags ...string) *exec.Cmd {
+	args := strings.NewReplacer("NAMESPACE", t.namespace, "NAME", t.name).Replace(t.current.args)
 	cmd := exec.CommandContext(ctx, filepath.Join(pluginDir, "kubectl-bellhop"), append(flags, strings.Fields(args)...)...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+t.home)
-	cmd.Stdin = strings.NewReader(c.input)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+t.proxied(), "HOME="+t.home)
+	cmd.Stdin = strings.NewReader(t.current.input)
 	return cmd
 }
 
-// run runs the plugin to its end, and returns the exit code and the output.
-func (t *table) run(cmd *exec.Cmd) (int, string) {
+// outcome is what a run of the plugin has done.
+type outcome struct {
+	code      int
+	out, left string
+	// requests is how many requests it has sent. Wrote says that one of them was a write.
+	requests int
+	wrote    bool
+}
+
+func (o outcome) cell() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", o.code, randomName.ReplaceAllString(o.left, "test-alert-RANDOM")))
+}
+
+// run runs the plugin, and interrupts it at a request; 0: never.
+func (t *table) run(ctx context.Context, step int, flags ...string) outcome {
 	GinkgoHelper()
-	out, err := cmd.CombinedOutput()
-	Expect(cmd.ProcessState).NotTo(BeNil(), "%v", err)
-	return cmd.ProcessState.ExitCode(), string(out)
+	t.prepare(ctx)
+	return t.execute(ctx, t.command(ctx, flags...), step)
 }
 
-// result is the exit code of a run with these flags, and what it leaves. What it leaves of several writes, it says.
-func (t *table) result(ctx context.Context, c commandCase, flags ...string) string {
+// rerun runs the plugin with the name of the run before. Left is what both have left.
+func (t *table) rerun(ctx context.Context) outcome {
 	GinkgoHelper()
-	name := t.prepare(ctx, c)
-	before := t.objects(ctx)
-	code, out := t.run(t.command(ctx, c, name, t.kubeconfig, flags...))
-	left := changes(before, t.objects(ctx), name)
-	for object := range strings.FieldsSeq(left) {
-		_, named, _ := strings.Cut(object, "/")
-		named, _, _ = strings.Cut(named, "=")
-		if !strings.Contains(out, strings.ReplaceAll(named, "NAME", name)) {
-			t.problem("%s %s leaves %s, and says %q", c.args, flags, left, out)
-		}
-	}
-	return cell(code, left)
+	return t.execute(ctx, t.command(ctx), 0)
 }
 
-func (t *table) problem(format string, args ...any) {
-	t.problems = append(t.problems, fmt.Sprintf(format, args...))
-}
-
-// randomName is the name of an Alert of the command test.
-var randomName = regexp.MustCompile(`test-alert-\w{5}`)
-
-func cell(code int, left string) string {
-	left = randomName.ReplaceAllString(left, "test-alert-RANDOM")
-	return strings.TrimSpace(fmt.Sprintf("%d %s", code, left))
-}
-
-// maxSteps bounds the requests of a command at which it is interrupted.
-const maxSteps = 12
-
-// interruptEach interrupts a command at its first request, and at each later one until it ends before. Then it runs the command to its end, and
-// once more.
-func (t *table) interruptEach(ctx context.Context, name string, c commandCase) (interrupted, once, again string) {
-	GinkgoHelper()
-	var results []string
-	for step := 1; step <= maxSteps; step++ {
-		object := t.prepare(ctx, c)
-		before := t.objects(ctx)
-		code, out, wasInterrupted := t.interruptAt(step, t.command(ctx, c, object, t.proxied()))
-		left := changes(before, t.objects(ctx), object)
-		if !wasInterrupted {
-			once = cell(code, left)
-			code, _ := t.run(t.command(ctx, c, object, t.kubeconfig))
-			again = cell(code, changes(before, t.objects(ctx), object))
-			break
-		}
-		if code == 130 && !strings.HasSuffix(out, "interrupted\n") {
-			t.problem("%s, interrupted at request %d, says %q", name, step, out)
-		}
-		if result := cell(code, left); !slices.Contains(results, result) {
-			results = append(results, result)
-		}
-	}
-	if once == "" { // it has more requests
-		object := t.prepare(ctx, c)
-		before := t.objects(ctx)
-		code, _ := t.run(t.command(ctx, c, object, t.kubeconfig))
-		once = cell(code, changes(before, t.objects(ctx), object))
-		again = once
-	}
-	allowed := []string{"130", strings.TrimSpace("130 " + strings.TrimSpace(strings.TrimLeft(once, "0123456789"))), once}
-	for _, between := range c.between {
-		allowed = append(allowed, "130 "+between)
-	}
-	for _, result := range results {
-		if !slices.Contains(allowed, strings.TrimSpace(result)) {
-			t.problem("%s, interrupted: %q is not one of %q", name, result, allowed)
-		}
-	}
-	slices.Sort(results)
-	return strings.Join(results, ", "), once, again
-}
-
-// interruptAt runs a command whose request of this number is executed, but answered only after the command was interrupted.
-func (t *table) interruptAt(step int, cmd *exec.Cmd) (code int, out string, wasInterrupted bool) {
+// execute runs the plugin. Only objects that it writes are listed: nothing else can change what it leaves.
+func (t *table) execute(ctx context.Context, cmd *exec.Cmd, step int) outcome {
 	GinkgoHelper()
 	started := make(chan struct{})
 	t.proxy.begin(step, func() {
@@ -352,30 +315,151 @@ func (t *table) interruptAt(step int, cmd *exec.Cmd) (code int, out string, wasI
 	Expect(cmd.Start()).To(Succeed())
 	close(started)
 	_ = cmd.Wait() // an exit code is no error here
-	return cmd.ProcessState.ExitCode(), output.String(), t.proxy.wasReached()
+	before, requests, err := t.proxy.end()
+	Expect(err).NotTo(HaveOccurred())
+	for resource, objects := range before {
+		if _, known := t.before[resource]; !known {
+			t.before[resource] = objects
+		}
+	}
+	var left []string
+	for resource, objects := range t.before {
+		after, err := t.objects(ctx, resource)
+		Expect(err).NotTo(HaveOccurred())
+		left = append(left, changes(objects, after)...)
+	}
+	slices.Sort(left)
+	return outcome{
+		code: cmd.ProcessState.ExitCode(), out: output.String(), left: strings.ReplaceAll(strings.Join(left, " "), t.name, "NAME"),
+		requests: requests, wrote: len(before) > 0,
+	}
 }
 
-// steps is a proxy before the API server, which interrupts a command at one of its requests.
+// result is the exit code of a run with these flags, and what it leaves. What it leaves of several writes, it says.
+func (t *table) result(ctx context.Context, flags ...string) string {
+	GinkgoHelper()
+	o := t.run(ctx, 0, flags...)
+	for object := range strings.FieldsSeq(o.left) {
+		_, named, _ := strings.Cut(object, "/")
+		named, _, _ = strings.Cut(named, "=")
+		if !strings.Contains(o.out, strings.ReplaceAll(named, "NAME", t.name)) {
+			t.problem("%s %s leaves %s, and says %q", t.current.args, flags, o.left, o.out)
+		}
+	}
+	return o.cell()
+}
+
+func (t *table) problem(format string, args ...any) {
+	t.problems = append(t.problems, fmt.Sprintf(format, args...))
+}
+
+// randomName is the name of an Alert of the command test.
+var randomName = regexp.MustCompile(`test-alert-\w{5}`)
+
+// maxSteps bounds the requests of a command at which it is interrupted.
+const maxSteps = 12
+
+// steps are the requests at which a command is interrupted: each. Where it writes nothing, only the first and the last one in the gate.
+func (o outcome) steps() []int {
+	all := min(o.requests, maxSteps)
+	if !o.wrote && walktest.Count(2, maxSteps) == 2 {
+		return slices.Compact([]int{min(1, all), all})
+	}
+	var steps []int
+	for step := range all {
+		steps = append(steps, step+1)
+	}
+	return steps
+}
+
+// interruptEach interrupts a command at its requests. Once is its run to its end.
+func (t *table) interruptEach(ctx context.Context, name string, once outcome) string {
+	GinkgoHelper()
+	allowed := []string{once.cell(), "130", strings.TrimSpace("130 " + once.left)}
+	for _, between := range t.current.between {
+		allowed = append(allowed, "130 "+between)
+	}
+	var results []string
+	for _, step := range once.steps() {
+		if step == 0 { // it has no requests
+			continue
+		}
+		o := t.run(ctx, step)
+		result := o.cell()
+		if o.code == 130 && !strings.HasSuffix(o.out, "interrupted\n") {
+			t.problem("%s, interrupted at request %d, says %q", name, step, o.out)
+		}
+		if !slices.Contains(allowed, result) {
+			t.problem("%s, interrupted at request %d: %q is not one of %q", name, step, result, allowed)
+		}
+		// How many requests a command needs may depend on the operator, so that it may have ended before this one.
+		if result != once.cell() && !slices.Contains(results, result) {
+			results = append(results, result)
+		}
+	}
+	slices.Sort(results)
+	return strings.Join(results, ", ")
+}
+
+// steps is a proxy before the API server, which interrupts a command at one of its requests, and sees whether it writes.
 type steps struct {
-	next      http.Handler
-	step      atomic.Int64
-	count     atomic.Int64
-	interrupt atomic.Pointer[func()]
+	next    http.Handler
+	objects func(resource string) (map[string]bool, error)
+
+	mu          sync.Mutex
+	step, count int
+	interrupt   func()
+	// before are the objects of each resource before the first write to it.
+	before map[string]map[string]bool
+	err    error
 }
 
+// begin is called before a run.
 func (s *steps) begin(step int, interrupt func()) {
-	s.interrupt.Store(&interrupt)
-	s.count.Store(0)
-	s.step.Store(int64(step))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.step, s.interrupt, s.count, s.before, s.err = step, interrupt, 0, map[string]map[string]bool{}, nil
 }
 
-func (s *steps) wasReached() bool { return s.count.Load() >= s.step.Load() }
+// end returns what a run has written to, with the objects before that, and how many requests it has sent.
+func (s *steps) end() (before map[string]map[string]bool, requests int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.before, s.count, s.err
+}
+
+// arrive counts a request, and returns how to interrupt the command; nil: it is not interrupted at this request.
+func (s *steps) arrive(r *http.Request) (interrupt func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if resource := writes(r); resource != "" && s.before[resource] == nil && s.err == nil {
+		s.before[resource], s.err = s.objects(resource)
+	}
+	if s.count++; s.count == s.step {
+		return s.interrupt
+	}
+	return nil
+}
+
+// writes returns the resource whose objects a request can change; empty: it changes nothing.
+func writes(r *http.Request) string {
+	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	isReview := strings.HasSuffix(r.URL.Path, "reviews") // of rights, and of who the user is
+	if r.Method == http.MethodGet || isReview || r.URL.Query().Has("dryRun") {
+		return ""
+	}
+	if at := slices.Index(path, "namespaces"); at >= 0 && at+2 < len(path) {
+		return path[at+2]
+	}
+	return r.URL.Path
+}
 
 // holdFor is how long an answer is held: the command has noticed the signal before. Requests that an interrupt does not cancel wait for it.
 const holdFor = 300 * time.Millisecond
 
 func (s *steps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.count.Add(1) != s.step.Load() {
+	interrupt := s.arrive(r)
+	if interrupt == nil {
 		s.next.ServeHTTP(w, r)
 		return
 	}
@@ -383,7 +467,7 @@ func (s *steps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isWatch := r.URL.Query().Has("watch"); !isWatch { // a watch has no end
 		s.next.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
 	}
-	(*s.interrupt.Load())()
+	interrupt()
 	select {
 	case <-r.Context().Done():
 		return
@@ -394,28 +478,35 @@ func (s *steps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer.Body.Bytes()) // the command may have ended
 }
 
-// objects are the objects of the namespace that commands create, change and delete. Alerts that are resolved, receivers that are suspended and
-// Deployments that are watched are named so.
-func (t *table) objects(ctx context.Context) map[string]bool {
-	GinkgoHelper()
-	found := map[string]bool{}
-	for _, list := range []client.ObjectList{
-		&pagerv1beta1.AlertList{}, &pagerv1beta1.ReceiverList{}, &corev1.SecretList{}, &servicecatalogv1beta1.ServiceBrokerList{},
-		&servicecatalogv1beta1.ServiceInstanceList{}, &servicecatalogv1beta1.ServiceBindingList{}, &appsv1.DeploymentList{},
-	} {
-		Expect(env.Client.List(ctx, list, client.InNamespace(t.namespace))).To(Succeed())
-		Expect(meta.EachListItem(list, func(item runtime.Object) error {
-			o := item.(client.Object)
-			isBindings := slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.Kind == "ServiceBinding" })
-			if o.GetDeletionTimestamp() != nil || isBindings { // the operator makes the Secret of a binding some time later
-				return nil
-			}
-			gvk, err := env.Client.GroupVersionKindFor(o)
-			found[strings.ToLower(gvk.Kind)+"/"+o.GetName()+stateOfObject(o)] = true
-			return err
-		})).To(Succeed())
+// lists are the resources that commands write.
+var lists = map[string]client.ObjectList{
+	"alerts": &pagerv1beta1.AlertList{}, "receivers": &pagerv1beta1.ReceiverList{}, "secrets": &corev1.SecretList{}, "deployments": &appsv1.DeploymentList{},
+	"servicebrokers": &servicecatalogv1beta1.ServiceBrokerList{}, "serviceinstances": &servicecatalogv1beta1.ServiceInstanceList{},
+	"servicebindings": &servicecatalogv1beta1.ServiceBindingList{},
+}
+
+// objects are the objects of a resource in the namespace. Alerts that are resolved, receivers that are suspended and Deployments that are
+// watched are named so.
+func (t *table) objects(ctx context.Context, resource string) (map[string]bool, error) {
+	list, known := lists[resource]
+	if !known {
+		return nil, fmt.Errorf("a command writes %s", resource)
 	}
-	return found
+	list = list.DeepCopyObject().(client.ObjectList)
+	if err := env.Client.List(ctx, list, client.InNamespace(t.namespace)); err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	return found, meta.EachListItem(list, func(item runtime.Object) error {
+		o := item.(client.Object)
+		isBindings := slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.Kind == "ServiceBinding" })
+		if o.GetDeletionTimestamp() != nil || isBindings { // the operator makes the Secret of a binding some time later
+			return nil
+		}
+		gvk, err := env.Client.GroupVersionKindFor(o)
+		found[strings.ToLower(gvk.Kind)+"/"+o.GetName()+stateOfObject(o)] = true
+		return err
+	})
 }
 
 // stateOfObject is what a command may have changed of an object.
@@ -440,19 +531,17 @@ func stateOfObject(o client.Object) string {
 	return ""
 }
 
-// changes are the objects that are new, and with - those that are gone, without the number of the run.
-func changes(before, after map[string]bool, name string) string {
-	var left []string
+// changes are the objects that are new, and with - those that are gone.
+func changes(before, after map[string]bool) (changed []string) {
 	for object := range after {
 		if !before[object] {
-			left = append(left, object)
+			changed = append(changed, object)
 		}
 	}
 	for object := range before {
 		if !after[object] {
-			left = append(left, "-"+object)
+			changed = append(changed, "-"+object)
 		}
 	}
-	slices.Sort(left)
-	return strings.ReplaceAll(strings.Join(left, " "), name, "NAME")
+	return changed
 }
