@@ -52,8 +52,8 @@ recorded that the receivers confirmed the resolve notification, and sets the
 state to Firing again. Then the receivers get a new message. The Alert is set to
 Firing also after --timeout, or if the command is interrupted.
 
---selector and --unsent select firing Alerts; name an Alert that is over to have
-it fire again. Each Alert is read again before it is sent: what another client
+--selector and --unsent select firing Alerts; name a resolved Alert to have it
+fire again. Each Alert is read again before it is sent: what another client
 has resolved, fired or deleted meanwhile is left as it is.
 
 An Alert that some receiver has not confirmed yet is still being sent: nothing is
