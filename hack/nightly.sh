@@ -196,7 +196,7 @@ limit() { # in minutes
 	skew) echo 10 ;;
 	variants) echo 18 ;;
 	sender) echo 10 ;;
-	versions) echo 16 ;;
+	versions) echo 13 ;;
 	race) echo 11 ;;
 	soak) echo 7 ;;
 	mutations) echo 3 ;;
