@@ -22,7 +22,7 @@ import (
 )
 
 var _ = Describe("A burst of Alerts", func() {
-	const n = 60 // several times as many as the slots of a receiver
+	const n = 60                     // several times as many as the slots of a receiver
 	const patience = 5 * time.Minute // for a machine that is busy with other suites
 	var namespace string
 	var hook *fakeReceiver

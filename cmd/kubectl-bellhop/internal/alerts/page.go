@@ -9,14 +9,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
@@ -267,7 +263,7 @@ func (p *page) applyFlags(alert *v1beta1.Alert) {
 
 // createError is the error of a request that creates an Alert. If it is not known whether there is one, it names it: the name may be random.
 func createError(ctx context.Context, alert *v1beta1.Alert, err error) error {
-	if !isOutcomeUnknown(err) {
+	if !cli.MayBeCarriedOut(err) {
 		return err
 	}
 	why := kinds.Reason(err)
@@ -276,23 +272,6 @@ func createError(ctx context.Context, alert *v1beta1.Alert, err error) error {
 	}
 	left := &cli.LeftError{Err: fmt.Errorf("it is not known whether %s was created: %s", cli.ResourceName(alert), why)}
 	return cli.WithHint(left, "if it was, kubectl bellhop alerts %s --namespace=%s shows it", alert.Name, alert.Namespace)
-}
-
-// isOutcomeUnknown reports whether a request with an error may be carried out nevertheless: the API server was reached, and has not refused it.
-func isOutcomeUnknown(err error) bool {
-	var status apierrors.APIStatus
-	var network *net.OpError
-	switch {
-	case err == nil:
-		return false
-	case errors.As(err, &status):
-		return status.Status().Code >= http.StatusInternalServerError
-	case errors.As(err, &network) && network.Op == "dial":
-		return false
-	default:
-		var request *url.Error // other errors are of the command itself
-		return errors.As(err, &request) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	}
 }
 
 // maxDuration is the longest duration that the fields of an Alert can have.

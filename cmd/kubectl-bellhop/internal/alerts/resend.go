@@ -356,9 +356,12 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 	if err := cli.CheckWatch(ctx, r.client, alert.Name); err != nil { // before receivers are told that it is over
 		return alert, err
 	}
+	if ctx.Err() != nil {
+		return alert, ctx.Err()
+	}
 	notified := notifiedReceivers(alert)
 	resolved, err := r.resolve(ctx, alert)
-	isUnknown := isOutcomeUnknown(err)
+	isUnknown := cli.MayBeCarriedOut(err) && !errors.As(err, new(*changedError))
 	switch {
 	case isUnknown:
 	case err != nil:
@@ -385,9 +388,6 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 
 // resolve sets an Alert to Resolved. An interrupt does not cancel the request: it could be carried out after the Alert was set to Firing.
 func (r *resend) resolve(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
-	if ctx.Err() != nil {
-		return alert, ctx.Err()
-	}
 	ctx, release := r.e.Uninterrupted(ctx)
 	defer release()
 	return r.edit(ctx, alert, setState(v1beta1.AlertResolved))

@@ -95,7 +95,7 @@ func (d *deregister) delete(ctx context.Context, broker v1beta1.Broker, deleteBr
 	writing, release := d.e.Uninterrupted(ctx)
 	defer release()
 	err = deleteBroker(writing)
-	if err != nil && !isRefused(err) && d.write.Stores() {
+	if cli.MayBeCarriedOut(err) && d.write.Stores() {
 		for _, secret := range secrets {
 			err = errors.Join(err, cli.WithHint(leftSecret(secret, fmt.Sprintf("it is not known whether %s is deleted", cli.ResourceName(broker))),
 				"the command can be repeated; if the broker is gone, kubectl delete secret %s --namespace=%s deletes its Secret", secret.Name, secret.Namespace))

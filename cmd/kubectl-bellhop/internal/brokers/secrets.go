@@ -54,7 +54,7 @@ func (r *registration[T, L]) createSecret(ctx context.Context) error {
 		stored, err = cli.Create(ctx, r.e, r.write, client, r.secret)
 	}
 	switch {
-	case isRefused(err) || err != nil && !r.write.Stores():
+	case err != nil && (!cli.MayBeCarriedOut(err) || !r.write.Stores()):
 		return err
 	case err != nil:
 		return errors.Join(err, cli.WithHint(&cli.LeftError{Err: fmt.Errorf("it is not known whether %s in namespace %q is stored", cli.ResourceName(r.secret), r.secret.Namespace)},

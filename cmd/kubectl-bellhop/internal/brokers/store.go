@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -197,7 +196,7 @@ func (r *registration[T, L]) storeBroker(ctx context.Context) (T, error) {
 
 // undo deletes the Secret of a broker that is certainly not stored. Else both stay, as the request may be carried out later.
 func (r *registration[T, L]) undo(ctx context.Context, cause error) error {
-	isUnknown := !isRefused(cause) && !errors.Is(cause, errChanged)
+	isUnknown := cli.MayBeCarriedOut(cause) && !errors.Is(cause, errChanged)
 	switch {
 	case !r.write.Stores():
 		return nil
@@ -225,14 +224,4 @@ func (r *registration[T, L]) mayBeUsed(ctx context.Context, cause error) bool {
 		return !apierrors.IsNotFound(err)
 	}
 	return uses(present, r.secret)
-}
-
-// isRefused reports whether an answer of the API server says that nothing was stored.
-func isRefused(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return false
-	}
-	code := status.Status().Code
-	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusRequestTimeout
 }

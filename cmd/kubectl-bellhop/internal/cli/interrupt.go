@@ -5,9 +5,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // writeTimeout bounds how long a write continues after an interrupt that does not cancel it.
@@ -40,6 +45,21 @@ func (e *Environment) Uninterrupted(ctx context.Context) (uninterrupted context.
 		cancel(nil)
 		letEnd()
 	}
+}
+
+// MayBeCarriedOut reports whether a write with an error may be carried out nevertheless: the API server was reached, and has not refused it.
+func MayBeCarriedOut(err error) bool {
+	var status apierrors.APIStatus
+	var network *net.OpError
+	switch {
+	case err == nil, errors.As(err, new(*Error)): // the latter is of the command itself
+		return false
+	case errors.As(err, &status):
+		return status.Status().Code >= http.StatusInternalServerError || status.Status().Code == http.StatusRequestTimeout
+	case errors.As(err, &network):
+		return network.Op != "dial"
+	}
+	return true
 }
 
 // ReadUntil has the end of a context end a command that reads standard input.
