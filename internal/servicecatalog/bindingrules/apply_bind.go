@@ -191,10 +191,7 @@ func (ap *application) revert(message string) {
 // revertAfter ends a replacement without a successor, whose next attempt is scheduled: the predecessor stays the binding.
 func (ap *application) revertAfter(message string) {
 	s := &ap.status
-	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
-	if s.ExternalID == ap.b.Spec.ExternalID {
-		s.ExternalID = ""
-	}
+	reinstatePredecessor(ap.b, s)
 	a := ap.Attempts()
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired

@@ -600,16 +600,16 @@ func TestAFailedPollOfASuccessor(t *testing.T) {
 		{"restored, and the broker returns it", edits(restarted, failed, fetched(answerWithCredentials(200))), "unbind id"},
 		{"restored, and the broker does not know it yet", edits(restarted, failed, fetched(answerOf(osbresult.Gone, 404))), "fetch " + next1 + " again"},
 		{"restored, and the broker has none", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404))), "bind " + next1},
-		{"restored, and the broker has none, and fails to create it", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
+		{"restored, and the broker has none, and fails to create it", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead bind " + next2},
 		{"restored, and the broker has one after all", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerWithoutCredentials(osbresult.Done, 200))), "fetch " + next1 + " again"},
 		{"restored, and there is a conflict after all", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerOf(osbresult.Conflict, 409))), "fetch " + next1 + " again"},
-		{"restored, and the answers contradict each other", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerOf(osbresult.Conflict, 409)), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
+		{"restored, and the answers contradict each other", edits(restarted, failed, repeated(3, answerOf(osbresult.Gone, 404)), repeated(1, answerOf(osbresult.Conflict, 409)), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead bind " + next2},
 		{"restored, and a gateway answers the fetch only", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403))), "bind " + next1},
 		{"restored, a gateway answers each fetch, and there is a conflict", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerOf(osbresult.Conflict, 409)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
 		{"restored, a gateway answers each fetch, and the bind is refused", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerOf(osbresult.Rejected, 400)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
 		{"restored, a gateway answers each fetch, and no credentials are returned", edits(restarted, failed, fetched(answerOf(osbresult.Misconfigured, 403)), fetched(answerWithoutCredentials(osbresult.Done, 200)), repeated(20, answerOf(osbresult.Misconfigured, 403))), "fetch " + next1 + " again"},
 		{"restored, and not retrievable", edits(restarted, notRetrievable, failed), "bind " + next1},
-		{"restored, not retrievable, and it cannot be created", edits(restarted, notRetrievable, failed, repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead unbind " + next1},
+		{"restored, not retrievable, and it cannot be created", edits(restarted, notRetrievable, failed, repeated(4, answerOf(osbresult.Unknown, 500))), "write-ahead bind " + next2},
 		{"restored, and a gateway answers", edits(restarted, failed, repeated(20, answerOf(osbresult.Misconfigured, 403))), "bind " + next1},
 		{"restored, and it is returned without credentials", edits(restarted, failed, fetched(answerWithoutCredentials(osbresult.Done, 200))), "bind " + next1 + " again"},
 	} {
@@ -637,8 +637,8 @@ func TestASuccessorWhosePredecessorHasEnded(t *testing.T) {
 		{"created, and a gateway answers each fetch", edits(accepted, succeeded, repeated(20, answerOf(osbresult.Misconfigured, 403))), "write-ahead bind " + next2},
 		{"created, and each fetch fails", edits(accepted, succeeded, repeated(20, answerOf(osbresult.Retry, 503))), "write-ahead bind " + next2},
 		{"failed for another process", edits(accepted, restarted, repeated(1, pollAnswer(osbresult.Failed)), unavailable), "fetch " + next1 + " again"},
-		{"the broker has none", edits(restarted, later(time.Hour), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
-		{"not retrievable", edits(notRetrievable, restarted, later(time.Hour)), "write-ahead unbind " + next1},
+		{"the broker has none", edits(restarted, later(time.Hour), repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead bind " + next2},
+		{"not retrievable", edits(notRetrievable, restarted, later(time.Hour)), "write-ahead bind " + next2},
 	} {
 		if got := newFixture(append(rotating, test.is...)...).step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)
@@ -677,8 +677,8 @@ func TestAnUnseenFailureIsNoConflict(t *testing.T) {
 	}
 }
 
-// F-S26: a successor on record is removed without a replacement only where the broker has refused, since the status was restored, to return its
-// credentials in each way that there is.
+// F-S26: a successor that this process has not requested may be the binding that was Ready before the status was restored. Where the broker has refused
+// to return its credentials in each way that there is, another one is requested, and it is removed as a predecessor is.
 func TestASuccessorWhoseCredentialsAreRefused(t *testing.T) {
 	successor := edits(retrievable, bound, rebound, func(f *fixture) { f.after(answerWithoutCredentials(osbresult.Accepted, 202)) }, restarted)
 	answered := func(a Answer) func(*fixture) {
@@ -695,8 +695,8 @@ func TestASuccessorWhoseCredentialsAreRefused(t *testing.T) {
 		{"by no request, with other parameters", edits(created, otherParameters), "fetch " + next1 + " again"},
 		{"by a fetch", edits(created, refused), "bind " + next1 + " again"},
 		{"by a fetch, before a restart", edits(created, refused, restarted, otherParameters), "fetch " + next1 + " again"},
-		{"by a fetch, and a bind would be for other parameters", edits(created, refused, otherParameters), "write-ahead unbind " + next1},
-		{"by a fetch and a bind", edits(created, refused, refused), "write-ahead unbind " + next1},
+		{"by a fetch, and a bind would be for other parameters", edits(created, refused, otherParameters), "write-ahead bind " + next2},
+		{"by a fetch and a bind", edits(created, refused, refused), "write-ahead bind " + next2},
 	} {
 		if got := newFixture(append(successor, test.is...)...).step().describe(); got != test.then {
 			t.Errorf("%s: %s, want %s", test.name, got, test.then)

@@ -43,6 +43,8 @@ type recovery struct {
 	id string
 	// failed are the ways that have brought no credentials.
 	failed way
+	// requested: this process has sent the first request under the id. Otherwise the status may have been restored, and applications use the binding.
+	requested bool
 	// created: the binding was just created, and its credentials were not fetched yet.
 	created bool
 	// drainOnly: the broker has created the binding with the URL of a log drain and without credentials, so that an answer with the URL has all.
@@ -175,6 +177,7 @@ func (m *RequestMemory) isComplete(b *osbresult.Binding) bool {
 }
 
 func (m *RequestMemory) observeBind(call Request, a Answer) {
+	m.recovery.requested = m.recovery.requested || call.NothingAtBroker
 	switch {
 	case a.Class == osbresult.Done && m.isComplete(a.Binding):
 		m.receive(call.ID, a.Binding)

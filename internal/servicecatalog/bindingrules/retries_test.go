@@ -199,7 +199,7 @@ func TestASuccessorWithUnknownOutcomes(t *testing.T) {
 		then string
 	}{
 		"not fetched":           {nil, "fetch " + next1 + " again"},
-		"not returned":          {edits(repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead unbind " + next1},
+		"not returned":          {edits(repeated(1, answerOf(osbresult.Gone, 404))), "write-ahead bind " + next2},
 		"a person has rebound":  {edits(requestRebind("again")), "fetch " + next1 + " again"},
 		"the broker is failing": {edits(repeated(20, answerOf(osbresult.Retry, 503))), "fetch " + next1 + " again"},
 	} {

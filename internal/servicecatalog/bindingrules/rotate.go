@@ -140,7 +140,7 @@ func (d *decision) replace() {
 	case !d.schedule().IsDue():
 		d.AwaitAttempt(d.schedule())
 	case isUnwanted && !isFetchLeft:
-		d.startMitigation()
+		d.giveUpSuccessor()
 	case !d.prepareWrite():
 	case isFetchLeft && d.mayReplaceSuccessor():
 		d.replaceSuccessor()
@@ -154,7 +154,7 @@ func (d *decision) replace() {
 		d.phase.Task = bindingphase.Replacing
 		d.requestFirst()
 	case rotates && d.hasEnded():
-		d.startMitigation()
+		d.giveUpSuccessor()
 	case !rotates && !d.in.Parameters.MaySend():
 		d.awaitParameters()
 	case s.InProgressProperties == nil: // no request under the id has had an effect
@@ -164,9 +164,19 @@ func (d *decision) replace() {
 	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // the binding that may be there is used
 		d.fetchSuccessor()
 	case !rules.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
-		d.startMitigation()
+		d.giveUpSuccessor()
 	default:
 		d.requestSuccessor()
+	}
+}
+
+// giveUpSuccessor has another binding requested instead of a successor. One that this process has requested is removed first, since its credentials are
+// in no Secret. Another one may be the binding that was Ready before the status was restored from a backup.
+func (d *decision) giveUpSuccessor() {
+	if d.recovery().requested || len(d.Status.Predecessors)+1 >= maxPredecessors {
+		d.startMitigation()
+	} else {
+		d.replaceSuccessor()
 	}
 }
 
@@ -196,9 +206,17 @@ func (d *decision) replaceSuccessor() {
 		d.recordSecretWritten()
 	default:
 		retire(d.b, s, d.id(), d.in.Now)
-		s.ExternalID, s.PredecessorID = s.PredecessorID, ""
+		reinstatePredecessor(d.b, s)
 		d.phase = bindingphase.Phase{}
 		d.startReplacement()
+	}
+}
+
+// reinstatePredecessor makes the predecessor the binding in force again.
+func reinstatePredecessor(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) {
+	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
+	if s.ExternalID == b.Spec.ExternalID {
+		s.ExternalID = ""
 	}
 }
 

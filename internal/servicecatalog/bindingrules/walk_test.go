@@ -85,7 +85,6 @@ type bindingWalk struct {
 	calm       bool                 // every request is answered, nothing crashes, no user edits
 	wasReady   map[string]bool      // ids that were Ready
 	removed    map[string]bool      // ids under which a removal was asked for
-	refused    map[string]way       // by id, the ways by which the broker returns no credentials, as it has said since the last restore and crash
 	withheld   map[string]bool      // hosts that the broker has refused to return, since the Secret was written
 	endless    map[string]bool      // tokens of which a crash has lost when they end
 	replaced   map[string]time.Time // when the credentials of a token were replaced in the Secret
@@ -180,7 +179,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: rulestest.T0, params: "p0",
-		restoredTo: func(bindingphase.Task) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, refused: map[string]way{}, withheld: map[string]bool{}, endless: map[string]bool{}}
+		restoredTo: func(bindingphase.Task) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, withheld: map[string]bool{}, endless: map[string]bool{}}
 	o := rulestest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), rulestest.NewInstance()
 	w.class.Spec.BindingRetrievable = seed&1 != 0
@@ -325,7 +324,7 @@ func (w *bindingWalk) restore() {
 			w.work(id, h)
 		}
 	}
-	w.restored, w.removed, w.refused = true, map[string]bool{}, map[string]way{}
+	w.restored, w.removed = true, map[string]bool{}
 	w.restoredTo(bindingphase.TaskOf(&w.b.Status))
 	w.unsure = w.hasUnknownOutcome()
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%v)", bindingphase.Of(&w.b.Status)))
@@ -341,9 +340,6 @@ func (w *bindingWalk) forgetReport() {
 func (w *bindingWalk) forget() {
 	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
 	w.cached = w.secret.DeepCopy()
-	if !bindingphase.Of(&w.b.Status).IsMitigating() { // otherwise it has been decided on
-		w.refused = map[string]way{}
-	}
 }
 
 // hasUnknownOutcome is that of instanceWalk. What was accepted may have failed: then it is asked for again.
@@ -555,7 +551,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.ID] && !isPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.hasLost(call.ID) && !call.CleanUp) {
+	if w.wasReady[call.ID] && !isPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !call.CleanUp) {
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.ID)
 	}
 	h := w.held[call.ID]
@@ -567,26 +563,10 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	}
 }
 
-// hasLost says whether the credentials of a successor are in no Secret after a restore, and the broker does not return them, as it has said since: it
-// refuses to, or has returned them once. Then nothing can use them, and another binding is requested. What the record does not show is no successor.
-func (w *bindingWalk) hasLost(id string) bool {
-	if bindingphase.TaskOf(&w.b.Status) != bindingphase.MitigatingSuccessor {
-		return false
-	}
-	fetched := !w.class.Spec.BindingRetrievable || w.refused[id]&fetch != 0
-	return fetched && w.refused[id]&repeat != 0
-}
-
-// observeRefusal records that the broker returns no credentials by a way. It does not repeat a creation that has failed, as it says.
+// observeRefusal records that the broker returns no credentials to a fetch.
 func (w *bindingWalk) observeRefusal(call *Request, a Answer) {
-	withholds := a.IsRefusal() || a.Class == osbresult.Done && a.Binding != nil && a.Binding.Credentials == nil
-	hasFailed := call.Operation == rules.Poll && !call.PollsRemoval && a.State == osbresult.Failed
-	switch {
-	case call.Operation == rules.Fetch && withholds:
-		w.refused[call.ID] |= fetch
+	if call.Operation == rules.Fetch && (a.IsRefusal() || a.Class == osbresult.Done && a.Binding != nil && a.Binding.Credentials == nil) {
 		w.withheld[w.host()] = true
-	case call.Operation == rules.Bind && withholds, hasFailed:
-		w.refused[call.ID] |= repeat
 	}
 }
 
@@ -709,9 +689,6 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	if was := &w.b.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationBind && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && w.reported == "" {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
-	if is := bindingphase.Of(&status); is.IsMitigating() && !bindingphase.Of(&w.b.Status).IsMitigating() && status.InProgressProperties != nil && status.InProgressProperties.ParameterChecksum != checksumOf(w.params) {
-		w.refused[rules.BindingID(w.b, &status)] |= repeat // which would be for other parameters
-	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
 	w.backups = append(w.backups, bindingBackup{*status.DeepCopy(), w.secret.DeepCopy()})
 	if !w.isReady() {
@@ -722,7 +699,6 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	}
 	if status.CurrentOperation == "" {
 		w.wasReady[rules.BindingID(w.b, &w.b.Status)], w.unsure = true, false
-		delete(w.refused, rules.BindingID(w.b, &w.b.Status))
 	}
 	return true
 }

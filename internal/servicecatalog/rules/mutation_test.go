@@ -25,6 +25,8 @@ var mutations = []mutationtest.Mutation{
 		Right: "	case ap.phase.IsReplacement() && isUnseen:", Wrong: "	case false:"},
 	{Name: "S26: the answer of a gateway to a fetch is taken for a refusal", Package: "../bindingrules", File: "rotate.go", Test: "TestAFailedPollOfASuccessor",
 		Right: "(!tried.hasFailed(fetch) || tried.unanswered > 0)", Wrong: "!tried.hasFailed(fetch)"},
+	{Name: "S26: a successor that may be in use is removed before another one is requested", Package: "../bindingrules", File: "rotate.go", Test: "TestASuccessorWhoseCredentialsAreRefused",
+		Right: "	if d.recovery().requested || len", Wrong: "	if true || len"},
 	{Name: "the slow retries of a recheck delay a renewal", Package: "../bindingrules", File: "credentials.go", Test: "TestAFailedRecheckDelaysNothing",
 		Right: "	} else if d.attemptsPrecede(at) {", Wrong: "	} else if false {"},
 	{Name: "S26: a successor is removed without a fetch once its predecessor has ended", Package: "../bindingrules", File: "rotate.go", Test: "TestASuccessorWhosePredecessorHasEnded",
