@@ -743,7 +743,7 @@ var _ = Describe("The Secret of a binding", func() {
 		s.Inject(osbtest.Fault{On: osb.GetBinding, Answer: osbtest.Error(404, "", "not yet")})
 		s.Inject(osbtest.Fault{On: osb.Unbind, ID: b.Spec.ExternalID, Answer: osbtest.Error(500, "", "must not happen")})
 		requestRebind(ctx, b, "1")
-		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", ""), HaveField("AttemptedRebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("replacing them failed")))
+		Eventually(bindingStatus(ctx, b)).WithTimeout(2 * time.Minute).Should(SatisfyAll(HaveField("Rebind", ""), HaveField("AttemptedRebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("replacing them failed")))
 		Expect(bindingStatus(ctx, b)()).To(haveCondition("Ready", "True", "InjectedBindResult"))
 		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", password))
 		Expect(s.Holds().Bindings).To(HaveKey(b.Spec.ExternalID))

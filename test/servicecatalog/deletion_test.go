@@ -128,6 +128,7 @@ var _ = Describe("A deletion", func() {
 		binding := s.createReadyBinding(ctx, "binding", "db")
 		Expect(si.Status.BrokerAddress).To(HavePrefix("v1."))
 		patchBroker(ctx, b, func() { b.Common().URL = other.URL })
+		Eventually(brokerStatus(ctx, b)).Should(HaveField("ObservedGeneration", b.GetGeneration()), "an operator that has not seen the address removes the binding at the former one")
 		Expect(k8s.Delete(ctx, binding)).To(Succeed())
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		Eventually(bindingStatus(ctx, binding)).Should(SatisfyAll(haveCondition("Stalled", "True", "BrokerMoved"), haveReadyMessage(k.broker+" "), haveReadyMessage(v1beta1.MovedFromAnnotation)))
