@@ -206,9 +206,8 @@ func (d *decision) steady() {
 // isRecheckOver reports whether the next attempt on record has nothing left to do: it was to fetch the binding after an update of the instance that was
 // taken back.
 func (d *decision) isRecheckOver() bool {
-	s, at := &d.Status, renewal(&d.Status, d.in.Now)
-	isRenewalOverdue := isRebindPending(d.b, s) || !at.IsZero() && !d.in.Now.Before(at)
-	return s.Attempts != nil && s.Attempts.NextTime != nil && !isRenewalOverdue && !IsMadeBefore(s, d.in.BoundInstance.Instance)
+	s := &d.Status
+	return s.Attempts != nil && s.Attempts.NextTime != nil && !d.hasPassed(d.wantedRenewal()) && !IsMadeBefore(s, d.in.BoundInstance.Instance)
 }
 
 // wakeForRenewal has the binding reconciled when its credentials are to be replaced, or the first predecessor is to be removed.
@@ -317,12 +316,21 @@ func (d *decision) enforceExpiry() {
 	}
 }
 
+// wantedRenewal returns when the credentials are to be replaced, whatever has failed since; zero: never.
+func (d *decision) wantedRenewal() time.Time {
+	if isRebindPending(d.b, &d.Status) {
+		return d.in.Now
+	}
+	return renewal(&d.Status, d.in.Now)
+}
+
+// hasPassed reports whether a time has passed; zero: it never does.
+func (d *decision) hasPassed(at time.Time) bool { return !at.IsZero() && !d.in.Now.Before(at) }
+
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
-	at := renewal(&d.Status, d.in.Now)
-	if isRebindPending(d.b, &d.Status) {
-		at = d.in.Now
-	} else if d.attemptsPrecede(at) {
+	at := d.wantedRenewal()
+	if !isRebindPending(d.b, &d.Status) && d.attemptsPrecede(at) {
 		return at
 	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is a removal's
@@ -340,6 +348,5 @@ func (d *decision) attemptsPrecede(at time.Time) bool {
 // isRenewalDue reports whether new credentials are due: a person has requested them, or the present ones are about to end or have ended by this
 // clock. They are not due if the broker has refused to replace the present ones.
 func (d *decision) isRenewalDue() bool {
-	at := d.renewalTime()
-	return !at.IsZero() && !d.in.Now.Before(at) && !d.isStopped()
+	return d.hasPassed(d.renewalTime()) && !d.isStopped()
 }

@@ -173,7 +173,7 @@ func (d *decision) replace() {
 // giveUpSuccessor has another binding requested instead of a successor. One that this process has requested is removed first, since its credentials are
 // in no Secret. Another one may be the binding that was Ready before the status was restored from a backup.
 func (d *decision) giveUpSuccessor() {
-	if d.recovery().requested || len(d.Status.Predecessors)+1 >= maxPredecessors {
+	if d.recovery().requested || !d.mayRetireSuccessor() {
 		d.startMitigation()
 	} else {
 		d.replaceSuccessor()
@@ -192,8 +192,11 @@ func (d *decision) mayReplaceSuccessor() bool {
 	unanswered := d.recovery().unanswered
 	isUnanswered := unanswered > limiter.QuickRetries || unanswered > 0 && rules.IsSlow(d.Status.Attempts)
 	return isUnanswered && (isRebindRequested(d.b, &d.Status) || d.hasEnded()) &&
-		len(d.Status.Predecessors)+1 < maxPredecessors && d.replacementBlocker() == nil && d.in.Parameters.MaySend()
+		d.mayRetireSuccessor() && d.replacementBlocker() == nil && d.in.Parameters.MaySend()
 }
+
+// mayRetireSuccessor reports whether the record has room for the successor beside the binding that another one replaces.
+func (d *decision) mayRetireSuccessor() bool { return len(d.Status.Predecessors)+1 < maxPredecessors }
 
 // replaceSuccessor requests another binding beside the successor. After a restore of the status, applications may use the successor. So it is removed
 // like a predecessor, after the overlap.

@@ -139,13 +139,13 @@ func (ap *Application) WithNextAttempt(message string) string {
 	return rules.WithNextAttempt(message, &ap.Common.Attempts.Backoff, ap.Answer.Probed)
 }
 
-// WithStalled adds Stalled where requests are retried slowly, or the broker has something under the id that needs a person.
+// WithStalled adds Stalled where requests are retried slowly, as also while the broker has something under the id that needs a person.
 func (ap *Application) WithStalled(set rules.ConditionSet) rules.ConditionSet {
 	a := ap.Common.Attempts
 	if a != nil && ap.Exists {
 		a = &v1beta1.Attempts{Backoff: a.Backoff}
 	}
-	if !rules.IsSlow(a) && !ap.isHeldByAnswer() {
+	if !rules.IsSlow(a) {
 		return set
 	}
 	return set.WithStalled(set.Reason)
