@@ -710,8 +710,8 @@ func TestValuesOfTheOtherGroup(t *testing.T) {
 	}
 }
 
-// CRDs can be left to somebody else, and their objects go with the release only if somebody asks for it: neither Helm, nor Argo CD, nor Flux
-// deletes the CRDs and the namespace otherwise. Argo CD prunes what has the annotation of Helm alone.
+// With crds.enabled=false the release has no CRDs. Else they and their objects go with the release only with crds.keep=false: neither Helm,
+// nor Argo CD, nor Flux deletes the CRDs and the namespace otherwise. Argo CD prunes what has the annotation of Helm alone.
 func TestCRDs(t *testing.T) {
 	byTool := map[string]string{
 		"helm.sh/resource-policy":           "keep",

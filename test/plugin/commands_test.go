@@ -444,7 +444,7 @@ func (s *steps) arrive(r *http.Request) (interrupt func()) {
 // writes returns the resource whose objects a request can change; empty: it changes nothing.
 func writes(r *http.Request) string {
 	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	isReview := strings.HasSuffix(r.URL.Path, "reviews") // of rights, and of who the user is
+	isReview := strings.HasSuffix(r.URL.Path, "reviews") // of the user's rights and name
 	if r.Method == http.MethodGet || isReview || r.URL.Query().Has("dryRun") {
 		return ""
 	}
