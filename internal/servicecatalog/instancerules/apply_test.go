@@ -365,11 +365,14 @@ func TestARestoredNextIDIsHeld(t *testing.T) {
 // An operation that fails unseen, as after any restart of the operator, is no conflict: no answer has shown anything under the id.
 func TestAnUnseenFailureIsNoConflict(t *testing.T) {
 	for _, class := range []osbresult.Class{osbresult.Retry, osbresult.Unknown, osbresult.Concurrency} {
-		f := newFixture(accepted, restarted, operationFailed, later(time.Minute))
-		f.after(Decide(f.si, f.in).Request, answerOf(class, 503))
-		ready, stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
-		if strings.Contains(ready.Message, "neither changed nor removed") || rules.IsTrue(stalled) {
-			t.Errorf("then %s: %q, Stalled=%s", class, ready.Message, stalled.Status)
+		for _, removals := range []int32{0, rules.MaxRemovals} { // orphan mitigations before, after which the next attempt is slow in any case
+			f := newFixture(accepted, restarted, operationFailed, later(48*time.Hour))
+			f.si.Status.Attempts.Removals = removals
+			f.after(Decide(f.si, f.in).Request, answerOf(class, 503))
+			ready, stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
+			if strings.Contains(ready.Message, "neither changed nor removed") || rules.IsTrue(stalled) != (removals > 0) {
+				t.Errorf("then %s after %d removals: %q, Stalled=%s", class, removals, ready.Message, stalled.Status)
+			}
 		}
 	}
 }

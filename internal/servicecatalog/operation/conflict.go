@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -89,10 +90,10 @@ func (ap *Application) HoldConflict(what string) rules.ConditionSet {
 	return ap.RetrySlowly(v1beta1.ReasonConflict, rules.Conflict(ap.Kind.Resource, ap.Object, ap.Call.ID, what))
 }
 
-// isHeldByAnswer reports whether an answer has shown the resource that is neither used nor removed: HoldConflict has slowed the requests. After an
-// operation that failed unseen it is only possible that there is one.
+// isHeldByAnswer reports whether an answer has shown the resource that is neither used nor removed: HoldConflict has counted it as an answer that
+// does not change soon. After an operation that failed unseen it is only possible that there is one.
 func (ap *Application) isHeldByAnswer() bool {
-	return ap.ConflictHeld && !ap.Call.IsRemoval() && rules.IsSlow(ap.Common.Attempts)
+	return ap.ConflictHeld && !ap.Call.IsRemoval() && rules.MisconfiguredAnswers(ap.Common.Attempts) > limiter.QuickRetries
 }
 
 // DescribeHeld returns a text about a resource at the broker that is neither used nor removed; empty: no answer has shown such a resource. The text
