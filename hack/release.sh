@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything that a release has into dist/bellhop-VERSION: the manifests, the Helm chart, archives of the kubectl plugin with their krew
-# manifest, archives of the images with their SBOMs, the section of the changelog, and checksums. IMAGE is the repository of the image.
-# Manifests and chart are the same bytes each time.
+# manifest, archives of the images with their SBOMs, the section of the changelog, the digests, and checksums. IMAGE is the repository of the image.
+# PUSH=1 pushes images and chart. Manifests and chart are the same bytes each time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${VERSION:?is not set: make release VERSION=v1.2.3}" "${IMAGE:=ghcr.io/gophernetes/bellhop}"
@@ -35,9 +35,10 @@ rm "$out/checksums.txt"
 
 say "images"
 for part in operator ${DEMO:-demo-broker demo-inbox demo-login}; do
-	hack/image.sh -image "$IMAGE:$VERSION" -version "$VERSION" -parts "$part" -out "$out" ${BASE:+-base "$BASE"} ${PUSH:+-push}
+	hack/image.sh -image "$IMAGE:$VERSION" -version "$VERSION" -parts "$part" -out "$out" ${BASE:+-base "$BASE"} ${PUSH:+-push} >>"$out/digests.txt"
 done
 mv "$out"/sbom/* "$out"
 rmdir "$out/sbom"
+[ -z "${PUSH-}" ] || hack/push-chart.sh "$out/bellhop-${VERSION#v}.tgz" "${IMAGE%/*}/charts" >>"$out/digests.txt"
 
 (cd "$out" && sha256sum -- * >checksums.txt && ls -l)

@@ -135,12 +135,12 @@ func run(ctx context.Context, o options) error {
 		if err := writeArchives(built, target, o); err != nil {
 			return err
 		}
-		if !o.push {
-			continue
+		if o.push {
+			if err := push(ctx, built, o.imageOf(p)); err != nil {
+				return fmt.Errorf("pushing %s: %w", o.imageOf(p), err)
+			}
 		}
-		if err := push(ctx, built, o.imageOf(p)); err != nil {
-			return fmt.Errorf("pushing %s: %w", o.imageOf(p), err)
-		}
+		fmt.Printf("%s@%s\n", target, built.DigestStr())
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,7 +82,7 @@ func run(t *testing.T, dir string, environ []string, program string, args ...str
 func TestFiles(t *testing.T) {
 	release, version := folder(t)
 	want := []string{
-		"CHANGELOG.md", "checksums.txt", "krew.yaml", "bellhop-" + version[1:] + ".tgz", "injection.yaml",
+		"CHANGELOG.md", "checksums.txt", "digests.txt", "krew.yaml", "bellhop-" + version[1:] + ".tgz", "injection.yaml",
 		"install.yaml", "install-ingest.yaml", "install-page-by-label.yaml",
 		"install-pager.yaml", "install-pager-ingest.yaml", "install-pager-page-by-label.yaml", "install-servicecatalog.yaml",
 	}
@@ -228,21 +230,97 @@ func readSBOM(t *testing.T, path string) map[string]string {
 	return versions
 }
 
-// F-U27: what is pushed is signed, and so are the sums of all files. cosign needs the identity of a workflow, so that its commands are only printed.
+// F-U27: what is pushed is signed by its digest, and so are the sums of all files. cosign needs the identity of a workflow, so that its commands are
+// only printed.
 func TestSignatures(t *testing.T) {
 	release, version := folder(t)
-	out, err := run(t, repo(t), []string{"COSIGN=echo", "VERSION=" + version, "IMAGE=" + registry + "bellhop"}, "hack/sign.sh")
+	digests := read(t, release, "digests.txt")
+	sign := func(digests string) (string, error) {
+		script := filepath.Join(t.TempDir(), "hack", "sign.sh")
+		out := filepath.Join(script, "..", "..", "dist", "bellhop-"+version)
+		for path, content := range map[string]string{script: read(t, repo(t), "hack/sign.sh"), filepath.Join(out, "digests.txt"): digests} {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return run(t, filepath.Dir(script), []string{"COSIGN=echo", "VERSION=" + version}, script)
+	}
+	if out, err := sign(digests); err == nil {
+		t.Errorf("what was not pushed is signed:\n%s", out)
+	}
+
+	chart := registry + "charts/bellhop:" + version[1:] + "@sha256:" + strings.Repeat("0", 64) + "\n"
+	out, err := sign(digests + chart)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	checksums := "dist/" + filepath.Base(release) + "/checksums.txt"
-	want := []string{"sign --yes " + registry + "charts/bellhop:" + version[1:], "sign-blob --yes --bundle " + checksums + ".bundle " + checksums}
-	for image := range images {
-		want = append(want, "sign --yes --recursive "+registry+image+":"+version)
+	want := []string{"sign-blob --yes --bundle " + checksums + ".bundle " + checksums + "\n"}
+	for reference := range strings.Lines(digests + chart) {
+		want = append(want, "sign --yes --recursive "+reference)
 	}
 	slices.Sort(want)
-	if got := slices.Sorted(strings.SplitSeq(strings.TrimSpace(out), "\n")); !slices.Equal(got, want) {
+	if got := slices.Sorted(strings.Lines(out)); !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+// F-U27: the digests are those of the images for all platforms, which ko's SBOMs name.
+func TestDigests(t *testing.T) {
+	release, version := folder(t)
+	var want []string
+	for image, program := range images {
+		index := regexp.MustCompile(`"name": ?"sbom-(sha256:[0-9a-f]{64})"`).FindStringSubmatch(read(t, release, program+"-index.spdx.json"))
+		if index == nil {
+			t.Fatalf("the SBOM of %s names no digest", image)
+		}
+		want = append(want, registry+image+":"+version+"@"+index[1]+"\n")
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(strings.Lines(read(t, release, "digests.txt"))); !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+// F-U27: the digest that is signed is that of the manifest in the registry, which has the archive.
+func TestPushChart(t *testing.T) {
+	release, version := folder(t)
+	var manifest string // under the chart's tag
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		switch {
+		case err != nil:
+			w.WriteHeader(http.StatusBadRequest)
+		case r.Method == http.MethodPost:
+			w.Header().Set("Location", r.URL.Path+"upload")
+			w.WriteHeader(http.StatusAccepted)
+		case r.Method == http.MethodPut:
+			if strings.HasSuffix(r.URL.Path, "/manifests/"+version[1:]) {
+				manifest = string(body)
+			}
+			w.WriteHeader(http.StatusCreated)
+		default: // nothing is there yet
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer server.Close()
+	charts := strings.TrimPrefix(server.URL, "http://") + "/charts"
+	archive := filepath.Join(release, "bellhop-"+version[1:]+".tgz")
+	out, err := run(t, repo(t), nil, "hack/push-chart.sh", archive, charts, "--plain-http")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := fmt.Sprintf("%s/bellhop:%s@sha256:%x\n", charts, version[1:], sha256.Sum256([]byte(manifest))); out != want {
+		t.Errorf("push-chart.sh printed %q, want %q", out, want)
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(read(t, archive)))); !strings.Contains(manifest, sum) {
+		t.Errorf("the manifest %s does not have the archive %s", manifest, sum)
+	}
+	if out, err := run(t, repo(t), nil, "hack/push-chart.sh", archive+"x", charts, "--plain-http"); err == nil {
+		t.Errorf("a chart that is not there was pushed: %s", out)
 	}
 }
 
