@@ -289,6 +289,11 @@ type PredecessorBinding struct {
 
 	// removeAt is when it is removed at the broker.
 	RemoveAt metav1.Time `json:"removeAt"`
+
+	// unreplaced: no credentials were written into the Secret since it was to be replaced, so that applications may still use it. removeAt is set again
+	// when they are.
+	// +optional
+	Unreplaced bool `json:"unreplaced,omitempty"`
 }
 
 // +genclient

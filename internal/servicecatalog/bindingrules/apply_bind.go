@@ -96,17 +96,23 @@ func (ap *application) recordBound() {
 		ap.setConditions(undelivered)
 		return
 	}
+	found := ap.Answer.Binding
+	bringsNothing := bindingphase.IsBound(s) && !ap.call.Recheck && (found == nil || found.Credentials == nil)
 	if ap.call.Properties != nil {
 		s.ExternalProperties = ap.call.Properties
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	ap.phase = bindingphase.Phase{}
-	s.Attempts = rules.RemovalOf(s.Attempts)
+	if bringsNothing && s.Attempts != nil { // so that the failures before it count on, and a refusal stays one (R12)
+		s.Attempts.NextTime = nil
+	} else {
+		s.Attempts = rules.RemovalOf(s.Attempts)
+	}
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
-	if found := ap.Answer.Binding; found != nil && (!ap.call.Repeat || hasExpiry(found)) {
+	if found != nil && (!ap.call.Repeat || hasExpiry(found)) {
 		recordExpiry(s, found, ap.Now)
 	}
 	ap.setConditions(undelivered)

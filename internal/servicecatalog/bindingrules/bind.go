@@ -29,6 +29,7 @@ func (d *decision) bind() {
 		d.block(why)
 		return
 	}
+	d.renewCleanUps()
 	if full := d.tooManyLeftBehind(); full != nil && d.hasNothingAtBroker() {
 		d.setBlocked(full)
 		return

@@ -195,7 +195,9 @@ func (d *decision) isRemovalFirst() bool {
 func (d *decision) steady() {
 	s := &d.Status
 	ready, isOver := rules.FindCondition(s.Conditions, v1beta1.ConditionReady), d.isRecheckOver()
-	if isOver {
+	if isOver && s.Attempts.Stopped { // the broker has refused something else, which is not requested again
+		s.Attempts.NextTime = nil
+	} else if isOver {
 		s.Attempts = rules.RemovalOf(s.Attempts)
 	}
 	if isOver || ready == nil || ready.Status != v1beta1.ConditionTrue {
@@ -206,8 +208,9 @@ func (d *decision) steady() {
 // isRecheckOver reports whether the next attempt on record has nothing left to do: it was to fetch the binding after an update of the instance that was
 // taken back.
 func (d *decision) isRecheckOver() bool {
-	s := &d.Status
-	return s.Attempts != nil && s.Attempts.NextTime != nil && !d.hasPassed(d.wantedRenewal()) && !IsMadeBefore(s, d.in.BoundInstance.Instance)
+	s, instance := &d.Status, d.in.BoundInstance.Instance
+	isAsBefore := InstanceFingerprint(instance) != "" && !IsMadeBefore(s, instance)
+	return s.Attempts != nil && s.Attempts.NextTime != nil && isAsBefore && !d.hasPassed(d.wantedRenewal())
 }
 
 // wakeForRenewal has the binding reconciled when its credentials are to be replaced, or the first predecessor is to be removed.
@@ -339,10 +342,10 @@ func (d *decision) renewalTime() time.Time {
 	return at
 }
 
-// attemptsPrecede reports whether the last attempt was before a time, so that it was not for what is due since then.
+// attemptsPrecede reports whether the last attempt was before a time, so that it was not for what is due since then. The record has whole seconds.
 func (d *decision) attemptsPrecede(at time.Time) bool {
 	a := d.Status.Attempts
-	return a != nil && a.LastTime != nil && a.LastTime.Time.Before(at)
+	return a != nil && a.LastTime != nil && a.LastTime.Time.Before(at.Truncate(time.Second))
 }
 
 // isRenewalDue reports whether new credentials are due: a person has requested them, or the present ones are about to end or have ended by this

@@ -22,6 +22,8 @@ type fixture struct {
 	b    *v1beta1.ServiceBinding
 	in   Inputs
 	gone rulestest.Gone
+	// readsParameters: the parameters are read for a decision that needs them, as with parametersFrom.
+	readsParameters bool
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
@@ -37,7 +39,15 @@ func newFixture(edits ...func(*fixture)) *fixture {
 // step is what happens next; what it wants to know of the Secret first is as it was.
 func (f *fixture) step() Decision {
 	f.draw(&f.b.Status)
-	return Decide(f.b, f.in)
+	if !f.readsParameters {
+		return Decide(f.b, f.in)
+	}
+	f.in.Parameters.Known = false
+	next := Decide(f.b, f.in)
+	if f.in.Parameters.Known = next.Need == rules.NeedParameters; f.in.Parameters.Known {
+		next = Decide(f.b, f.in)
+	}
+	return next
 }
 
 // runFor takes steps for a duration, with the answers to requests, and returns the requests.

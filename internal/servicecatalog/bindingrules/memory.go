@@ -185,6 +185,8 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
 		m.receive(call.ID, a.Binding)
+	case a.Class == osbresult.Accepted && m.recovery.succeeded: // the creation has succeeded before, and the credentials are still missing
+		m.recovery.failed |= repeat
 	case a.Class == osbresult.Done, a.IsRefusal() && (call.Repeat || call.MayBeFetched()):
 		m.recovery.failed |= repeat
 		if m.recovery.absent && (a.Class == osbresult.Done || a.Class == osbresult.Conflict) { // the binding exists after all: it is fetched once more

@@ -228,17 +228,18 @@ func (d *decision) cleanUp() {
 	d.Request.MakeCleanUp(&d.in.Inputs, left, due, isPoll)
 }
 
-// tooManyLeftBehind returns why nothing is requested under another id; nil: it may be. Where a person has asked for a retry, the removals under the
-// ids left behind are due.
+// tooManyLeftBehind returns why nothing is requested under another id; nil: it may be.
 func (d *decision) tooManyLeftBehind() *rules.Blocker {
-	s := d.Status.Common()
-	full := d.in.TooManyLeftBehind(d.b, s, &kind)
-	if full == nil || catalog.IsRetained(d.b) {
+	if catalog.IsRetained(d.b) {
 		return nil
 	}
-	if d.Requested || isRebindRequested(d.b, &d.Status) {
-		operation.RenewCleanUps(s)
+	return d.in.TooManyLeftBehind(d.b, d.Status.Common(), &kind)
+}
+
+// renewCleanUps makes the removals under the ids left behind due where they block what a person has requested.
+func (d *decision) renewCleanUps() {
+	if isRequested := d.Requested || isRebindRequested(d.b, &d.Status); isRequested && d.precondition() == nil && d.tooManyLeftBehind() != nil {
+		operation.RenewCleanUps(d.Status.Common())
 		recordRebindAttempt(d.b, &d.Status)
 	}
-	return full
 }

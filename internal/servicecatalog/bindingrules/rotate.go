@@ -34,6 +34,7 @@ func (d *decision) startReplacement() {
 		}
 		return
 	}
+	d.renewCleanUps()
 	switch why := d.replacementBlocker(); {
 	case why != nil:
 		d.setBlocked(why)
@@ -143,7 +144,7 @@ func (d *decision) replace() {
 		d.giveUpSuccessor()
 	case !d.prepareWrite():
 	case isFetchLeft && d.mayReplaceSuccessor():
-		d.replaceSuccessor()
+		d.giveUpSuccessor()
 	case retrievable && tried.created, isFetchLeft:
 		d.fetchSuccessor()
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
@@ -180,10 +181,12 @@ func (d *decision) giveUpSuccessor() {
 	}
 }
 
-// mayFetch reports whether a fetch may bring the credentials: the broker has not said that it does not return them.
+// mayFetch reports whether a fetch may bring the credentials: the broker has not said that it does not return them. Where no answer has shown that the
+// broker has what this process has requested, one fetch without an answer is enough.
 func (d *decision) mayFetch() bool {
 	tried := d.recovery()
-	return d.effectivePlan().BindingRetrievable && (!tried.hasFailed(fetch) || tried.unanswered > 0)
+	isPatient := tried.hasFailed(repeat) || !tried.requested
+	return d.effectivePlan().BindingRetrievable && (!tried.hasFailed(fetch) || tried.unanswered > 0 && isPatient)
 }
 
 // mayReplaceSuccessor reports whether another binding is requested beside a successor whose credentials the broker neither returns nor withholds: a
@@ -192,14 +195,14 @@ func (d *decision) mayReplaceSuccessor() bool {
 	unanswered := d.recovery().unanswered
 	isUnanswered := unanswered > limiter.QuickRetries || unanswered > 0 && rules.IsSlow(d.Status.Attempts)
 	return isUnanswered && (isRebindRequested(d.b, &d.Status) || d.hasEnded()) &&
-		d.mayRetireSuccessor() && d.replacementBlocker() == nil && d.in.Parameters.MaySend()
+		d.mayRetireSuccessor() && d.replacementBlocker() == nil && (!d.in.Parameters.Known || d.in.Parameters.MaySend())
 }
 
 // mayRetireSuccessor reports whether the record has room for the successor beside the binding that another one replaces.
 func (d *decision) mayRetireSuccessor() bool { return len(d.Status.Predecessors)+1 < maxPredecessors }
 
 // replaceSuccessor requests another binding beside the successor. After a restore of the status, applications may use the successor. So it is removed
-// like a predecessor, after the overlap.
+// like a predecessor, after the overlap, which begins when other credentials are in the Secret.
 func (d *decision) replaceSuccessor() {
 	s := &d.Status
 	switch {
@@ -208,7 +211,7 @@ func (d *decision) replaceSuccessor() {
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
 		d.recordSecretWritten()
 	default:
-		retire(d.b, s, d.id(), d.in.Now)
+		s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: d.id(), RemoveAt: overlapEnd(d.b, d.in.Now), Unreplaced: true})
 		reinstatePredecessor(d.b, s)
 		d.phase = bindingphase.Phase{}
 		d.startReplacement()
@@ -235,7 +238,7 @@ func (d *decision) retireFormer() {
 
 // isRemovalDue reports whether the RemoveAt of a predecessor has passed.
 func (d *decision) isRemovalDue(p v1beta1.PredecessorBinding) bool {
-	return !d.in.Now.Before(p.RemoveAt.Time)
+	return !p.Unreplaced && !d.in.Now.Before(p.RemoveAt.Time)
 }
 
 // isNewlyDue reports whether the id is that of a predecessor whose removal became due after the last attempt, which was for something else.

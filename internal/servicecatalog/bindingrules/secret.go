@@ -137,6 +137,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
+	recordReplaced(b, s, now)
 	replaces := ap.phase.IsReplacement()
 	if replaces {
 		retire(b, s, s.PredecessorID, now)

@@ -94,20 +94,34 @@ func expiryTime(t time.Time) *metav1.Time {
 // retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
 // expire. Where they have expired already by this clock, that says nothing about the applications that use them.
 func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
-	at := now.Add(catalog.RotationOverlap(b))
-	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
-		at = end.Time
+	at := overlapEnd(b, now)
+	if end := s.ExpiresAt; end != nil && end.After(now) && end.Before(&at) {
+		at = *times.Timestamp(end.Time)
 	}
-	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *times.Timestamp(at)})
+	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: at})
+}
+
+// overlapEnd returns when a binding is removed whose credentials are replaced now.
+func overlapEnd(b *v1beta1.ServiceBinding, now time.Time) metav1.Time {
+	return *times.Timestamp(now.Add(catalog.RotationOverlap(b)))
+}
+
+// recordReplaced has the overlap of predecessors begin that nothing had replaced yet.
+func recordReplaced(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
+	for i := range s.Predecessors {
+		if p := &s.Predecessors[i]; p.Unreplaced {
+			p.RemoveAt, p.Unreplaced = overlapEnd(b, now), false
+		}
+	}
 }
 
 // sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
 // time was recorded, and the overlap may have been shortened (R11).
 func sortPredecessors(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
-	latest := now.Add(catalog.RotationOverlap(b))
+	latest := overlapEnd(b, now)
 	for i := range s.Predecessors {
-		if p := &s.Predecessors[i]; p.RemoveAt.After(latest) {
-			p.RemoveAt = *times.Timestamp(latest)
+		if p := &s.Predecessors[i]; latest.Before(&p.RemoveAt) {
+			p.RemoveAt = latest
 		}
 	}
 	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })

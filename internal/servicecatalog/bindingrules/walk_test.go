@@ -500,7 +500,7 @@ func (w *bindingWalk) checkWakeUp(at time.Time) {
 	}
 	isSteady := w.isReady() && !isStalled && !bindingphase.Of(s).HasOperation()
 	for _, p := range s.Predecessors {
-		if isSteady && (at.IsZero() || p.RemoveAt.After(w.now) && !wakesBy(p.RemoveAt.Time)) {
+		if !p.Unreplaced && isSteady && (at.IsZero() || p.RemoveAt.After(w.now) && !wakesBy(p.RemoveAt.Time)) {
 			w.failf("%s is to be removed at %s, and it is looked at again at %s", p.ID, p.RemoveAt, at)
 		}
 	}

@@ -377,6 +377,24 @@ func TestAnUnseenFailureIsNoConflict(t *testing.T) {
 	}
 }
 
+// A conflict that an answer has shown is described also after an edit.
+func TestAConflictIsDescribedAfterAnEdit(t *testing.T) {
+	for _, class := range []osbresult.Class{osbresult.Retry, osbresult.Rejected} {
+		f := newFixture(conflicting)
+		for range 3 {
+			later(time.Hour)(f)
+			f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409))
+		}
+		later(time.Hour)(f)
+		otherParameters(f)
+		f.after(Decide(f.si, f.in).Request, answerOf(class, 500))
+		ready, stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
+		if !strings.Contains(ready.Message, "neither changed nor removed") || !rules.IsTrue(stalled) {
+			t.Errorf("then %s: %q, Stalled=%s", class, ready.Message, stalled.Status)
+		}
+	}
+}
+
 // TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
 // conformance: F02
 func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {

@@ -69,8 +69,13 @@ func (s Schedule) Renew() *v1beta1.Attempts {
 	case a.Unknown == 0 && !a.Conflict && len(a.PlanIDs) == 0:
 		return nil
 	}
+	var backoff v1beta1.Backoff
+	if IsConflictUnexplained(a) { // whether an answer has shown the conflict does not change with the spec
+		backoff.Misconfigured = a.Misconfigured
+	}
 	return &v1beta1.Attempts{
 		AttemptedSpec:  s.PresentSpec(),
+		Backoff:        backoff,
 		Outcome:        v1beta1.Outcome{Unknown: a.Unknown, Conflict: a.Conflict},
 		CandidatePlans: v1beta1.CandidatePlans{PlanIDs: a.PlanIDs},
 	}

@@ -18,6 +18,9 @@ type PredecessorBindingApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// removeAt is when it is removed at the broker.
 	RemoveAt *v1.Time `json:"removeAt,omitempty"`
+	// unreplaced: no credentials were written into the Secret since it was to be replaced, so that applications may still use it. removeAt is set again
+	// when they are.
+	Unreplaced *bool `json:"unreplaced,omitempty"`
 }
 
 // PredecessorBindingApplyConfiguration constructs a declarative configuration of the PredecessorBinding type for use with
@@ -39,5 +42,13 @@ func (b *PredecessorBindingApplyConfiguration) WithID(value string) *Predecessor
 // If called multiple times, the RemoveAt field is set to the value of the last call.
 func (b *PredecessorBindingApplyConfiguration) WithRemoveAt(value v1.Time) *PredecessorBindingApplyConfiguration {
 	b.RemoveAt = &value
+	return b
+}
+
+// WithUnreplaced sets the Unreplaced field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unreplaced field is set to the value of the last call.
+func (b *PredecessorBindingApplyConfiguration) WithUnreplaced(value bool) *PredecessorBindingApplyConfiguration {
+	b.Unreplaced = &value
 	return b
 }
