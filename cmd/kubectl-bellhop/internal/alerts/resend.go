@@ -54,7 +54,8 @@ Firing also after --timeout, or if the command is interrupted.
 
 --selector and --unsent select firing Alerts; name a resolved Alert to have it
 fire again. Each Alert is read again before it is sent: what another client
-has resolved, fired or deleted meanwhile is left as it is.
+has resolved, fired or deleted meanwhile is left as it is. An Alert that its
+sender ends while it is sent again stays Resolved.
 
 An Alert that some receiver has not confirmed yet is still being sent: nothing is
 changed. An Alert that was restored from a backup is sent by removing the label
@@ -371,8 +372,10 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 			err = notResentError(resolved, notified)
 		}
 	}
-	before, fired, fireErr := r.fire(ctx, resolved, err == nil)
+	before, fired, fireErr := r.fire(ctx, alert, err == nil)
 	switch {
+	case errors.As(fireErr, new(*changedError)):
+		return resolved, fireErr
 	case apierrors.IsNotFound(fireErr):
 		return resolved, cli.WithHint(fmt.Errorf("%s was deleted before it was set to Firing again", cli.ResourceName(alert)),
 			"send a new Alert: %s", pageCommand(alert))
@@ -393,26 +396,34 @@ func (r *resend) resolve(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Al
 	return r.edit(ctx, alert, setState(v1beta1.AlertResolved))
 }
 
-// fire sets an Alert to Firing, and returns it as it was before, too. The error is NotFound if the Alert was deleted, also if there is another one
-// of its name.
-func (r *resend) fire(ctx context.Context, alert *v1beta1.Alert, report bool) (before, fired *v1beta1.Alert, err error) {
+// fire sets an Alert to Firing that was seen before it was resolved, and returns it as it was before, too. The error is NotFound if the Alert was
+// deleted, also if there is another one of its name, and a changedError if its sender has ended it: nothing would end it any more.
+func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (before, fired *v1beta1.Alert, err error) {
 	ctx, release := r.e.Uninterrupted(ctx)
 	defer release()
-	before, err = r.client.Get(ctx, alert.Name, metav1.GetOptions{})
+	before, err = r.client.Get(ctx, seen.Name, metav1.GetOptions{})
 	if err != nil {
-		return alert, alert, err
+		return seen, seen, err
 	}
 	e := r.e
 	if !report {
 		e = e.Silent()
 	}
 	fired, err = cli.Edit(ctx, e, r.write, r.client, before, "resent", func(latest *v1beta1.Alert) error {
-		if latest.UID != alert.UID {
-			return apierrors.NewNotFound(v1beta1.Resource("alerts"), alert.Name)
+		if latest.UID != seen.UID {
+			return apierrors.NewNotFound(v1beta1.Resource("alerts"), seen.Name)
+		}
+		if hasFiringInstance(seen) && !hasFiringInstance(latest) {
+			return &changedError{"its sender has ended it meanwhile"}
 		}
 		return setState(v1beta1.AlertFiring)(latest)
 	})
 	return before, fired, err
+}
+
+// hasFiringInstance reports whether the sender of an Alert has not ended all of its instances. An Alert that a person created has none.
+func hasFiringInstance(alert *v1beta1.Alert) bool {
+	return slices.ContainsFunc(alert.Spec.Instances, func(i v1beta1.AlertInstance) bool { return i.EndsAt == nil })
 }
 
 // awaitResolved waits until every notified receiver has confirmed the resolve notification, or cannot be reached.

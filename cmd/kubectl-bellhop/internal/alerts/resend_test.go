@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -209,5 +210,45 @@ func TestResendOfAnAlertThatIsDeletedMeanwhile(t *testing.T) {
 		if m.state("disk") == v1beta1.AlertFiring {
 			t.Error("another Alert of the name was set to Firing")
 		}
+	}
+}
+
+// afterResolve has another client edit the Alert disk once resend has set it to Resolved.
+func (m *memory) afterResolve(edit func(*v1beta1.Alert)) {
+	isDone := false
+	m.after = func(request string) {
+		if request == "patch disk" && !isDone {
+			isDone = true
+			m.edit("disk", edit)
+		}
+	}
+}
+
+// The operator records the end in the instances only, since the state is Resolved already. A later end would change nothing.
+func TestResendOfAnAlertThatItsSenderEnds(t *testing.T) {
+	for name, r := range map[string]*resend{"": selecting("", true), "disk": {}} {
+		m := newMemory("disk")
+		m.edit("disk", func(a *v1beta1.Alert) { a.Spec.Instances = []v1beta1.AlertInstance{{Key: "a"}, {Key: "b", EndsAt: new(metav1.Now())}} })
+		m.afterResolve(func(a *v1beta1.Alert) { a.Spec.Instances[0].EndsAt = new(metav1.Now()) })
+		out, err := resendFrom(t.Context(), t, m, r, strings.Fields(name)...)
+		said := out
+		if err != nil {
+			said = err.Error()
+		}
+		if (err == nil) != r.selects() || !strings.Contains(said, "its sender has ended it meanwhile") || m.state("disk") != v1beta1.AlertResolved {
+			t.Errorf("got %v, %q, and the Alert is %s", err, out, m.state("disk"))
+		}
+	}
+}
+
+// A person may have an Alert fire again that is over.
+func TestResendOfAnAlertThatHasEnded(t *testing.T) {
+	m := newMemory("disk")
+	m.edit("disk", func(a *v1beta1.Alert) {
+		setResolved(a)
+		a.Spec.Instances = []v1beta1.AlertInstance{{Key: "a", EndsAt: new(metav1.Now())}}
+	})
+	if out, err := resendFrom(t.Context(), t, m, &resend{}, "disk"); err != nil || m.state("disk") != v1beta1.AlertFiring {
+		t.Errorf("got %v, %q, and the Alert is %s", err, out, m.state("disk"))
 	}
 }
