@@ -246,6 +246,27 @@ func TestLeavesAndJoins(t *testing.T) {
 	wantChanges(t, c.post(ended(third, c.now)), Resolves)
 }
 
+// kubectl bellhop resend resolves an Alert for some time, and has what began to fire meanwhile wait.
+func TestJoinsAResentAlert(t *testing.T) {
+	c := newCluster(t)
+	a := inState(c.fire("Down", "a", t0), alertmanager.Firing)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, a)), Fires)
+	c.edit(func(s *v1beta1.AlertSpec) { s.State = v1beta1.AlertResolved })
+	c.now = t0.Add(10 * time.Minute)
+	b := inState(c.fire("Down", "b", c.now), alertmanager.Firing)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, a, b)), Records)
+	c.edit(func(s *v1beta1.AlertSpec) {
+		s.State = v1beta1.AlertFiring
+		for n := range s.Instances {
+			s.Instances[n].Waiting = !s.Instances[n].StartsAt.Time.Equal(t0)
+		}
+	})
+	wantChanges(t, c.review(), Grows)
+	if got := c.only().Spec.Content; !strings.Contains(got, "pod=a") || !strings.Contains(got, "pod=b") {
+		t.Errorf("the content is %q", got)
+	}
+}
+
 // What waits and ends before it joins is never a message of its own.
 func TestAShortInstanceDoesNotNotify(t *testing.T) {
 	c := newCluster(t)

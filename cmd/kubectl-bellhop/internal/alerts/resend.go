@@ -416,9 +416,25 @@ func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (be
 		if hasFiringInstance(seen) && !hasFiringInstance(latest) {
 			return &changedError{"its sender has ended it meanwhile"}
 		}
+		if !isFiring(latest) {
+			markNewInstancesWaiting(seen, latest)
+		}
 		return setState(v1beta1.AlertFiring)(latest)
 	})
 	return before, fired, err
+}
+
+// markNewInstancesWaiting has instances join the content with the next message that were not in it when the Alert was seen. While the Alert was
+// Resolved, the operator recorded them as announced, as it does where a person resolved the Alert.
+func markNewInstancesWaiting(seen, latest *v1beta1.Alert) {
+	isAnnounced := map[string]bool{}
+	for _, i := range seen.Spec.Instances {
+		isAnnounced[i.Key] = i.EndsAt == nil && !i.Waiting
+	}
+	for n := range latest.Spec.Instances {
+		i := &latest.Spec.Instances[n]
+		i.Waiting = i.EndsAt == nil && !isAnnounced[i.Key]
+	}
 }
 
 // hasFiringInstance reports whether the sender of an Alert has not ended all of its instances. An Alert that a person created has none.

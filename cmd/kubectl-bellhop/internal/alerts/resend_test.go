@@ -241,6 +241,29 @@ func TestResendOfAnAlertThatItsSenderEnds(t *testing.T) {
 	}
 }
 
+// The operator records an instance that begins to fire as announced while the Alert is Resolved, and adds those that wait to the content.
+func TestResendOfAnAlertThatGrows(t *testing.T) {
+	m, ended := newMemory("disk"), new(metav1.Now())
+	m.edit("disk", func(a *v1beta1.Alert) {
+		a.Spec.Instances = []v1beta1.AlertInstance{{Key: "announced"}, {Key: "waited", Waiting: true}, {Key: "over", EndsAt: ended}}
+	})
+	m.afterResolve(func(a *v1beta1.Alert) {
+		a.Spec.Instances = []v1beta1.AlertInstance{{Key: "announced"}, {Key: "waited"}, {Key: "over"}, {Key: "new"}, {Key: "short", EndsAt: ended}}
+	})
+	if out, err := resendFrom(t.Context(), t, m, &resend{}, "disk"); err != nil || out != "alert.pager.k8s.co/disk resent\n" {
+		t.Errorf("got %v, %q", err, out)
+	}
+	var waiting []string
+	for _, i := range m.alerts[0].Spec.Instances {
+		if i.Waiting {
+			waiting = append(waiting, i.Key)
+		}
+	}
+	if want := []string{"waited", "over", "new"}; !slices.Equal(waiting, want) {
+		t.Errorf("%q wait, want %q", waiting, want)
+	}
+}
+
 // A person may have an Alert fire again that is over.
 func TestResendOfAnAlertThatHasEnded(t *testing.T) {
 	m := newMemory("disk")
