@@ -6,6 +6,7 @@ package cli
 
 import (
 	"io"
+	"net/http"
 	"sync/atomic"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -53,6 +54,7 @@ func New(streams genericiooptions.IOStreams) *Environment {
 		config.UserAgent = FieldManager + "/" + Version()
 		config.QPS = -1 // a command sends few requests
 		config.WarningHandler = e.warnings
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return writesOnce{next} })
 		return config
 	}
 	return e
@@ -145,3 +147,19 @@ func (e *Environment) Progress() io.Writer {
 	}
 	return io.Discard
 }
+
+// writesOnce has client-go not repeat a write that a server or a proxy answered with 5xx and Retry-After: it may have been carried out, and the
+// answer to its repetition would say that the object exists already, has changed, or does not exist.
+type writesOnce struct{ http.RoundTripper }
+
+// RoundTrip removes Retry-After from the response to a write.
+func (t writesOnce) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.RoundTripper.RoundTrip(request)
+	if err == nil && request.Method != http.MethodGet && response.StatusCode >= http.StatusInternalServerError {
+		response.Header.Del("Retry-After")
+	}
+	return response, err
+}
+
+// WrappedRoundTripper is the transport that is wrapped, for client-go.
+func (t writesOnce) WrappedRoundTripper() http.RoundTripper { return t.RoundTripper }
