@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
@@ -27,6 +28,10 @@ const (
 	restoreLabel = "velero.io/restore-name"
 	// resendTimeout is how long resend and test wait for a receiver by default.
 	resendTimeout = 30 * time.Second
+	// fireTimeout is for how long an Alert is set to Firing again while the API server is unavailable, such as while it restarts, and fireInterval the
+	// time between two attempts. After an interrupt less is left, see cli.Environment.Uninterrupted.
+	fireTimeout  = time.Minute
+	fireInterval = 500 * time.Millisecond
 )
 
 // resend is the command resend.
@@ -372,14 +377,14 @@ func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1b
 			err = notResentError(resolved, notified)
 		}
 	}
-	before, fired, fireErr := r.fire(ctx, alert, err == nil)
+	fired, wasResolved, fireErr := r.fire(ctx, alert, err == nil)
 	switch {
 	case errors.As(fireErr, new(*changedError)):
 		return resolved, fireErr
 	case apierrors.IsNotFound(fireErr):
 		return resolved, cli.WithHint(fmt.Errorf("%s was deleted before it was set to Firing again", cli.ResourceName(alert)),
 			"send a new Alert: %s", pageCommand(alert))
-	case fireErr == nil && isUnknown && isFiring(before):
+	case fireErr == nil && isUnknown && !wasResolved:
 		fireErr = fmt.Errorf("it is not known whether %s was set to Resolved: %s", cli.ResourceName(alert), kinds.Reason(err))
 	}
 	if fireErr != nil {
@@ -396,20 +401,33 @@ func (r *resend) resolve(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Al
 	return r.edit(ctx, alert, setState(v1beta1.AlertResolved))
 }
 
-// fire sets an Alert to Firing that was seen before it was resolved, and returns it as it was before, too. The error is NotFound if the Alert was
-// deleted, also if there is another one of its name, and a changedError if its sender has ended it: nothing would end it any more.
-func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (before, fired *v1beta1.Alert, err error) {
+// fire sets an Alert to Firing that was seen before it was resolved, and reports whether it was Resolved until then. The error is NotFound if the
+// Alert was deleted, also if there is another one of its name, and a changedError if its sender has ended it: nothing would end it any more. While
+// the API server is unavailable, the requests are repeated: receivers may have been notified that the Alert is over.
+func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (fired *v1beta1.Alert, wasResolved bool, err error) {
 	ctx, release := r.e.Uninterrupted(ctx)
 	defer release()
-	before, err = r.client.Get(ctx, seen.Name, metav1.GetOptions{})
-	if err != nil {
-		return seen, seen, err
+	_ = wait.PollUntilContextTimeout(ctx, fireInterval, fireTimeout, true, func(context.Context) (bool, error) { // err has the error
+		var latest *v1beta1.Alert
+		if latest, err = r.client.Get(ctx, seen.Name, metav1.GetOptions{}); err == nil {
+			wasResolved = wasResolved || !isFiring(latest)
+			fired, err = cli.Edit(ctx, r.e.Silent(), r.write, r.client, latest, "", setFiringAgain(seen))
+		}
+		return !cli.IsUnavailable(err), nil
+	})
+	switch {
+	case err != nil || !report:
+		return fired, wasResolved, err
+	case wasResolved:
+		return fired, wasResolved, r.write.Report(r.e, "resent", fired)
+	default:
+		return fired, wasResolved, r.write.Report(r.e, "unchanged", fired)
 	}
-	e := r.e
-	if !report {
-		e = e.Silent()
-	}
-	fired, err = cli.Edit(ctx, e, r.write, r.client, before, "resent", func(latest *v1beta1.Alert) error {
+}
+
+// setFiringAgain returns an edit that sets an Alert to Firing that was seen before it was resolved.
+func setFiringAgain(seen *v1beta1.Alert) func(*v1beta1.Alert) error {
+	return func(latest *v1beta1.Alert) error {
 		if latest.UID != seen.UID {
 			return apierrors.NewNotFound(v1beta1.Resource("alerts"), seen.Name)
 		}
@@ -419,9 +437,9 @@ func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (be
 		if !isFiring(latest) {
 			markNewInstancesWaiting(seen, latest)
 		}
-		return setState(v1beta1.AlertFiring)(latest)
-	})
-	return before, fired, err
+		latest.Spec.State = v1beta1.AlertFiring
+		return nil
+	}
 }
 
 // markNewInstancesWaiting has instances join the content with the next message that were not in it when the Alert was seen. While the Alert was

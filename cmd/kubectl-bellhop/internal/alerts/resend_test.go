@@ -7,9 +7,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -170,6 +173,50 @@ func TestResendSaysWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// A request to set the Alert to Firing may be carried out although its answer is lost.
+func TestResendWhileTheServerIsUnavailable(t *testing.T) {
+	for name, test := range map[string]struct {
+		request     string
+		nth, times  int
+		unavailable error
+		isDone      bool
+		want        string
+	}{
+		"one GET":           {"get disk", 3, 1, apierrors.NewServiceUnavailable("restarting"), false, ""},
+		"connections":       {"get disk", 3, 20, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, false, ""},
+		"one PATCH":         {"patch disk", 2, 1, apierrors.NewTimeoutError("the request did not complete within 10s", 0), false, ""},
+		"one lost answer":   {"patch disk", 2, 1, apierrors.NewTimeoutError("the request did not complete within 10s", 0), true, ""},
+		"for a long time":   {"get disk", 3, 1000, apierrors.NewServiceUnavailable("restarting"), false, "restarting"},
+		"without the right": {"get disk", 3, 1, apierrors.NewForbidden(v1beta1.Resource("alerts"), "", errors.New("no get")), false, "no get"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, requests := newMemory("disk"), 0
+			m.before = func(request string) error {
+				if request == test.request {
+					requests++
+				}
+				if request != test.request || requests < test.nth || requests >= test.nth+test.times {
+					return nil
+				}
+				if test.isDone {
+					m.edit("disk", func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring })
+				}
+				return test.unavailable
+			}
+			out, err := resendFrom(t.Context(), t, m, &resend{}, "disk")
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(cli.HintOf(err), "may be Resolved") {
+					t.Errorf("%s: got %v, hint %q", name, err, cli.HintOf(err))
+				}
+				return
+			}
+			if err != nil || out != "alert.pager.k8s.co/disk resent\n" || m.state("disk") != v1beta1.AlertFiring {
+				t.Errorf("%s: got %v, %q, and the Alert is %s", name, err, out, m.state("disk"))
+			}
+		})
+	}
+}
+
 // The receivers would be told that the Alert is over, and the command could not wait for that.
 func TestResendWritesNothingWithoutTheRightToWait(t *testing.T) {
 	for _, verb := range []string{"list", "watch"} {
@@ -228,7 +275,9 @@ func (m *memory) afterResolve(edit func(*v1beta1.Alert)) {
 func TestResendOfAnAlertThatItsSenderEnds(t *testing.T) {
 	for name, r := range map[string]*resend{"": selecting("", true), "disk": {}} {
 		m := newMemory("disk")
-		m.edit("disk", func(a *v1beta1.Alert) { a.Spec.Instances = []v1beta1.AlertInstance{{Key: "a"}, {Key: "b", EndsAt: new(metav1.Now())}} })
+		m.edit("disk", func(a *v1beta1.Alert) {
+			a.Spec.Instances = []v1beta1.AlertInstance{{Key: "a"}, {Key: "b", EndsAt: new(metav1.Now())}}
+		})
 		m.afterResolve(func(a *v1beta1.Alert) { a.Spec.Instances[0].EndsAt = new(metav1.Now()) })
 		out, err := resendFrom(t.Context(), t, m, r, strings.Fields(name)...)
 		said := out

@@ -69,7 +69,7 @@ func Watch[T Object, L runtime.Object](ctx context.Context, client Client[T, L],
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !isWatchEnd(err) && (first || !isUnavailable(err)):
+		case !isWatchEnd(err) && (first || !IsUnavailable(err)):
 			return err
 		}
 		select {
@@ -208,8 +208,8 @@ func isWatchEnd(err error) bool {
 	return errors.Is(err, errWatchEnded) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 }
 
-// isUnavailable reports whether the API server could not be reached, or did not answer, as while it restarts.
-func isUnavailable(err error) bool {
+// IsUnavailable reports whether the API server could not be reached, or did not answer, as while it restarts.
+func IsUnavailable(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
 		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
