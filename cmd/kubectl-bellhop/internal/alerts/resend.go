@@ -209,6 +209,8 @@ func asSeen(seen, latest *v1beta1.Alert) error {
 	switch {
 	case latest.UID != seen.UID:
 		return &changedError{deletedMeanwhile + ", and created again"}
+	case latest.DeletionTimestamp != nil && seen.DeletionTimestamp == nil:
+		return &changedError{deletedMeanwhile}
 	case isFiring(latest) != isFiring(seen):
 		return &changedError{fmt.Sprintf("another client has set it to %s meanwhile", latest.Spec.State)}
 	default:
@@ -402,8 +404,9 @@ func (r *resend) resolve(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Al
 }
 
 // fire sets an Alert to Firing that was seen before it was resolved, and reports whether it was Resolved until then. The error is NotFound if the
-// Alert was deleted, also if there is another one of its name, and a changedError if its sender has ended it: nothing would end it any more. While
-// the API server is unavailable, the requests are repeated: receivers may have been notified that the Alert is over.
+// Alert was deleted, also if its finalizer still holds it or if there is another one of its name, and a changedError if its sender has ended it:
+// nothing would end it any more. While the API server is unavailable, the requests are repeated: receivers may have been notified that the Alert
+// is over.
 func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (fired *v1beta1.Alert, wasResolved bool, err error) {
 	ctx, release := r.e.Uninterrupted(ctx)
 	defer release()
@@ -428,7 +431,7 @@ func (r *resend) fire(ctx context.Context, seen *v1beta1.Alert, report bool) (fi
 // setFiringAgain returns an edit that sets an Alert to Firing that was seen before it was resolved.
 func setFiringAgain(seen *v1beta1.Alert) func(*v1beta1.Alert) error {
 	return func(latest *v1beta1.Alert) error {
-		if latest.UID != seen.UID {
+		if latest.UID != seen.UID || latest.DeletionTimestamp != nil {
 			return apierrors.NewNotFound(v1beta1.Resource("alerts"), seen.Name)
 		}
 		if hasFiringInstance(seen) && !hasFiringInstance(latest) {

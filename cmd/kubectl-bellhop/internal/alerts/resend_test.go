@@ -36,6 +36,9 @@ func selecting(selector string, unsent bool) *resend {
 	return &resend{selection: list{selector: selector, unsent: unsent}}
 }
 
+// setTerminating deletes an Alert as the API server does while it has finalizers.
+func setTerminating(alert *v1beta1.Alert) { alert.DeletionTimestamp = new(metav1.Now()) }
+
 func setResolved(alert *v1beta1.Alert) { alert.Spec.State = v1beta1.AlertResolved }
 
 // Of several Alerts, each is read when its turn comes.
@@ -45,9 +48,10 @@ func TestResendSkipsWhatWasChangedMeanwhile(t *testing.T) {
 		skipped string
 		state   v1beta1.AlertState
 	}{
-		"resolved": {func(m *memory) { m.edit("second", setResolved) }, "another client has set it to Resolved meanwhile", v1beta1.AlertResolved},
-		"deleted":  {func(m *memory) { m.remove("second") }, deletedMeanwhile, ""},
-		"replaced": {func(m *memory) { m.put(failedAlert("second")) }, deletedMeanwhile + ", and created again", v1beta1.AlertFiring},
+		"resolved":      {func(m *memory) { m.edit("second", setResolved) }, "another client has set it to Resolved meanwhile", v1beta1.AlertResolved},
+		"deleted":       {func(m *memory) { m.remove("second") }, deletedMeanwhile, ""},
+		"being deleted": {func(m *memory) { m.edit("second", setTerminating) }, deletedMeanwhile, v1beta1.AlertFiring},
+		"replaced":      {func(m *memory) { m.put(failedAlert("second")) }, deletedMeanwhile + ", and created again", v1beta1.AlertFiring},
 		"relabelled": {func(m *memory) { m.edit("second", func(a *v1beta1.Alert) { a.Labels = nil }) },
 			"its labels do not match --selector any more", v1beta1.AlertFiring},
 		"sent": {func(m *memory) {
@@ -236,26 +240,28 @@ func TestResendWritesNothingWithoutTheRightToWait(t *testing.T) {
 
 // An Alert can be deleted once it is Resolved, by its ttlSecondsAfterFinished too. Another Alert of its name is left alone.
 func TestResendOfAnAlertThatIsDeletedMeanwhile(t *testing.T) {
-	for _, isReplaced := range []bool{false, true} {
+	for name, remove := range map[string]func(*memory){
+		"deleted":       func(m *memory) { m.remove("disk") },
+		"being deleted": func(m *memory) { m.edit("disk", setTerminating) },
+		"replaced": func(m *memory) {
+			other := failedAlert("disk")
+			setResolved(other)
+			m.put(other)
+		},
+	} {
 		m, isDone := newMemory("disk"), false
 		m.after = func(request string) {
-			if request != "patch disk" || isDone {
-				return
-			}
-			isDone = true
-			m.remove("disk")
-			if isReplaced {
-				other := failedAlert("disk")
-				setResolved(other)
-				m.put(other)
+			if request == "patch disk" && !isDone {
+				isDone = true
+				remove(m)
 			}
 		}
 		_, err := resendFrom(t.Context(), t, m, &resend{}, "disk")
 		if err == nil || !strings.Contains(err.Error(), "was deleted before it was set to Firing again") || !strings.Contains(cli.HintOf(err), "kubectl bellhop page") {
-			t.Errorf("got %v, hint %q", err, cli.HintOf(err))
+			t.Errorf("%s: got %v, hint %q", name, err, cli.HintOf(err))
 		}
 		if m.state("disk") == v1beta1.AlertFiring {
-			t.Error("another Alert of the name was set to Firing")
+			t.Errorf("%s: it was set to Firing", name)
 		}
 	}
 }
