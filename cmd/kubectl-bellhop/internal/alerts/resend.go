@@ -136,16 +136,29 @@ func (r *resend) resendAll(ctx context.Context, client func(namespace string) al
 		fmt.Fprintln(r.e.ErrOut, "No Alerts found.")
 	}
 	var failed []error
-	for _, alert := range alerts {
+	for n, alert := range alerts {
 		r.client = client(alert.Namespace)
-		if err := r.resendOne(ctx, alert); err != nil {
-			failed = append(failed, err)
-		}
+		err := r.resendOne(ctx, alert)
 		if ctx.Err() != nil {
-			break
+			return errors.Join(append(interruptedErrors(ctx, failed, len(alerts)-n-1), err)...)
+		}
+		if err != nil {
+			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// interruptedErrors are the errors of Alerts before an interrupt, and how many Alerts are left after it.
+func interruptedErrors(ctx context.Context, failed []error, left int) []error {
+	var errs []error
+	for _, err := range failed {
+		errs = append(errs, &cli.LeftError{Err: err})
+	}
+	if left > 0 {
+		errs = append(errs, ctx.Err(), &cli.LeftError{Err: fmt.Errorf("the command was interrupted before it sent %s again", cli.Count(left, "Alert"))})
+	}
+	return errs
 }
 
 // resendOne sends one Alert again, and waits for its receivers if the flags say so.

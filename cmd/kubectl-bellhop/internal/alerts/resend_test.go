@@ -136,6 +136,35 @@ func TestResendSelectsFiringAlerts(t *testing.T) {
 	}
 }
 
+// An interrupt ends the command after the Alert that is being sent, and the errors of Alerts before it are printed.
+func TestInterruptedResendOfSeveralAlerts(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	m, patches := newMemory("first", "second", "third", "fourth"), 0
+	m.edit("first", func(a *v1beta1.Alert) { a.Status.Deliveries[0].State = v1beta1.DeliveryFiltered })
+	m.before = func(request string) error {
+		if request == "patch second" {
+			if patches++; patches == 2 {
+				interrupt()
+			}
+		}
+		return nil
+	}
+	out, err := resendFrom(ctx, t, m, selecting("app=orders", false))
+	var left []string
+	for _, part := range cli.Joined(err) {
+		if _, isLeft := errors.AsType[*cli.LeftError](part); isLeft {
+			left = append(left, part.Error())
+		}
+	}
+	want := []string{
+		"alert.pager.k8s.co/first is not sent again: its severity was below the minSeverity of every receiver",
+		"the command was interrupted before it sent 2 Alerts again",
+	}
+	if !slices.Equal(left, want) || !errors.Is(err, context.Canceled) || out != "alert.pager.k8s.co/second resent\n" || slices.Contains(m.requests, "patch third") {
+		t.Errorf("got %q, want %q; %q after %q", left, want, out, m.requests)
+	}
+}
+
 // Without the answer it would not be known whether the Alert has to be set to Firing.
 func TestInterruptedResendLeavesTheAlertFiring(t *testing.T) {
 	for patch := range 2 {

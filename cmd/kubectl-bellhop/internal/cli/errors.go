@@ -48,7 +48,7 @@ func StalledError(format string, args ...any) error {
 	return &Error{Code: ExitStalled, Err: fmt.Errorf(format, args...)}
 }
 
-// LeftError is of a command that could not undo what it has done: it says what is left.
+// LeftError says what a command has left: what it could not undo, or has not done. It is printed also after an interrupt.
 type LeftError struct{ Err error }
 
 func (e *LeftError) Error() string { return e.Err.Error() }

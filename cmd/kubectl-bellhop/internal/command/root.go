@@ -88,7 +88,7 @@ func run(ctx context.Context, e *cli.Environment, args []string) int {
 	return code
 }
 
-// explainLeft explains what an interrupted command could not undo; empty: the interrupt is the only error.
+// explainLeft explains what an interrupted command has left; empty: the interrupt is the only error.
 func explainLeft(err error) string {
 	if parts := cli.Joined(err); parts != nil {
 		var texts []string
