@@ -128,14 +128,13 @@ func (r *resend) resendAll(ctx context.Context, client func(namespace string) al
 	if r.selects() {
 		r.selection.state.value = v1beta1.AlertFiring
 	}
-	alerts, err := r.selection.read(ctx, client(namespace), names)
+	alerts, failed, err := r.read(ctx, client(namespace), names)
 	if err != nil {
 		return err
 	}
-	if len(alerts) == 0 {
+	if len(alerts) == 0 && len(names) == 0 {
 		fmt.Fprintln(r.e.ErrOut, "No Alerts found.")
 	}
-	var failed []error
 	for n, alert := range alerts {
 		r.client = client(alert.Namespace)
 		err := r.resendOne(ctx, alert)
@@ -147,6 +146,26 @@ func (r *resend) resendAll(ctx context.Context, client func(namespace string) al
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// read reads the Alerts that names or the flags select, and returns an error for each name that does not exist.
+func (r *resend) read(ctx context.Context, client alertClient, names []string) (alerts []*v1beta1.Alert, missing []error, err error) {
+	if r.selects() {
+		alerts, err = r.selection.read(ctx, client, nil)
+		return alerts, nil, err
+	}
+	for _, name := range names {
+		alert, err := cli.Get(ctx, client, name)
+		switch {
+		case err == nil:
+			alerts = append(alerts, alert)
+		case apierrors.IsNotFound(err) && !cli.IsNotServed(err):
+			missing = append(missing, err)
+		default:
+			return nil, nil, err
+		}
+	}
+	return alerts, missing, nil
 }
 
 // interruptedErrors are the errors of Alerts before an interrupt, and how many Alerts are left after it.

@@ -124,6 +124,18 @@ func TestResendContinuesAfterAConflictAboutTheStatus(t *testing.T) {
 	}
 }
 
+func TestResendSkipsNamesThatDoNotExist(t *testing.T) {
+	m := newMemory("first", "third")
+	out, err := resendFrom(t.Context(), t, m, &resend{}, "first", "second", "third")
+	if want := "alert.pager.k8s.co/first resent\nalert.pager.k8s.co/third resent\n"; !apierrors.IsNotFound(err) || out != want {
+		t.Errorf("got %v, %q; want %q", err, out, want)
+	}
+	m.before = func(string) error { return apierrors.NewUnauthorized("") }
+	if _, err := resendFrom(t.Context(), t, m, &resend{}, "first", "second"); !apierrors.IsUnauthorized(err) || cli.Joined(err) != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What is over is fired only by its name.
 func TestResendSelectsFiringAlerts(t *testing.T) {
 	m := newMemory("over")
