@@ -8,12 +8,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
@@ -78,15 +82,16 @@ func remove[T v1beta1.Broker, L runtime.Object](ctx context.Context, d *deregist
 		return cli.WithHint(fmt.Errorf("%s has instances: %s", cli.ResourceName(broker), strings.Join(used, ", ")),
 			"delete them with kubectl bellhop deprovision, or keep them at the broker with kubectl bellhop retain before")
 	}
-	if err := d.delete(ctx, broker, func(ctx context.Context) error { return cli.Delete(ctx, d.e, d.write, client, broker) }); err != nil {
+	if err := deleteWithSecrets(ctx, d, client, broker); err != nil {
 		return err
 	}
 	return cli.FinishGone(ctx, d.e, d.write, &d.wait, func(string) cli.Client[T, L] { return client }, broker)
 }
 
-// delete deletes a broker, and then the Secrets that register has made for it. The operator keeps a deleted Secret while something at the
-// broker needs it. An interrupt does not separate the deletions: without the broker the Secrets would not be found any more.
-func (d *deregister) delete(ctx context.Context, broker v1beta1.Broker, deleteBroker func(context.Context) error) error {
+// deleteWithSecrets deletes a broker, and then the Secrets that register has made for it, also if another client has deleted the broker meanwhile.
+// The operator keeps a deleted Secret while something at the broker needs it. An interrupt does not separate the deletions: without the broker the
+// Secrets would not be found any more.
+func deleteWithSecrets[T v1beta1.Broker, L runtime.Object](ctx context.Context, d *deregister, client cli.Client[T, L], broker T) error {
 	secrets, err := d.registeredSecrets(ctx, broker)
 	if err != nil || ctx.Err() != nil {
 		return cmp.Or(err, ctx.Err())
@@ -94,20 +99,83 @@ func (d *deregister) delete(ctx context.Context, broker v1beta1.Broker, deleteBr
 	defer d.e.Hold()()
 	writing, release := d.e.Uninterrupted(ctx)
 	defer release()
-	err = deleteBroker(writing)
+	secrets, err = deleteBroker(writing, d, client, broker, secrets)
 	if cli.MayBeCarriedOut(err) && d.write.Stores() {
 		for _, secret := range secrets {
 			err = errors.Join(err, cli.WithHint(leftSecret(secret, fmt.Sprintf("it is not known whether %s is deleted", cli.ResourceName(broker))),
 				"the command can be repeated; if the broker is gone, kubectl delete secret %s --namespace=%s deletes its Secret", secret.Name, secret.Namespace))
 		}
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errGone) {
 		return err
 	}
 	for _, secret := range secrets {
 		err = errors.Join(err, d.deleteRegistered(ctx, d.write, broker, secret))
 	}
 	return err
+}
+
+// errGone is of a broker that another client has deleted, and perhaps created again.
+var errGone = errors.New("the broker was deleted meanwhile")
+
+// deleteBroker deletes a broker in the version that was read, and returns the Secrets that it had. If another client changes it meanwhile, as
+// register does with a correction, it is read again with its Secrets; of a Secret that was read already, the values as they were then.
+func deleteBroker[T v1beta1.Broker, L runtime.Object](ctx context.Context, d *deregister, client cli.Client[T, L], broker T, secrets []*corev1.Secret) ([]*corev1.Secret, error) {
+	if d.write.IsLocal() {
+		return secrets, d.write.Report(d.e, "deleted", broker)
+	}
+	uid := broker.GetUID()
+	latest := broker
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		version := latest.GetResourceVersion()
+		options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}}
+		if !d.write.Stores() {
+			options.DryRun = []string{metav1.DryRunAll}
+		}
+		conflict := client.Delete(ctx, broker.GetName(), options)
+		if !apierrors.IsConflict(conflict) {
+			return conflict
+		}
+		var err error
+		if latest, err = client.Get(ctx, broker.GetName(), metav1.GetOptions{}); err != nil {
+			return notDeleted(err)
+		}
+		if latest.GetUID() != uid {
+			return cli.WithHint(fmt.Errorf("%s: %w, and created again", cli.ResourceName(broker), errGone), "the command can be repeated")
+		}
+		if secrets, err = d.reread(ctx, latest, secrets); err != nil {
+			return notDeleted(err)
+		}
+		return conflict
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		fmt.Fprintf(d.e.ErrOut, "note: %s was deleted meanwhile\n", cli.ResourceName(broker))
+		return secrets, nil
+	case err != nil:
+		return secrets, err
+	}
+	return secrets, d.write.Report(d.e, "deleted", broker)
+}
+
+// notDeleted is the error of a read before a broker was deleted: nothing is carried out after it.
+func notDeleted(err error) error {
+	if apierrors.IsNotFound(err) {
+		return err
+	}
+	return cli.WithHint(err, "nothing was deleted: the command can be repeated")
+}
+
+// reread returns the Secrets of a broker that was read again. A Secret that is among those that were read before is that one: if its values have
+// changed since, it stays.
+func (d *deregister) reread(ctx context.Context, broker v1beta1.Broker, before []*corev1.Secret) ([]*corev1.Secret, error) {
+	secrets, err := d.registeredSecrets(ctx, broker)
+	for n, secret := range secrets {
+		if known := slices.IndexFunc(before, func(b *corev1.Secret) bool { return b.UID == secret.UID }); known >= 0 {
+			secrets[n] = before[known]
+		}
+	}
+	return secrets, err
 }
 
 // maxNamed bounds the instances that an error names.

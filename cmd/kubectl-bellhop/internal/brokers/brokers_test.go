@@ -1,0 +1,93 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package brokers_test
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/apitest"
+)
+
+const (
+	register   = "register team --namespaced --username bellhop --password-stdin --url http://127.0.0.1:9"
+	deregister = "deregister team --namespaced"
+
+	broker, secret, otherSecret = "servicebrokers/team", "secrets/team-broker", "secrets/team-broker-RANDOM"
+)
+
+// run runs a command line, and fails unless its exit code is as wanted.
+func run(t *testing.T, s *apitest.Server, input, args string, want int) string {
+	t.Helper()
+	out, code := s.Run(t, input, args)
+	if code != want {
+		t.Errorf("%s: exit code %d, want %d:\n%s", args, code, want, out)
+	}
+	return out
+}
+
+// names are the objects of a server as RESOURCE/NAME, where the suffix of a Secret is RANDOM.
+func names(s *apitest.Server) (all []string) {
+	for _, name := range s.Names() {
+		all = append(all, suffix.ReplaceAllString(name, "-broker-RANDOM"))
+	}
+	return all
+}
+
+var suffix = regexp.MustCompile(`-broker-\w{5}$`)
+
+// once calls do before the first write of a resource.
+func once(method, resource string, do func(http.ResponseWriter) bool) func(http.ResponseWriter, *http.Request) bool {
+	isDone := false
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if isDone || !apitest.IsWrite(r, method, resource) {
+			return false
+		}
+		isDone = true
+		return do(w)
+	}
+}
+
+func TestDeregisterDuringAnotherWrite(t *testing.T) {
+		for name, test := range map[string]struct {
+		other func(*testing.T, *apitest.Server)
+		code  int
+		out   string
+		left  []string
+	}{
+		"a correction": {other: func(t *testing.T, s *apitest.Server) { run(t, s, "second\n", register, 0) }},
+		"a new status": {other: func(_ *testing.T, s *apitest.Server) { s.Edit(broker, func(*unstructured.Unstructured) {}) }},
+		"a deletion":   {other: func(_ *testing.T, s *apitest.Server) { s.Edit(broker, nil) }, out: "was deleted meanwhile"},
+		"another registration": {
+			other: func(t *testing.T, s *apitest.Server) {
+				s.Edit(broker, nil)
+				run(t, s, "second\n", register, 0)
+			},
+			code: 1, out: "the broker was deleted meanwhile, and created again", left: []string{otherSecret, broker},
+		},
+		"other values": {
+			other: func(_ *testing.T, s *apitest.Server) {
+				s.Edit(broker, func(*unstructured.Unstructured) {})
+				s.Edit(secret, func(u *unstructured.Unstructured) { _ = unstructured.SetNestedField(u.Object, "c2Vjb25k", "data", "password") })
+			},
+			code: 1, out: `secret/team-broker in namespace "default" was not deleted`, left: []string{secret},
+		},
+	} {
+		s := apitest.New(t)
+		run(t, s, "first\n", register, 0)
+		s.Before = once(http.MethodDelete, "servicebrokers", func(http.ResponseWriter) bool {
+			test.other(t, s)
+			return false
+		})
+		out := run(t, s, "", deregister, test.code)
+		if left := names(s); !strings.Contains(out, test.out) || !slices.Equal(left, test.left) {
+			t.Errorf("%s: left %q, want %q:\n%s", name, left, test.left, out)
+		}
+	}
+}
