@@ -4,7 +4,10 @@
 package brokers_test
 
 import (
+	"encoding/base64"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -89,5 +92,35 @@ func TestDeregisterDuringAnotherWrite(t *testing.T) {
 		if left := names(s); !strings.Contains(out, test.out) || !slices.Equal(left, test.left) {
 			t.Errorf("%s: left %q, want %q:\n%s", name, left, test.left, out)
 		}
+	}
+}
+
+// What the flags do not give stays.
+func TestRegisterKeepsCredentials(t *testing.T) {
+	s := apitest.New(t)
+	caFile := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(caFile, []byte("a certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, "right\n", register+" --ca-file="+caFile, 0)
+	out := run(t, s, "", "register team --namespaced --url http://127.0.0.1:10", 0)
+	if want := []string{secret, broker}; !slices.Equal(names(s), want) {
+		t.Errorf("there is %q, want %q:\n%s", names(s), want, out)
+	}
+	for _, test := range []struct {
+		field []string
+		want  any
+	}{
+		{[]string{"url"}, "http://127.0.0.1:10"},
+		{[]string{"authInfo", "basic", "secretRef", "name"}, "team-broker"},
+		{[]string{"caBundle"}, base64.StdEncoding.EncodeToString([]byte("a certificate"))},
+	} {
+		if got := s.Field(broker, append([]string{"spec"}, test.field...)...); got != test.want {
+			t.Errorf("%q is %v, want %v", test.field, got, test.want)
+		}
+	}
+	run(t, s, "", "register team --namespaced --url http://127.0.0.1:10 --insecure-skip-broker-tls-verify", 0)
+	if got := s.Field(broker, "spec", "caBundle"); got != nil {
+		t.Errorf("certificates stay beside --insecure-skip-broker-tls-verify: %v", got)
 	}
 }

@@ -47,8 +47,10 @@ namespace unless --secret-namespace names another.
 
 The command can be repeated: after a failure, and to correct a broker that it has
 registered and whose catalog was never fetched. Other credentials then get a new
-Secret, and the former one is deleted. The credentials of a broker whose catalog
-was fetched are changed in its Secret, and not by this command.
+Secret, and the former one is deleted. Without flags for credentials the broker
+keeps those that it has, and without --ca-file its certificates. The credentials
+of a broker whose catalog was fetched are changed in its Secret, and not by this
+command.
 
 If the API server refuses the broker, no Secret is left. deregister deletes the
 Secret, too.

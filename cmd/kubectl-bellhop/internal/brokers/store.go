@@ -127,10 +127,17 @@ func (r *registration[T, L]) mayCorrect(broker T) bool {
 	return broker.GetAnnotations()[v1beta1.RegisteredForAnnotation] == r.label(broker.GetName()) && broker.CommonStatus().LastCatalogRetrievalTime == nil
 }
 
-// adjust gives a broker the settings that the flags describe.
+// adjust gives a broker the settings that the flags describe. Without a flag for credentials it keeps its authInfo,
+// and without --ca-file its certificates. --insecure-skip-broker-tls-verify and certificates exclude each other.
 func (r *registration[T, L]) adjust(broker T) {
 	from, to := r.wanted.Common(), broker.Common()
-	to.URL, to.CABundle, to.InsecureSkipTLSVerify, to.AuthInfo = from.URL, from.CABundle, from.InsecureSkipTLSVerify, from.AuthInfo
+	to.URL, to.InsecureSkipTLSVerify = from.URL, from.InsecureSkipTLSVerify
+	if from.AuthInfo != nil {
+		to.AuthInfo = from.AuthInfo
+	}
+	if len(from.CABundle) > 0 || from.InsecureSkipTLSVerify {
+		to.CABundle = from.CABundle
+	}
 	if from.RelistDuration != nil {
 		to.RelistDuration = from.RelistDuration
 	}
