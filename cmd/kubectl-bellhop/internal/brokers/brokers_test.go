@@ -124,3 +124,31 @@ func TestRegisterKeepsCredentials(t *testing.T) {
 		t.Errorf("certificates stay beside --insecure-skip-broker-tls-verify: %v", got)
 	}
 }
+
+// The Secret of a run that got no answer is the one of the next run, if it has the same values and no broker uses it.
+func TestRegisterUsesTheSecretOfAFormerRun(t *testing.T) {
+	for _, test := range []struct {
+		password, other string
+		want            []string
+	}{
+		{"first\n", "", []string{secret, broker}},
+		{"second\n", "", []string{secret, otherSecret, broker}},
+		{"first\n", "register other --namespaced --url http://127.0.0.1:9 --auth-secret team-broker", []string{secret, otherSecret, "servicebrokers/other", broker}},
+	} {
+		s := apitest.New(t)
+		s.After = once(http.MethodPost, "secrets", func(w http.ResponseWriter) bool {
+			w.WriteHeader(http.StatusGatewayTimeout)
+			return true
+		})
+		if out := run(t, s, "first\n", register, 1); !strings.Contains(out, `it is not known whether secret/team-broker in namespace "default" is stored`) {
+			t.Errorf("got:\n%s", out)
+		}
+		if test.other != "" {
+			run(t, s, "", test.other, 0)
+		}
+		out := run(t, s, test.password, register, 0)
+		if got := names(s); !slices.Equal(got, test.want) {
+			t.Errorf("there is %q, want %q:\n%s", got, test.want, out)
+		}
+	}
+}

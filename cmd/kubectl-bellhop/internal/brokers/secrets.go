@@ -47,8 +47,13 @@ func (r *registration[T, L]) createSecret(ctx context.Context) error {
 	defer release()
 	stored, err := cli.Create(ctx, r.e, r.write, client, r.secret)
 	if apierrors.IsAlreadyExists(err) {
-		if err := r.mayCreateAnother(ctx, client, err); err != nil {
-			return err
+		unused, unusedErr := r.unusedSecret(ctx, client, err)
+		if unusedErr != nil {
+			return unusedErr
+		}
+		if unused != nil {
+			r.secret, r.wanted.Common().AuthInfo = unused, r.authInfo(unused)
+			return r.write.Report(r.e, "unchanged", withoutValues(unused))
 		}
 		r.secret.Name += "-" + rand.String(suffixLength)
 		stored, err = cli.Create(ctx, r.e, r.write, client, r.secret)
@@ -73,22 +78,29 @@ func isNamedAfter(name, base string) bool {
 	return name == base || hasPrefix && len(suffix) == suffixLength
 }
 
-// mayCreateAnother refuses another Secret beside one that register has not made for the broker, which is likely to have the credentials, or that is
-// being deleted, as its name is free soon.
-func (r *registration[T, L]) mayCreateAnother(ctx context.Context, client secretClient, exists error) error {
+// unusedSecret returns the Secret of the name that is taken if an earlier run has left it: register made it for this broker, it has the same values,
+// and no broker uses it. Without one, another Secret is created. That is refused beside a Secret that register has not made for the broker, which
+// is likely to have the credentials, and beside one that is being deleted, as its name is free soon.
+func (r *registration[T, L]) unusedSecret(ctx context.Context, client secretClient, exists error) (*corev1.Secret, error) {
 	present, err := client.Get(ctx, r.secret.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil
+		return nil, nil
 	case err != nil:
-		return err
+		return nil, err
 	case !present.DeletionTimestamp.IsZero():
-		return cli.WithHint(exists, "it is being deleted: %s", untilGone(present))
+		return nil, cli.WithHint(exists, "it is being deleted: %s", untilGone(present))
 	case present.Annotations[v1beta1.RegisteredForAnnotation] != r.label(r.wanted.GetName()):
-		return cli.WithHint(exists, "register did not make it for this broker: --auth-secret=%s uses it as it is, without a password on standard input; "+
+		return nil, cli.WithHint(exists, "register did not make it for this broker: --auth-secret=%s uses it as it is, without a password on standard input; "+
 			"with one, --auth-secret names a new Secret", present.Name)
+	case len(present.Data) != len(r.secret.StringData) || !hasValues(present, r.secret.StringData):
+		return nil, nil
 	}
-	return nil
+	user, err := r.userOf(ctx, present, "")
+	if user != nil || err != nil { // without the right to list the brokers, one may use it
+		return nil, nil
+	}
+	return present, nil
 }
 
 // untilGone is how a user waits for the end of a deletion.
@@ -235,9 +247,25 @@ func withoutValues(secret *corev1.Secret) *corev1.Secret {
 
 // isShared reports whether another broker may have a Secret in its authInfo: one has, or the user may not list the brokers.
 func (s *scope) isShared(ctx context.Context, broker v1beta1.Broker, secret *corev1.Secret) (bool, error) {
+	user, err := s.userOf(ctx, secret, broker.GetUID())
+	switch {
+	case user != nil:
+		fmt.Fprintf(s.e.ErrOut, "note: secret/%s in namespace %q stays, since %s uses it\n", secret.Name, secret.Namespace, cli.ResourceName(user))
+		return true, nil
+	case apierrors.IsForbidden(err):
+		fmt.Fprintf(s.e.ErrOut, "note: secret/%s in namespace %q stays, since another broker may use it: %s\n", secret.Name, secret.Namespace, kinds.Reason(err))
+		return true, nil
+	default:
+		return false, err
+	}
+}
+
+// userOf returns a broker of another UID that has a Secret in its authInfo; nil: there is none, or an error, such as that the user may not list all
+// brokers.
+func (s *scope) userOf(ctx context.Context, secret *corev1.Secret, except types.UID) (v1beta1.Broker, error) {
 	services, err := s.e.Services()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	var others []v1beta1.Broker
 	wide, wideErr := cli.List[*v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceBrokerList](ctx, services.ClusterServiceBrokers(), metav1.ListOptions{})
@@ -248,18 +276,11 @@ func (s *scope) isShared(ctx context.Context, broker v1beta1.Broker, secret *cor
 	for _, b := range local {
 		others = append(others, b)
 	}
-	err = cmp.Or(wideErr, localErr)
-	if err != nil && !apierrors.IsForbidden(err) {
-		return false, err
+	user := slices.IndexFunc(others, func(other v1beta1.Broker) bool { return other.GetUID() != except && uses(other, secret) })
+	if user < 0 {
+		return nil, cmp.Or(wideErr, localErr)
 	}
-	user := slices.IndexFunc(others, func(other v1beta1.Broker) bool { return other.GetUID() != broker.GetUID() && uses(other, secret) })
-	switch {
-	case user >= 0:
-		fmt.Fprintf(s.e.ErrOut, "note: secret/%s in namespace %q stays, since %s uses it\n", secret.Name, secret.Namespace, cli.ResourceName(others[user]))
-	case err != nil:
-		fmt.Fprintf(s.e.ErrOut, "note: secret/%s in namespace %q stays, since another broker may use it: %s\n", secret.Name, secret.Namespace, kinds.Reason(err))
-	}
-	return user >= 0 || err != nil, nil
+	return others[user], nil
 }
 
 // uses reports whether a broker has a Secret in its authInfo.
