@@ -193,7 +193,9 @@ func (m *memory) Watch(ctx context.Context, options metav1.ListOptions) (watch.I
 }
 
 func (m *memory) Create(ctx context.Context, alert *v1beta1.Alert, _ metav1.CreateOptions) (*v1beta1.Alert, error) {
-	return alert, m.do(ctx, "create "+alert.Name, func() error { return nil })
+	created := alert.DeepCopy()
+	created.UID = types.UID("uid-of-" + alert.Name)
+	return created, m.do(ctx, "create "+alert.Name, func() error { return nil })
 }
 
 func (m *memory) Patch(ctx context.Context, name string, _ types.PatchType, patch []byte, _ metav1.PatchOptions, _ ...string) (patched *v1beta1.Alert, err error) {

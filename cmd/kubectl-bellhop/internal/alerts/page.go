@@ -152,6 +152,9 @@ func (p *page) run(ctx context.Context, args []string) error {
 // createAndPrint creates an Alert, and prints it in the format of --output once it was waited for, so that the output has its deliveries.
 func (p *page) createAndPrint(ctx context.Context, client alertClient, alert *v1beta1.Alert) error {
 	created, err := client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
+	if err == nil {
+		err = cli.CheckCreated(alert, created)
+	}
 	if err != nil {
 		return createError(ctx, alert, err)
 	}

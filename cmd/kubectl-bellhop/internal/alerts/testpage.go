@@ -260,6 +260,9 @@ func (t *test) create(ctx context.Context, client alertClient, alert *v1beta1.Al
 	ctx, release := t.e.Uninterrupted(ctx)
 	defer release()
 	created, err := client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
+	if err == nil {
+		err = cli.CheckCreated(alert, created)
+	}
 	return created, createError(ctx, alert, err)
 }
 

@@ -23,7 +23,9 @@ type interrupted struct {
 
 func (c interrupted) Create(ctx context.Context, alert *v1beta1.Alert, _ metav1.CreateOptions) (*v1beta1.Alert, error) {
 	c.interrupt()
-	return alert, ctx.Err()
+	created := alert.DeepCopy()
+	created.UID = "uid"
+	return created, ctx.Err()
 }
 
 // An Alert whose creation is not known to have succeeded would not be deleted.

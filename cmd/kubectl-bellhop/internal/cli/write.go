@@ -90,9 +90,20 @@ func Create[T Object, L runtime.Object](ctx context.Context, e *Environment, f *
 		if err != nil {
 			return object, err
 		}
+		if err := CheckCreated(object, created); err != nil && f.Stores() {
+			return object, err
+		}
 		object = typed(created)
 	}
 	return object, f.Report(e, "created", object)
+}
+
+// CheckCreated returns an error if a response is not the object that was to be created, as that of a proxy that answers with 200 by itself.
+func CheckCreated(object, response Object) error {
+	if response.GetUID() == "" || response.GetName() != object.GetName() {
+		return fmt.Errorf("the response to the creation of %s is another object, or none: does a proxy answer in place of the API server?", ResourceName(object))
+	}
+	return nil
 }
 
 // Edit changes an object unless it is a dry run, and prints the result: the word done, or unchanged where edit changes nothing. Where another

@@ -39,6 +39,35 @@ func (c *changing) Delete(_ context.Context, name string, options metav1.DeleteO
 	return nil
 }
 
+// answering is a client whose server answers the creation of an Alert.
+type answering struct {
+	alertClient
+	answer v1beta1.Alert
+}
+
+func (c *answering) Create(context.Context, *v1beta1.Alert, metav1.CreateOptions) (*v1beta1.Alert, error) {
+	return c.answer.DeepCopy(), nil
+}
+
+// A proxy may answer {} or a Status with 200.
+func TestCreateOfAnotherAnswer(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer metav1.ObjectMeta
+		isDone bool
+	}{
+		"created":        {metav1.ObjectMeta{Name: "disk", UID: "uid"}, true},
+		"an empty one":   {metav1.ObjectMeta{}, false},
+		"not stored":     {metav1.ObjectMeta{Name: "disk"}, false},
+		"another object": {metav1.ObjectMeta{Name: "other", UID: "uid"}, false},
+	} {
+		client := &answering{answer: v1beta1.Alert{ObjectMeta: test.answer}}
+		_, err := Create(t.Context(), New(genericiooptions.NewTestIOStreamsDiscard()), NewWriteFlags(), client, &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk"}})
+		if (err == nil) != test.isDone || MayBeCarriedOut(err) == test.isDone {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestDeleteShown(t *testing.T) {
 	for name, test := range map[string]struct {
 		change    func(*v1beta1.Alert)
