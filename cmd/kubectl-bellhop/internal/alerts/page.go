@@ -137,7 +137,9 @@ func (p *page) run(ctx context.Context, args []string) error {
 	case ctx.Err() != nil: // nothing was sent
 		return ctx.Err()
 	case !p.wait.Wait || !p.write.Stores():
-		_, err = cli.Create(ctx, p.e, p.write, client, alert)
+		if _, err = cli.Create(ctx, p.e, p.write, client, alert); !p.write.Stores() {
+			return err
+		}
 		return createError(ctx, alert, err)
 	case p.write.Prints():
 		return p.createAndPrint(ctx, client, alert)

@@ -5,8 +5,10 @@ package alerts
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -30,6 +32,9 @@ func TestCreateErrorNamesAnAlertThatMayExist(t *testing.T) {
 		"refused":         {apierrors.NewForbidden(v1beta1.Resource("alerts"), "page-x", nil), false, true, "forbidden"},
 		"conflict":        {apierrors.NewAlreadyExists(v1beta1.Resource("alerts"), "page-x"), false, true, "already exists"},
 		"never sent":      {post(&net.OpError{Op: "dial", Err: errors.New("connection refused")}), false, true, "connection refused"},
+		"certificate":     {post(&tls.CertificateVerificationError{Err: errors.New("expired")}), false, true, "expired"},
+		"not TLS":         {post(tls.RecordHeaderError{Msg: "no handshake"}), false, true, "no handshake"},
+		"HTTP":            {post(http.ErrSchemeMismatch), false, true, "HTTP response to HTTPS client"},
 		"wrong":           {cli.UsageError("wrong"), false, true, "wrong"},
 		"interrupted":     {post(context.Canceled), true, false, "the command was interrupted before the API server had answered"},
 		"connection lost": {post(&net.OpError{Op: "read", Err: errors.New("connection reset")}), false, false, "connection reset"},

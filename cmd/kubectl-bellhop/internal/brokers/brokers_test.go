@@ -58,7 +58,7 @@ func once(method, resource string, do func(http.ResponseWriter) bool) func(http.
 }
 
 func TestDeregisterDuringAnotherWrite(t *testing.T) {
-		for name, test := range map[string]struct {
+	for name, test := range map[string]struct {
 		other func(*testing.T, *apitest.Server)
 		code  int
 		out   string
@@ -77,7 +77,9 @@ func TestDeregisterDuringAnotherWrite(t *testing.T) {
 		"other values": {
 			other: func(_ *testing.T, s *apitest.Server) {
 				s.Edit(broker, func(*unstructured.Unstructured) {})
-				s.Edit(secret, func(u *unstructured.Unstructured) { _ = unstructured.SetNestedField(u.Object, "c2Vjb25k", "data", "password") })
+				s.Edit(secret, func(u *unstructured.Unstructured) {
+					_ = unstructured.SetNestedField(u.Object, "c2Vjb25k", "data", "password")
+				})
 			},
 			code: 1, out: `secret/team-broker in namespace "default" was not deleted`, left: []string{secret},
 		},

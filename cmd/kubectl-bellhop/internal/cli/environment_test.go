@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // A load balancer may answer 503 while the API server carries the write out.
@@ -56,5 +58,21 @@ func TestWritesAreSentOnce(t *testing.T) {
 			t.Errorf("%s: %d requests, want %d: %v", method, requests, test.want, err)
 		}
 		server.Close()
+	}
+}
+
+// client-go has no type for the errors of a credential plugin.
+func TestFailingCredentialPluginSendsNothing(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	config := &rest.Config{Host: server.URL, ExecProvider: &clientcmdapi.ExecConfig{
+		Command: "false", APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+	}}
+	client, err := coreclient.NewForConfig(New(genericiooptions.NewTestIOStreamsDiscard()).Connection.WrapConfigFn(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Secrets("default").Delete(t.Context(), "a", metav1.DeleteOptions{}); err == nil || apierrors.IsNotFound(err) || MayBeCarriedOut(err) {
+		t.Errorf("got %v", err)
 	}
 }

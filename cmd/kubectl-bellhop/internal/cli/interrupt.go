@@ -5,11 +5,14 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,7 +50,7 @@ func (e *Environment) Uninterrupted(ctx context.Context) (uninterrupted context.
 	}
 }
 
-// MayBeCarriedOut reports whether a write with an error may be carried out nevertheless: the API server was reached, and has not refused it.
+// MayBeCarriedOut reports whether a write with an error may be carried out nevertheless: it was sent to the API server, which has not refused it.
 func MayBeCarriedOut(err error) bool {
 	var status apierrors.APIStatus
 	var network *net.OpError
@@ -59,7 +62,14 @@ func MayBeCarriedOut(err error) bool {
 	case errors.As(err, &network):
 		return network.Op != "dial"
 	}
-	return true
+	return !isBeforeRequest(err)
+}
+
+// isBeforeRequest reports whether the TLS handshake failed, or the credential plugin of the kubeconfig, for whose errors client-go has no type.
+func isBeforeRequest(err error) bool {
+	request, isRequest := errors.AsType[*url.Error](err)
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) ||
+		errors.Is(err, http.ErrSchemeMismatch) || isRequest && strings.HasPrefix(request.Err.Error(), "getting credentials: ")
 }
 
 // ReadUntil has the end of a context end a command that reads standard input.
