@@ -48,7 +48,8 @@ deletes these, too: their Secrets go, and applications lose their credentials.
 With --selector or --interactive the command shows what is deleted and what the
 broker retains, and asks; without a terminal it reads the answer from standard
 input. --yes deletes without a question. If a deletion would no longer do what
-was shown, as after a change of the deletion policy, the command ends there.
+was shown, as after a change of the deletion policy, or if an instance has a new
+ServiceBinding, the command ends there.
 
 To keep the service at the broker, use kubectl bellhop retain before.`,
 		Example: `  # One service and all bindings to it, and wait until the broker has confirmed that
@@ -179,6 +180,9 @@ func (d *deprovision) remove(ctx context.Context, client instanceClient, r remov
 		if _, err := cli.AsShown(ctx, client, r.instance, effectOf); err != nil {
 			return err
 		}
+		if err := d.checkBindings(ctx, r); err != nil {
+			return err
+		}
 	}
 	services, err := d.e.Services()
 	if err != nil {
@@ -190,6 +194,21 @@ func (d *deprovision) remove(ctx context.Context, client instanceClient, r remov
 		}
 	}
 	return remove(ctx, d, client, r.instance, wasShown, effectOf)
+}
+
+// checkBindings fails if an instance has a binding that the user was not shown: its credentials are in use since the question.
+func (d *deprovision) checkBindings(ctx context.Context, r removal) error {
+	latest, err := d.bindingsOf(ctx, r.instance)
+	if err != nil {
+		return err
+	}
+	for _, binding := range latest {
+		if !slices.ContainsFunc(r.bindings, func(shown *v1beta1.ServiceBinding) bool { return shown.UID == binding.UID }) {
+			return cli.WithHint(fmt.Errorf("%s has %s since it was shown, and was not deleted", cli.ResourceName(r.instance), cli.ResourceName(binding)),
+				"run the command again: it shows what is deleted now")
+		}
+	}
+	return nil
 }
 
 func remove[T cli.Object, L runtime.Object](ctx context.Context, d *deprovision, client cli.Client[T, L], object T, wasShown bool, effect func(T) string) error {
