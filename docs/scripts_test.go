@@ -81,6 +81,7 @@ func TestMissingSuitesFail(t *testing.T) {
 		{[]string{"MODULES=./", "SUITES="}, 0, "2 passed, 0 failed"},
 		{[]string{"MODULES=./", "SUITES=", "STUB=rm -r " + filepath.Join(repo, "bin/test")}, 1, "there is no result"},
 		{[]string{"MODULES=test/", "SUITES=chart pagr"}, 2, "SUITES has pagr"},
+		{[]string{"MODULES=test/", "SUITES= "}, 2, "SUITES is set and has no name"},
 		{[]string{"MODULES=demo", "SUITES="}, 2, "MODULES has demo,"},
 		{[]string{"MODULES=demo/", "SUITES=chart"}, 2, "SUITES are of the module test/"},
 		{[]string{"MODULES=examples/", "SUITES="}, 2, "no suite was selected"},

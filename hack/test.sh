@@ -21,9 +21,10 @@ fi
 
 contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
 
-# require_known VARIABLE KNOWN refuses names that are not in the list KNOWN, which would select nothing.
+# require_known VARIABLE KNOWN refuses names that are not in the list KNOWN, which would select nothing, and a value without a name.
 require_known() {
 	local name
+	[ -z "${!1-}" ] || [[ ${!1} == *[![:space:]]* ]] || { echo "$1 is set and has no name, it can have: $2" >&2; exit 2; }
 	for name in ${!1-}; do
 		contains "$2" "$name" || { echo "$1 has $name, which is none of: $2" >&2; exit 2; }
 	done
