@@ -154,3 +154,12 @@ func TestRegisterUsesTheSecretOfAFormerRun(t *testing.T) {
 		}
 	}
 }
+
+func TestRegisterRefusesFlags(t *testing.T) {
+	for _, flag := range []string{"--relist-every=-5m", "--secret-namespace=bellhop-system"} {
+		s := apitest.New(t)
+		if out := run(t, s, "right\n", register+" "+flag, 2); !strings.Contains(out, strings.TrimSuffix(flag, "=bellhop-system")) || len(s.Names()) > 0 {
+			t.Errorf("%s: left %q:\n%s", flag, s.Names(), out)
+		}
+	}
+}

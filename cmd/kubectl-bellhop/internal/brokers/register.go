@@ -24,6 +24,7 @@ import (
 
 type register struct {
 	scope
+	cmd                                *cobra.Command
 	write                              *cli.WriteFlags
 	wait                               cli.WaitFlags
 	url, caFile                        string
@@ -66,6 +67,7 @@ manifest.`,
 		Args: cli.OneArgument("NAME", "kubectl get clusterservicebrokers,servicebrokers"),
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args[0]) },
 	}
+	r.cmd = cmd
 	r.addFlag(cmd)
 	cmd.Flags().StringVar(&r.url, "url", "", "Address of the broker, without /v2")
 	cmd.Flags().StringVar(&r.caFile, "ca-file", "", "File with the certificates, in PEM form, that the broker's is checked with")
@@ -119,6 +121,10 @@ func (r *register) validate() error {
 		return cli.UsageError("--password-stdin needs --username")
 	case r.passwordStdin && r.tokenStdin:
 		return cli.UsageError("--password-stdin and --token-stdin exclude each other")
+	case r.relist < 0:
+		return cli.UsageError("--relist-every=%s: must not be negative", r.relist)
+	case r.namespaced && r.cmd.Flags().Changed("secret-namespace"):
+		return cli.UsageError("--secret-namespace does not go with --namespaced: the Secret of a ServiceBroker is in its namespace")
 	}
 	return nil
 }
