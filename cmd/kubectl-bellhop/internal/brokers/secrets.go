@@ -96,9 +96,8 @@ func (r *registration[T, L]) unusedSecret(ctx context.Context, client secretClie
 	case len(present.Data) != len(r.secret.StringData) || !hasValues(present, r.secret.StringData):
 		return nil, nil
 	}
-	user, err := r.userOf(ctx, present, "")
-	if user != nil || err != nil { // without the right to list the brokers, one may use it
-		return nil, nil
+	if user, err := r.userOf(ctx, present, ""); user != nil || err != nil { // with an error, such as without the right to list the brokers, it is not known
+		present = nil
 	}
 	return present, nil
 }
