@@ -42,7 +42,7 @@ func (r *Run) waitForEnd(expected string) string {
 		window *= 2
 	}
 	for end := time.Now().Add(scenario.Deadline); expected != "" && !r.Oracle.EqualOutcome(r.Oracle.State(), expected); proxy.Sleep(env.Ctx, 300*time.Millisecond) {
-		if time.Now().After(end) {
+		if env.Ctx.Err() != nil || time.Now().After(end) {
 			env.Reportf("the end state differs from the run without faults:\n%s", snapshot.Difference(expected, r.Oracle.State()))
 			break
 		}
@@ -59,7 +59,7 @@ func (r *Run) WaitUntilIdle(window time.Duration) string {
 	end := time.Now().Add(scenario.Deadline)
 	before, since, rounds := len(r.Injector.Calls()), time.Now(), r.reconcileCount()
 	for time.Since(since) < window {
-		if time.Now().After(end) {
+		if r.Env.Ctx.Err() != nil || time.Now().After(end) {
 			all := r.Injector.Calls()
 			var last []string
 			for _, c := range all[max(0, len(all)-5):] {
