@@ -60,7 +60,7 @@ func (r *Run) StartProcess(ctx context.Context, o ProcessOptions) (*Process, err
 	}
 	p := &Process{injector: r.Injector, log: logMonitor{out: r.Log}, ended: make(chan struct{})}
 	p.server = proxy.NewAPIServer(proxy.APIServerOptions{
-		Injector: r.Injector, Namespace: r.Env.Namespace, Upstream: r.Cluster.upstream, Transport: r.Cluster.transport, Kill: p.kill,
+		Injector: r.Injector, Namespace: r.Env.Namespace, Upstream: r.Cluster.upstream, Transport: r.Cluster.transport, Kill: p.kill, Stop: p.stop,
 	})
 	if o.AsOf != "" {
 		p.server.HoldAt(o.AsOf)
@@ -145,6 +145,14 @@ func (p *Process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 	p.injector.KillSignal().Set()
+}
+
+// stop stops the process for a while, as if its machine were suspended. Its timers that are due meanwhile fire when it runs again.
+func (p *Process) stop() {
+	if p.cmd.Process.Signal(syscall.SIGSTOP) == nil {
+		p.injector.ExpectWork(time.Now().Add(proxy.StopDuration + time.Second))
+		time.AfterFunc(proxy.StopDuration, func() { _ = p.cmd.Process.Signal(syscall.SIGCONT) })
+	}
 }
 
 // dump ends the process with a list of its goroutines.

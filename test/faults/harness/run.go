@@ -8,6 +8,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -62,13 +63,15 @@ type Run struct {
 // NewRun creates the environment of a run. env is added to the process environment of its operators.
 func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...string) (*Run, error) {
 	r := &Run{
-		Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal(),
+		Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, stepsDone: proxy.NewSignal(),
 		isIngest: sc.Ingest, hasReplicas: sc.Replicas, reusesID: sc.ReusesID,
 	}
 	var err error
-	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, sc); err != nil {
+	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, r.stopLeader, sc); err != nil {
 		return nil, err
 	}
+	r.Injector.ClockFile = filepath.Join(c.Dir, "clock-"+r.Env.Namespace)
+	r.processEnv = slices.Concat(env, []string{proxy.ClockVariable + "=" + r.Injector.ClockFile})
 	r.Env.Sender.SetListeners(r.listeners)
 	if sc.PageByLabel {
 		r.flags = []string{"--page-by-label", "--page-resolve-after=1s"}
@@ -212,6 +215,9 @@ func (r *Run) SetLeader(p *Process) {
 		r.OnLeader(p)
 	}
 }
+
+// stopLeader stops the process that leads for a while.
+func (r *Run) stopLeader() { r.currentLeader().stop() }
 
 // KillLeader kills the process that leads.
 func (r *Run) KillLeader() { r.currentLeader().kill() }

@@ -27,6 +27,7 @@ type APIServerOptions struct {
 	Upstream  *url.URL
 	Transport http.RoundTripper // with the operator's credentials
 	Kill      func()            // kills the process
+	Stop      func()            // stops the process for a while
 }
 
 // APIServer is the API server as one process of the operator sees it: a proxy that shows the namespace of the run, and those objects
@@ -69,6 +70,7 @@ func (s *APIServer) Disconnect() { s.dead.Store(true) }
 func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target, ok := parsePath(r.URL.Path)
 	query := r.URL.Query()
+	w = &datedWriter{ResponseWriter: w, injector: s.Injector}
 	switch {
 	case s.dead.Load():
 		panic(http.ErrAbortHandler)
@@ -146,6 +148,8 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, target res
 	case act.killBefore:
 		s.Kill()
 		panic(http.ErrAbortHandler)
+	case act.stop:
+		s.Stop()
 	case act.delayed:
 		s.Injector.delayGate.wait(context.WithoutCancel(r.Context()))
 	case act.answer != "":

@@ -18,6 +18,7 @@ import (
 type Endpoint struct {
 	Injector       *Injector
 	Kill           func()                          // kills the process that sends the request
+	Stop           func()                          // stops it for a while
 	Name           func(*http.Request) string      // returns the name of a call
 	Observe        func(*http.Request)             // sees each call before it is carried out
 	ObsoleteCheck  func(*http.Request) func() bool // returns a function that reports, later, whether a delayed request is obsolete
@@ -46,6 +47,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	act := e.Injector.intercept(r.Context(), Call{Seam: SeamOutside, Name: methodOf(r) + " " + e.Name(r), Mutates: methodOf(r) != http.MethodGet})
 	_, isReplaced := outsideAnswers[act.answer]
+	if act.stop {
+		e.Stop()
+	}
 	switch {
 	case act.killBefore:
 		e.Kill()

@@ -100,7 +100,7 @@ func ParseFault(text string) (Fault, error) {
 
 // faultKinds returns all kinds, sorted.
 func faultKinds() []string {
-	all := []string{CrashBefore, CrashAfter, Stale, Frozen, Standby, Deposed, Hide, Merge, Late, WatchCut, WatchGone}
+	all := append(TimeKinds(), CrashBefore, CrashAfter, Stale, Frozen, Standby, Deposed, Hide, Merge, Late, WatchCut, WatchGone)
 	for name := range apiAnswers {
 		all = append(all, name)
 	}
@@ -113,7 +113,7 @@ func faultKinds() []string {
 
 // HasSuccessor reports whether another process takes over.
 func (f Fault) HasSuccessor() bool {
-	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed}, f.Kind)
+	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed}, f.Kind) || f.startsShifted()
 }
 
 // NeedsStandby reports whether the process that takes over runs from the beginning.
@@ -149,7 +149,7 @@ func (f Fault) MayLoseAnswer() bool {
 
 // losesAnswer is MayLoseAnswer without the fault that follows.
 func (f Fault) losesAnswer() bool {
-	return f.HasSuccessor() || f.isOutsideAnswer() && !f.isDefiniteAnswer()
+	return f.HasSuccessor() || f.Kind == stopped || f.isOutsideAnswer() && !f.isDefiniteAnswer()
 }
 
 // MaxRepeats returns how many times a request may be repeated: its answer is lost, or the watch events with its record are not shown

@@ -36,6 +36,8 @@ const FaultDuration = 1500 * time.Millisecond
 type Injector struct {
 	// newest returns the newest resourceVersion of the API server.
 	newest func(context.Context) string
+	// ClockFile is the path of the file that ClockVariable names; "": the processes do not read one.
+	ClockFile string
 
 	mu             sync.Mutex
 	armed          bool
@@ -53,6 +55,8 @@ type Injector struct {
 	frozen *gate // watches wait here
 	// cutSignal and expiredSignal end the watches that are open; once set, each is replaced for the watches that follow.
 	cutSignal, expiredSignal *Signal
+
+	server serverClock // what the API server's responses show
 
 	killed    *Signal // the present process was killed
 	deposed   *Signal // the leader lost the election
@@ -93,6 +97,7 @@ func (i *Injector) NextProcess() {
 func (i *Injector) Disarm() {
 	i.mu.Lock()
 	i.plan = nil
+	i.endShifts()
 	i.mu.Unlock()
 	i.frozen.open()
 	i.delayGate.open()
@@ -102,6 +107,8 @@ func (i *Injector) Disarm() {
 type action struct {
 	// killBefore and killAfter: the process is killed before or after the call is carried out.
 	killBefore, killAfter bool
+	// stop: the process does not run for a while once it has sent the call.
+	stop bool
 	// answer is the name of the answer that replaces the right one; "": none.
 	answer string
 	// delayed: the call waits at delayGate first.
@@ -132,6 +139,8 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 	}
 	i.injected = true
 	switch p.Kind {
+	case stopped:
+		return action{stop: true}
 	case CrashBefore:
 		return action{killBefore: true}
 	case CrashAfter, Stale, Standby:
@@ -149,6 +158,10 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 		i.expiredSignal.Set()
 		i.expiredSignal = NewSignal()
 	default:
+		if p.IsOfTime() {
+			i.beginShift(p)
+			return action{killAfter: p.startsShifted()}
+		}
 		i.plan = nil
 		return action{answer: p.Kind}
 	}

@@ -32,10 +32,11 @@ const pause = 1500 * time.Millisecond
 
 // Environment is all that is outside the operator in one run: a namespace with its user, a broker, receivers.
 type Environment struct {
-	Ctx               context.Context //nolint:containedctx // lives as long as the run
-	Client            client.WithWatch
-	injector          *proxy.Injector
-	kill              func()
+	Ctx      context.Context //nolint:containedctx // lives as long as the run
+	Client   client.WithWatch
+	injector *proxy.Injector
+	// kill kills the process that leads, and stop stops it for a while.
+	kill, stop        func()
 	GuardBroker       func(*http.Request) // sees each request to the broker before it is carried out
 	Namespace         string
 	OperatorNamespace string // the namespace of the operator
@@ -94,8 +95,8 @@ func (s *IDSet) All(yield func(string) bool) {
 	s.members.Range(func(id, _ any) bool { return yield(id.(string)) })
 }
 
-// NewEnvironment creates the namenamespaces of a run. kill kills the process that leads.
-func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, kill func(), sc Scenario) (*Environment, error) {
+// NewEnvironment creates the namespaces of a run. kill kills the process that leads, and stop stops it for a while.
+func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, kill, stop func(), sc Scenario) (*Environment, error) {
 	namespaces := []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}}
 	if sc.separateNamespace {
 		namespaces = append(namespaces, namespaces[0].DeepCopy())
@@ -106,7 +107,7 @@ func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, 
 		}
 	}
 	return &Environment{
-		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, notifiers: sc.Notifiers, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
+		Ctx: ctx, Client: c, injector: i, kill: kill, stop: stop, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, notifiers: sc.Notifiers, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
 		Receivers: map[string]*FakeReceiver{}, Sender: newSender(sc.Replicas),
 	}, nil
 }
@@ -264,7 +265,7 @@ func (e *Environment) serve(model http.Handler, name func(*http.Request) string,
 
 // start starts a proxy.
 func (e *Environment) start(p *proxy.Endpoint) *httptest.Server {
-	p.Injector, p.Kill, p.ObsoleteCheck, p.OnAccepted = e.injector, e.kill, e.obsoleteCheck, e.withholdCredentials
+	p.Injector, p.Kill, p.Stop, p.ObsoleteCheck, p.OnAccepted = e.injector, e.kill, e.stop, e.obsoleteCheck, e.withholdCredentials
 	p.OperationsFail = func() bool { return e.operationsFail }
 	server := p.Start()
 	e.servers = append(e.servers, server)

@@ -44,6 +44,8 @@ type Scenario struct {
 	ReusesID bool
 	// MaxFaults limits the faults of each class to so many; 0: all faults.
 	MaxFaults int
+	// EndsByTime: the API server's time ends something, which may be earlier if that time is ahead.
+	EndsByTime bool
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
 	Unordered bool
 }
@@ -56,6 +58,7 @@ func All() []Scenario {
 	all = append(all, notifierCopies(all)...) // the last, so that the list of the gate has the same faults of the others
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
+		all[i].EndsByTime = endsByTimeNames.MatchString(all[i].Name)
 	}
 	return all
 }
@@ -70,6 +73,9 @@ var troubledNames = regexp.MustCompile(`^((cluster|grpc)-)?(` +
 	`page-consent-withdrawn|` +
 	`receiver-(edited|secret-rotated|by-default|anew-awaited))$|` +
 	`^cluster-broker-namespace-deleted$`)
+
+// endsByTimeNames matches the scenarios with an expiry, a time to live, or instances that lapse.
+var endsByTimeNames = regexp.MustCompile(`^((cluster|grpc)-)?(alert-(again-expires|ttl|ttl-anew|expired)|source.*)$`)
 
 // clusterWideNames matches the scenarios in which much depends on brokers and receivers, and on what they offer.
 var clusterWideNames = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)

@@ -34,6 +34,7 @@ var classes = []struct {
 	}},
 	{"answers", func(f proxy.Fault) bool { return proxy.IsAnswer(f.Kind) }},
 	{"leaders", func(f proxy.Fault) bool { return f.Kind == proxy.Deposed }},
+	{"time", proxy.Fault.IsOfTime},
 }
 
 // classOf returns the class of a fault; "": none.
@@ -80,7 +81,7 @@ func allFaults(learned harness.Result, d draw) []proxy.Fault {
 			changes = append(changes, i)
 		}
 	}
-	return slices.Concat(answerFaults(learned.Calls, points), mutationFaults(points, changes), eventFaults(learned.Events), crashPairs(points, changes, d))
+	return slices.Concat(answerFaults(learned.Calls, points), mutationFaults(points, changes), eventFaults(learned.Events), crashPairs(points, changes, d), timeFaults(points))
 }
 
 // callPoints returns the points of calls.
@@ -127,6 +128,16 @@ func atNthCall(all []proxy.Fault, calls []proxy.Call) []proxy.Fault {
 	for i := range all {
 		if f := &all[i]; f.Watched == "" && f.Kind != proxy.Deposed && !proxy.IsAnswer(f.Kind) {
 			f.At, f.From = number[f.At], number[f.From]
+		}
+	}
+	return all
+}
+
+// timeFaults are at each call: a clock is wrong from then on, or the process does not run for a while.
+func timeFaults(points []proxy.Point) (all []proxy.Fault) {
+	for _, at := range points {
+		for _, kind := range proxy.TimeKinds() {
+			all = append(all, proxy.Fault{Kind: kind, At: at})
 		}
 	}
 	return all

@@ -6,16 +6,19 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// operators are the cluster with the operators under test, and with one whose times are short, which scenarios of AlertSources need.
+// operators are the cluster with the operators under test, with one whose times are short, which scenarios of AlertSources need, and with ones whose
+// clock can be shifted.
 type operators struct {
 	cluster *harness.Cluster
 	// areGiven: they are binaries of the user, which have the times of a release.
@@ -26,8 +29,8 @@ type operators struct {
 	recordObjects bool
 	// calls: they have the provider grpc.
 	calls bool
-	// withShortTimes builds the operator, once.
-	withShortTimes func() (*harness.Cluster, error)
+	// withShortTimes, withClock and withBoth build the operator, once.
+	withShortTimes, withClock, withBoth func() (*harness.Cluster, error)
 }
 
 // newOperators begins to build the operator with short times.
@@ -49,10 +52,15 @@ func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.B
 	if under.recordObjects, err = cluster.HaveText(v1beta1.PagedUIDAnnotation); err != nil {
 		return nil, err
 	}
-	under.withShortTimes = sync.OnceValues(func() (*harness.Cluster, error) {
-		binary, err := variant{name: "short-times", edits: shortTimes()}.build(ctx, repo, cluster.Dir)
-		return cluster.WithOperator(binary), err
-	})
+	builtOnce := func(v variant) func() (*harness.Cluster, error) {
+		return sync.OnceValues(func() (*harness.Cluster, error) {
+			binary, err := v.build(ctx, repo, cluster.Dir)
+			return cluster.WithOperator(binary), err
+		})
+	}
+	under.withShortTimes = builtOnce(variant{name: "short-times", edits: shortTimes()})
+	under.withClock = builtOnce(variant{name: "clock", edits: shortAgreement(), shiftsClock: true})
+	under.withBoth = builtOnce(variant{name: "clock-short-times", edits: slices.Concat(shortTimes(), shortAgreement()), shiftsClock: true})
 	return under, nil
 }
 
@@ -62,12 +70,25 @@ func (u *operators) canRun(sc scenario.Scenario) bool {
 		(!sc.Notifiers || u.calls) && (!sc.ShortTimes || !u.areGiven)
 }
 
-// of returns the cluster with the operator for a scenario.
-func (u *operators) of(sc scenario.Scenario) (*harness.Cluster, error) {
-	if sc.Ingest && !u.areGiven {
+// of returns the cluster with the operator for a scenario and a fault.
+func (u *operators) of(sc scenario.Scenario, f proxy.Fault) (*harness.Cluster, error) {
+	switch {
+	case u.areGiven:
+		return u.cluster, nil
+	case sc.Ingest && f.IsOfTime():
+		return u.withBoth()
+	case f.IsOfTime():
+		return u.withClock()
+	case sc.Ingest:
 		return u.withShortTimes()
+	default:
+		return u.cluster, nil
 	}
-	return u.cluster, nil
+}
+
+// shortAgreement are edits after which the API server's time is known again some seconds after a jump, instead of minutes.
+func shortAgreement() []mistake {
+	return []mistake{{"internal/kube/apiserver/clock.go", "\tagreement = 15 * time.Minute\n", "\tagreement = 3 * time.Second\n"}}
 }
 
 // shortTimes are edits after which the operator decides about posts in seconds instead of minutes, and counts what receivers got sooner.

@@ -119,7 +119,11 @@ func (r *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 		mu.Lock()
 		expected := r.endStates[t.scenario]
 		mu.Unlock()
-		cluster, err := r.of(r.scenarios[t.scenario])
+		f, err := proxy.ParseFault(t.fault)
+		if err != nil {
+			return err
+		}
+		cluster, err := r.of(r.scenarios[t.scenario], f)
 		if err != nil {
 			return err
 		}
@@ -168,6 +172,9 @@ func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, erro
 	if r.scenarios[v.scenario].Ingest {
 		v.edits = slices.Concat(shortTimes(), v.edits)
 	}
+	if f, err := proxy.ParseFault(v.fault); err == nil && f.IsOfTime() {
+		v.edits, v.shiftsClock = slices.Concat(shortAgreement(), v.edits), true
+	}
 	binary, err := v.build(ctx, r.repo, r.cluster.Dir)
 	<-r.building
 	if err != nil {
@@ -176,6 +183,9 @@ func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, erro
 	}
 	all := v.trials()
 	for i, t := range all {
+		if ctx.Err() != nil {
+			return result, ctx.Err()
+		}
 		run, err := r.run(ctx, r.cluster.WithOperator(binary), t, r.endStates[t.scenario])
 		switch {
 		case err != nil:

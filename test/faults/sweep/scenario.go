@@ -69,7 +69,7 @@ func (s *scenarioSweep) try(ctx context.Context, under *operators, finished *che
 
 // run makes one run. It starts again if the preparation fails: no fault was injected yet, and elections time out on a busy machine.
 func (s *scenarioSweep) run(ctx context.Context, under *operators, f proxy.Fault) (result harness.Result, err error) {
-	cluster, err := under.of(s.scenario)
+	cluster, err := under.of(s.scenario, f)
 	if err != nil {
 		return harness.Result{}, err
 	}

@@ -143,6 +143,9 @@ func selectScenarios(o Options, under *operators) (sweeps []*scenarioSweep, err 
 // planFaults chooses the faults of each scenario.
 func planFaults(sweeps []*scenarioSweep, o Options) error {
 	names := classNames()
+	if o.Binaries != (harness.Binaries{}) || o.Fixed { // their clocks cannot be shifted
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "time" })
+	}
 	if o.Class != "" {
 		names = strings.Split(o.Class, ",")
 	}
@@ -170,6 +173,9 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 		}
 		if n := s.scenario.MaxFaults; n > 0 {
 			all = ofEachClass(all, names, n, d)
+		}
+		if s.scenario.EndsByTime { // what may end by the API server's time does so earlier
+			all = slices.DeleteFunc(all, proxy.Fault.MovesAhead)
 		}
 		if o.Fixed {
 			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)

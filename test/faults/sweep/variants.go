@@ -18,6 +18,8 @@ type variant struct {
 	name string
 	// edits of the source make the mistake.
 	edits []mistake
+	// shiftsClock: its clock can be shifted.
+	shiftsClock bool
 	// The oracle reports the mistake in the scenario with the fault. Where one of several does, as what comes first decides, | separates them.
 	scenario, fault, oracle string
 	// others are faults of other classes, which do not reveal the mistake.
@@ -46,6 +48,9 @@ func (v variant) sources(repo string) (map[string]string, error) {
 			return nil, fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
 		}
 		wrong[path] = strings.Replace(wrong[path], e.right, e.wrong, 1)
+	}
+	if v.shiftsClock {
+		return wrong, shiftClocks(repo, wrong)
 	}
 	return wrong, nil
 }

@@ -1,0 +1,160 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The kinds of faults of clocks, from a call on until the steps have ended: date-… of the API server, as its responses show it, clock-… of the
+// processes while they run, and start-… of the process that takes over after the call. Each is followed by a name of shifts; with date-…, -briefly may
+// follow that. Timers, and what the processes measure with the monotonic clock, are not affected.
+const (
+	dateKind  = "date-"
+	clockKind = "clock-"
+	startKind = "start-"
+	briefly   = "-briefly"
+
+	dateAlternates = "date-alternates" // two API servers, whose clocks differ, answer in turn
+	dateMissing    = "date-missing"    // responses have no Date
+	stopped        = "stopped"         // the process does not run for a while after the request is sent
+)
+
+const (
+	// briefTime is how long a brief shift lasts.
+	briefTime = 20 * time.Second
+	// alternation is by how much the clocks of two API servers differ.
+	alternation = 90 * time.Second
+	// StopDuration is how long a stopped process does not run. It is longer than its requests may take, than a lease, and than its first delays.
+	StopDuration = 6 * time.Second
+)
+
+// shifts are by how much a clock differs. The operator takes over an API server's clock that differs by less than a minute.
+var shifts = map[string]time.Duration{
+	"behind-1h": -time.Hour, "behind-58s": -58 * time.Second, "ahead-58s": 58 * time.Second, "ahead-1h": time.Hour, "ahead-1d": 24 * time.Hour, "ahead-1y": 365 * 24 * time.Hour,
+}
+
+// TimeKinds returns the kinds of faults of clocks, and of a process that does not run for a while.
+func TimeKinds() []string {
+	all := []string{dateAlternates, dateMissing, stopped}
+	for _, shift := range slices.Sorted(maps.Keys(shifts)) {
+		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, startKind+shift)
+	}
+	return all
+}
+
+// IsOfTime reports whether the fault is one of TimeKinds.
+func (f Fault) IsOfTime() bool { return slices.Contains(TimeKinds(), f.Kind) }
+
+// startsShifted reports whether the process that takes over begins with another time.
+func (f Fault) startsShifted() bool { return strings.HasPrefix(f.Kind, startKind) }
+
+// MovesAhead reports whether the API server's time seems to have passed that has not: what ends by it may end earlier.
+func (f Fault) MovesAhead() bool {
+	return strings.HasPrefix(f.Kind, dateKind+"ahead-") && (!strings.HasSuffix(f.Kind, briefly) || strings.Contains(f.Kind, "-58s"))
+}
+
+// shift returns by how much the fault shifts a clock.
+func (f Fault) shift(kind string) time.Duration {
+	return shifts[strings.TrimSuffix(strings.TrimPrefix(f.Kind, kind), briefly)]
+}
+
+// serverClock is the API server's clock as its responses show it. The zero value is right.
+type serverClock struct {
+	shift time.Duration
+	// until is when the clock is right again; zero: with the end of the fault.
+	until time.Time
+	// alternates: every other response has the time of another clock.
+	alternates bool
+	isMissing  bool
+	responses  int
+}
+
+// setDate sets the Date of a response. Where the clock is right, the server of the proxy sets it.
+func (c *serverClock) setDate(header http.Header, now time.Time) {
+	c.responses++
+	shift := c.shift
+	if !c.until.IsZero() && now.After(c.until) || c.alternates && c.responses%2 == 0 {
+		shift = 0
+	}
+	switch {
+	case c.isMissing:
+		header["Date"] = nil // net/http sets none then
+	case shift != 0:
+		header.Set("Date", now.Add(shift).UTC().Format(http.TimeFormat))
+	}
+}
+
+// beginShift begins a fault of a clock.
+func (i *Injector) beginShift(f *Fault) {
+	switch {
+	case f.Kind == dateAlternates:
+		i.server = serverClock{shift: alternation, alternates: true}
+	case f.Kind == dateMissing:
+		i.server = serverClock{isMissing: true}
+	case strings.HasPrefix(f.Kind, dateKind):
+		i.server = serverClock{shift: f.shift(dateKind)}
+		if strings.HasSuffix(f.Kind, briefly) {
+			i.server.until = time.Now().Add(briefTime)
+		}
+	case f.startsShifted():
+		i.setProcessClock(f.shift(startKind))
+	default:
+		i.setProcessClock(f.shift(clockKind))
+	}
+}
+
+// endShifts sets all clocks right.
+func (i *Injector) endShifts() {
+	i.server = serverClock{}
+	i.setProcessClock(0)
+}
+
+// ClockVariable is the environment variable with the path of a file from which a process reads by how much its time of day is shifted.
+const ClockVariable = "BELLHOP_CLOCK_SHIFT"
+
+// setProcessClock shifts the time of day of the processes.
+func (i *Injector) setProcessClock(by time.Duration) {
+	if i.ClockFile == "" {
+		return
+	}
+	next := i.ClockFile + ".next" // a process reads the one or the other
+	if os.WriteFile(next, []byte(by.String()), 0o600) == nil {
+		_ = os.Rename(next, i.ClockFile)
+	}
+}
+
+// datedWriter writes a response of the API server with the Date that its clock shows.
+type datedWriter struct {
+	http.ResponseWriter
+	injector *Injector
+	isDated  bool
+}
+
+// WriteHeader sets the Date before the header is written.
+func (w *datedWriter) WriteHeader(code int) {
+	if !w.isDated {
+		w.isDated = true
+		w.injector.mu.Lock()
+		w.injector.server.setDate(w.Header(), time.Now())
+		w.injector.mu.Unlock()
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write writes the header first, as net/http does.
+func (w *datedWriter) Write(body []byte) (int, error) {
+	if !w.isDated {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(body)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *datedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
