@@ -20,7 +20,7 @@ const (
 )
 
 // shiftedClock is the source of the clock of an operator under test. It reads by how much the time of day is shifted from a file, each time. The
-// monotonic reading stays, as with a clock that somebody sets: of a time with such a reading, bits 30 to 62 of the first word are the seconds.
+// monotonic reading stays, as where an administrator sets the clock: of a time with such a reading, bits 30 to 62 of the first word are the seconds.
 const shiftedClock = `package shiftedclock
 
 import (
