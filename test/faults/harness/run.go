@@ -109,7 +109,7 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 	r.stepsDone.Set()
 	if err == nil && f.Kind != "" {
 		r.waitForFault(ctx)
-		if f.Kind == proxy.Deposed && r.Injector.Happened() {
+		if f.IsOverlap() && r.Injector.Happened() {
 			<-takenOver
 		}
 	}

@@ -20,8 +20,12 @@ import (
 func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
 	for now := &f; now != nil && now.HasSuccessor(); now = now.Then {
 		crashed := r.Injector.KillSignal()
-		if now.Kind == proxy.Deposed {
+		switch now.Kind {
+		case proxy.Deposed:
 			r.replaceDeposed(ctx, now)
+			return
+		case proxy.StoppedLeader:
+			r.replaceStopped(ctx)
 			return
 		}
 		select {
@@ -120,14 +124,7 @@ func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 	if f.IsBrokerDelete() && r.reusesID {
 		r.Injector.ReleaseDelayedCall()
 	}
-	first, end := r.leaseHolder(ctx), time.Now().Add(scenario.Deadline)
-	for now := first; now == "" || now == first; now = r.leaseHolder(ctx) {
-		if proxy.Sleep(ctx, 100*time.Millisecond); ctx.Err() != nil || time.Now().After(end) {
-			r.Env.Reportf("no other process leads")
-			break
-		}
-	}
-	r.SetLeader(r.standby)
+	end := r.waitForStandby(ctx)
 	if f.IsBrokerDelete() && !r.reusesID {
 		select {
 		case <-ctx.Done():
@@ -140,4 +137,26 @@ func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 		proxy.Sleep(ctx, 50*time.Millisecond)
 	}
 	r.Injector.ReleaseDelayedCall()
+}
+
+// replaceStopped waits until another process leads. The stopped one ends once it runs again.
+func (r *Run) replaceStopped(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-r.Injector.WhenStopped():
+		r.waitForStandby(ctx)
+	}
+}
+
+// waitForStandby waits until the standby is elected, and makes it the leader. It returns when its deadline is.
+func (r *Run) waitForStandby(ctx context.Context) (end time.Time) {
+	first, end := r.leaseHolder(ctx), time.Now().Add(scenario.Deadline)
+	for now := first; now == "" || now == first; now = r.leaseHolder(ctx) {
+		if proxy.Sleep(ctx, 100*time.Millisecond); ctx.Err() != nil || time.Now().After(end) {
+			r.Env.Reportf("no other process leads")
+			break
+		}
+	}
+	r.SetLeader(r.standby)
+	return end
 }

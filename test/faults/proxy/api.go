@@ -150,6 +150,8 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, target res
 		panic(http.ErrAbortHandler)
 	case act.stop:
 		s.Stop()
+	case act.killLater:
+		time.AfterFunc(restartDelay, s.Kill)
 	case act.delayed:
 		s.Injector.delayGate.wait(context.WithoutCancel(r.Context()))
 	case act.answer != "":

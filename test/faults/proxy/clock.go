@@ -13,26 +13,35 @@ import (
 )
 
 // The kinds of faults of clocks, from a call on until the steps have ended: date-… of the API server, as its responses show it, clock-… of the
-// processes while they run, and start-… of the process that takes over after the call. Each is followed by a name of shifts; with date-…, -briefly may
-// follow that. Timers, and what the processes measure with the monotonic clock, are not affected.
+// processes while they run, start-… of the process that takes over after the call, and restart-… of the process, which is killed soon after: the next
+// one has the right time. Each is followed by a name of shifts; with date-…, -briefly may follow that. Timers, and what the processes measure with
+// the monotonic clock, are not affected.
 const (
-	dateKind  = "date-"
-	clockKind = "clock-"
-	startKind = "start-"
-	briefly   = "-briefly"
+	dateKind    = "date-"
+	clockKind   = "clock-"
+	startKind   = "start-"
+	restartKind = "restart-"
+	briefly     = "-briefly"
 
-	dateAlternates = "date-alternates" // two API servers, whose clocks differ, answer in turn
-	dateMissing    = "date-missing"    // responses have no Date
-	stopped        = "stopped"         // the process does not run for a while after the request is sent
+	dateAlternates   = "date-alternates"    // two API servers, whose clocks differ, answer in turn
+	dateMissing      = "date-missing"       // responses have no Date
+	startDateMissing = "start-date-missing" // the process that takes over after the call knows no Date
+	stopped          = "stopped"            // the process does not run for a while after the request is sent
+
+	// StoppedLeader: the same, and meanwhile a standby is elected.
+	StoppedLeader = "stopped-leader"
 )
 
 const (
 	// briefTime is how long a brief shift lasts.
 	briefTime = 20 * time.Second
+	// restartDelay is how long a process has a wrong clock until it is killed.
+	restartDelay = 3 * time.Second
 	// alternation is by how much the clocks of two API servers differ.
 	alternation = 90 * time.Second
-	// StopDuration is how long a stopped process does not run. It is longer than its requests may take, than a lease, and than its first delays.
-	StopDuration = 6 * time.Second
+	// StopDuration is how long a stopped process does not run. It is longer than its requests may take, than its first delays, and than a lease and
+	// an election.
+	StopDuration = 8 * time.Second
 )
 
 // shifts are by how much a clock differs. The operator takes over an API server's clock that differs by less than a minute.
@@ -42,9 +51,9 @@ var shifts = map[string]time.Duration{
 
 // TimeKinds returns the kinds of faults of clocks, and of a process that does not run for a while.
 func TimeKinds() []string {
-	all := []string{dateAlternates, dateMissing, stopped}
+	all := []string{dateAlternates, dateMissing, startDateMissing, stopped, StoppedLeader}
 	for _, shift := range slices.Sorted(maps.Keys(shifts)) {
-		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, startKind+shift)
+		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, startKind+shift, restartKind+shift)
 	}
 	return all
 }
@@ -54,6 +63,9 @@ func (f Fault) IsOfTime() bool { return slices.Contains(TimeKinds(), f.Kind) }
 
 // startsShifted reports whether the process that takes over begins with another time.
 func (f Fault) startsShifted() bool { return strings.HasPrefix(f.Kind, startKind) }
+
+// isUntilRestart reports whether the clock is right again in the process that takes over.
+func (f Fault) isUntilRestart() bool { return strings.HasPrefix(f.Kind, restartKind) }
 
 // MovesAhead reports whether the API server's time seems to have passed that has not: what ends by it may end earlier.
 func (f Fault) MovesAhead() bool {
@@ -96,7 +108,7 @@ func (i *Injector) beginShift(f *Fault) {
 	switch {
 	case f.Kind == dateAlternates:
 		i.server = serverClock{shift: alternation, alternates: true}
-	case f.Kind == dateMissing:
+	case f.Kind == dateMissing, f.Kind == startDateMissing:
 		i.server = serverClock{isMissing: true}
 	case strings.HasPrefix(f.Kind, dateKind):
 		i.server = serverClock{shift: f.shift(dateKind)}
@@ -105,6 +117,9 @@ func (i *Injector) beginShift(f *Fault) {
 		}
 	case f.startsShifted():
 		i.setProcessClock(f.shift(startKind))
+	case f.isUntilRestart():
+		i.setProcessClock(f.shift(restartKind))
+		i.busyUntil = time.Now().Add(restartDelay + time.Second)
 	default:
 		i.setProcessClock(f.shift(clockKind))
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Endpoint is a proxy in front of a model of a broker or a receiver.
@@ -47,8 +48,11 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	act := e.Injector.intercept(r.Context(), Call{Seam: SeamOutside, Name: methodOf(r) + " " + e.Name(r), Mutates: methodOf(r) != http.MethodGet})
 	_, isReplaced := outsideAnswers[act.answer]
-	if act.stop {
+	switch {
+	case act.stop:
 		e.Stop()
+	case act.killLater:
+		time.AfterFunc(restartDelay, e.Kill)
 	}
 	switch {
 	case act.killBefore:

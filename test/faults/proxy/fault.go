@@ -113,11 +113,14 @@ func faultKinds() []string {
 
 // HasSuccessor reports whether another process takes over.
 func (f Fault) HasSuccessor() bool {
-	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed}, f.Kind) || f.startsShifted()
+	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed, StoppedLeader}, f.Kind) || f.startsShifted() || f.isUntilRestart()
 }
 
 // NeedsStandby reports whether the process that takes over runs from the beginning.
-func (f Fault) NeedsStandby() bool { return f.Kind == Standby || f.Kind == Deposed }
+func (f Fault) NeedsStandby() bool { return f.Kind == Standby || f.IsOverlap() }
+
+// IsOverlap reports whether the process that led continues for a while when another one leads.
+func (f Fault) IsOverlap() bool { return f.Kind == Deposed || f.Kind == StoppedLeader }
 
 // IsAtReceiver reports whether the fault changes or delays the answer of a receiver.
 func (f Fault) IsAtReceiver() bool {

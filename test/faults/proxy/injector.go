@@ -60,6 +60,7 @@ type Injector struct {
 
 	killed    *Signal // the present process was killed
 	deposed   *Signal // the leader lost the election
+	stopped   *Signal // the leader does not run for a while, and a standby is elected
 	delayGate *gate   // the call of a deposed leader waits here
 	faultName string  // the order in which watches catch up derives from it
 }
@@ -68,7 +69,7 @@ type Injector struct {
 func NewInjector(newest func(context.Context) string) *Injector {
 	return &Injector{
 		newest: newest, countByName: map[string]int{}, events: map[string]int{}, frozen: newGate(), cutSignal: NewSignal(), expiredSignal: NewSignal(),
-		killed: NewSignal(), deposed: NewSignal(), delayGate: newGate(),
+		killed: NewSignal(), deposed: NewSignal(), stopped: NewSignal(), delayGate: newGate(),
 	}
 }
 
@@ -88,9 +89,13 @@ func (i *Injector) NextProcess() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.count, i.countByName, i.killed = 0, map[string]int{}, NewSignal()
-	if i.plan != nil {
-		i.plan = i.plan.Then
+	if i.plan == nil {
+		return
 	}
+	if i.plan.isUntilRestart() {
+		i.endShifts()
+	}
+	i.plan = i.plan.Then
 }
 
 // Disarm ends all faults.
@@ -107,6 +112,8 @@ func (i *Injector) Disarm() {
 type action struct {
 	// killBefore and killAfter: the process is killed before or after the call is carried out.
 	killBefore, killAfter bool
+	// killLater: the process is killed some seconds after it has sent the call.
+	killLater bool
 	// stop: the process does not run for a while once it has sent the call.
 	stop bool
 	// answer is the name of the answer that replaces the right one; "": none.
@@ -139,6 +146,9 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 	}
 	i.injected = true
 	switch p.Kind {
+	case StoppedLeader:
+		i.stopped.Set()
+		return action{stop: true}
 	case stopped:
 		return action{stop: true}
 	case CrashBefore:
@@ -160,7 +170,7 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 	default:
 		if p.IsOfTime() {
 			i.beginShift(p)
-			return action{killAfter: p.startsShifted()}
+			return action{killAfter: p.startsShifted(), killLater: p.isUntilRestart()}
 		}
 		i.plan = nil
 		return action{answer: p.Kind}
@@ -293,6 +303,9 @@ func (i *Injector) Unfreeze() { i.frozen.open() }
 
 // WhenDeposed returns a channel that is closed once the leader is deposed.
 func (i *Injector) WhenDeposed() <-chan struct{} { return i.deposed.Done }
+
+// WhenStopped returns a channel that is closed once the leader is stopped, and a standby is to be elected.
+func (i *Injector) WhenStopped() <-chan struct{} { return i.stopped.Done }
 
 // ReleaseDelayedCall lets the call of the deposed leader be carried out.
 func (i *Injector) ReleaseDelayedCall() { i.delayGate.open() }

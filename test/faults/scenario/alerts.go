@@ -96,6 +96,7 @@ func alertScenarios() []Scenario {
 				e.waitAlertGone(a)
 			}
 		}},
+		{Name: "alert-endures", Prepare: withIdempotent(), Steps: alertEndures},
 		{Name: "alert-expired", Prepare: withIdempotent(), Steps: alertExpired},
 		{Name: "alert-filtered", Prepare: withIdempotent(criticalOnly), Steps: func(e *Environment) {
 			a := e.createAlert(e.NewAlert("disk", "hook"))
@@ -184,6 +185,18 @@ func alertExpired(e *Environment) {
 	e.waitAlertReason(a, v1beta1.ReasonExpired)
 	e.Receivers["hook"].down.Store(false)
 	e.createAlert(e.NewAlert("memory", "hook"))
+}
+
+// alertEndures checks that an Alert whose time is not over is sent once its receiver is available, and stays when it is resolved.
+func alertEndures(e *Environment) {
+	e.Receivers["hook"].down.Store(true)
+	a := e.NewAlert("disk", "hook")
+	a.Spec.ExpireAfterSeconds, a.Spec.TTLSecondsAfterFinished = new(int32(1800)), new(int32(1800))
+	e.create(a)
+	e.waitRetrying(a)
+	e.Receivers["hook"].down.Store(false)
+	e.waitSettled(a)
+	e.changeAlert(a, resolve)
 }
 
 // receiverEdited checks that an edit releases Alerts that wait for the receiver, and repeats nothing.

@@ -69,13 +69,13 @@ var troubledNames = regexp.MustCompile(`^((cluster|grpc)-)?(` +
 	`instance-(failed|unknown|mitigated|unusable|retained|restored|parameters-late).*|` +
 	`binding-(mitigated-ready|retained|brought|plan|namespace|secret-occupied)|` +
 	`broker-(moved|secret-late|removed-in-use)|` +
-	`alert-(back-unseen|deleted-undelivered|expired)|` +
+	`alert-(back-unseen|deleted-undelivered|endures|expired)|` +
 	`page-consent-withdrawn|` +
 	`receiver-(edited|secret-rotated|by-default|anew-awaited))$|` +
 	`^cluster-broker-namespace-deleted$`)
 
 // endsByTimeNames matches the scenarios with an expiry, a time to live, or instances that lapse.
-var endsByTimeNames = regexp.MustCompile(`^((cluster|grpc)-)?(alert-(again-expires|ttl|ttl-anew|expired)|source.*)$`)
+var endsByTimeNames = regexp.MustCompile(`^((cluster|grpc)-)?(alert-(again-expires|ttl|ttl-anew|endures|expired)|source.*)$`)
 
 // clusterWideNames matches the scenarios in which much depends on brokers and receivers, and on what they offer.
 var clusterWideNames = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)
