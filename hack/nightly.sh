@@ -56,10 +56,10 @@ kubernetes_versions() {
 	echo "${all[0]} ${all[1 + SEED % (${#all[@]} - 1)]}"
 }
 
-# A fault of two of the six classes on each scenario. The seed is the date, so that each day selects other faults, and the next class.
+# A fault of two of the eight classes on each scenario. The seed is the date, so that each day selects other faults, and the next class.
 sweep() {
-	local classes=("crash,answers" "two crashes,events" "stale,leaders")
-	hack/sweep.sh -seed "$SEED" -class "${classes[SEED % 3]}" -part 0.0001 -within $((5 * SLOW))m
+	local classes=("crash,answers" "two crashes,events" "stale,leaders" "time,neighbours")
+	hack/sweep.sh -seed "$SEED" -class "${classes[SEED % 4]}" -part 0.0001 -within $((5 * SLOW))m
 }
 
 # Another version goes on after a crash, or after the loss of the lease. The seed selects the faults.

@@ -105,8 +105,12 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 		r.replaceKilled(ctx, f)
 		close(takenOver)
 	}()
+	neighbourIsDone := r.startNeighbour(ctx, f)
 	err = env.Play(sc.Steps)
 	r.stepsDone.Set()
+	if env.HasEndedEarly() {
+		err = nil
+	}
 	if err == nil && f.Kind != "" {
 		r.waitForFault(ctx)
 		if f.IsOverlap() && r.Injector.Happened() {
@@ -114,14 +118,34 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 		}
 	}
 	r.Injector.Disarm()
+	if f.Kind == proxy.NeighbourEdits && r.Injector.Happened() {
+		<-neighbourIsDone // another neighbour continues, or has done its one deed
+	}
 	if err != nil {
 		env.Reportf("%v", err)
 	}
 	found := r.evaluate(expected, err == nil)
 	cancel()
 	endWatches()
+	<-neighbourIsDone
 	found.Duration = time.Since(start)
 	return found, nil
+}
+
+// startNeighbour has a neighbour act once the fault happens. isDone is closed when it has ended, at the latest with ctx.
+func (r *Run) startNeighbour(ctx context.Context, f proxy.Fault) (isDone <-chan struct{}) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-ctx.Done():
+		case <-r.Injector.WhenHappened():
+			if err := r.Env.Play(func(e *scenario.Environment) { e.ActAsNeighbour(ctx, f.Kind) }); err != nil && ctx.Err() == nil {
+				r.Env.Reportf("%v", err)
+			}
+		}
+	}()
+	return done
 }
 
 // prepare starts the processes and prepares the scenario. It returns once no request is made.

@@ -143,7 +143,7 @@ func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 func (r *Run) replaceStopped(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-r.Injector.WhenStopped():
+	case <-r.Injector.WhenHappened():
 		r.waitForStandby(ctx)
 	}
 }

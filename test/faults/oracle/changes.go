@@ -5,6 +5,8 @@ package oracle
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +70,7 @@ func (c Checker) readWatch(ctx context.Context, seen watch.Interface) {
 // checkChange checks an object that was created, changed or deleted. When an object is gone, the broker must not hold its ids.
 func (c Checker) checkChange(by watch.EventType, o client.Object) {
 	c.checkCanary(o)
+	c.noteMention(o)
 	if a, ok := o.(*v1beta1.Alert); ok && by != watch.Deleted {
 		c.checkPage(a)
 		c.checkPosted(a)
@@ -90,5 +93,22 @@ func (c Checker) checkPage(a *v1beta1.Alert) {
 	}
 	if uid := a.Annotations[v1beta1.PagedUIDAnnotation]; uid != "" && !c.MayPage.Has(uid) {
 		c.Reportf("Alert %s fires, and its object has not failed, or must not page", a.Name)
+	}
+}
+
+// noteMention records whether an object mentions a write that the API server refuses for a while.
+func (c Checker) noteMention(o client.Object) {
+	if !c.Fault.NeedsMention() || c.hasMention.Load() {
+		return
+	}
+	if text, err := json.Marshal(o); err == nil && strings.Contains(string(text), proxy.RefusalText) {
+		c.hasMention.Store(true)
+	}
+}
+
+// checkMention checks that a condition told the user of a write that the API server refused at least twice.
+func (c Checker) checkMention() {
+	if n := c.Refusals(); c.Fault.NeedsMention() && n > 1 && !c.hasMention.Load() {
+		c.Reportf("the API server refused %d writes, which no condition mentions", n)
 	}
 }

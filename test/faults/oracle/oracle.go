@@ -6,6 +6,7 @@ package oracle
 
 import (
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -41,6 +42,7 @@ var oracles = []struct {
 	{"notified", regexp.MustCompile(`^receiver .* was notified `)},
 	{"joined", regexp.MustCompile(`^Alert .* notifies of what joins `)},
 	{"ended", regexp.MustCompile(`^the instance .* has ended, which its sender has not said$`)},
+	{"mention", regexp.MustCompile(`^the API server refused \d+ writes, which no condition mentions$`)},
 	{"goroutine", regexp.MustCompile(`^an idle operator has the goroutine`)},
 }
 
@@ -59,11 +61,13 @@ type Checker struct {
 	*scenario.Environment
 
 	joins *joinTimes
+	// hasMention: a state of an object has mentioned a write that the API server refused.
+	hasMention *atomic.Bool
 }
 
 // NewChecker returns a checker of an environment.
 func NewChecker(env *scenario.Environment) Checker {
-	return Checker{env, &joinTimes{last: map[types.UID]time.Time{}}}
+	return Checker{env, &joinTimes{last: map[types.UID]time.Time{}}, &atomic.Bool{}}
 }
 
 // Check checks all objects, the broker and the receivers; before the operator is idle, only what must hold at any time.
@@ -81,6 +85,7 @@ func (c Checker) Check(atRest bool) {
 		c.checkCanary(o)
 	}
 	c.checkEvents()
+	c.checkMention()
 	c.checkReceivers(all)
 	if c.Broker == nil {
 		return

@@ -144,7 +144,11 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, target res
 	}
 	callName := strings.TrimRight(r.Method+" "+target.resource+"/"+StripRunName(name)+"/"+target.subresource, "/")
 	act := s.Injector.intercept(r.Context(), Call{Seam: SeamAPI, Name: callName, Mutates: r.Method != http.MethodGet})
+	refused := s.Injector.refuse(r, target, body, s.exists(r, target))
 	switch {
+	case refused != nil:
+		refused(w, r)
+		return
 	case act.killBefore:
 		s.Kill()
 		panic(http.ErrAbortHandler)

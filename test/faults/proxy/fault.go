@@ -100,7 +100,7 @@ func ParseFault(text string) (Fault, error) {
 
 // faultKinds returns all kinds, sorted.
 func faultKinds() []string {
-	all := append(TimeKinds(), CrashBefore, CrashAfter, Stale, Frozen, Standby, Deposed, Hide, Merge, Late, WatchCut, WatchGone)
+	all := append(slices.Concat(TimeKinds(), NeighbourKinds()), CrashBefore, CrashAfter, Stale, Frozen, Standby, Deposed, Hide, Merge, Late, WatchCut, WatchGone)
 	for name := range apiAnswers {
 		all = append(all, name)
 	}

@@ -48,7 +48,7 @@ type Injector struct {
 	staleVersion   string         // resourceVersion that the next process starts with
 	events         map[string]int
 	recordedEvents []string // watch events, since armed
-	injected       bool
+	injected       *Signal  // the fault was injected
 	lastCall       time.Time
 	busyUntil      time.Time // until when a process has something to do
 
@@ -56,11 +56,11 @@ type Injector struct {
 	// cutSignal and expiredSignal end the watches that are open; once set, each is replaced for the watches that follow.
 	cutSignal, expiredSignal *Signal
 
-	server serverClock // what the API server's responses show
+	server  serverClock // what the API server's responses show
+	refusal refusal
 
 	killed    *Signal // the present process was killed
 	deposed   *Signal // the leader lost the election
-	stopped   *Signal // the leader does not run for a while, and a standby is elected
 	delayGate *gate   // the call of a deposed leader waits here
 	faultName string  // the order in which watches catch up derives from it
 }
@@ -69,7 +69,7 @@ type Injector struct {
 func NewInjector(newest func(context.Context) string) *Injector {
 	return &Injector{
 		newest: newest, countByName: map[string]int{}, events: map[string]int{}, frozen: newGate(), cutSignal: NewSignal(), expiredSignal: NewSignal(),
-		killed: NewSignal(), deposed: NewSignal(), stopped: NewSignal(), delayGate: newGate(),
+		killed: NewSignal(), deposed: NewSignal(), injected: NewSignal(), delayGate: newGate(),
 	}
 }
 
@@ -144,12 +144,9 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 	if !isAt(p.At) {
 		return action{}
 	}
-	i.injected = true
+	i.injected.Set()
 	switch p.Kind {
-	case StoppedLeader:
-		i.stopped.Set()
-		return action{stop: true}
-	case stopped:
+	case stopped, StoppedLeader:
 		return action{stop: true}
 	case CrashBefore:
 		return action{killBefore: true}
@@ -168,6 +165,12 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 		i.expiredSignal.Set()
 		i.expiredSignal = NewSignal()
 	default:
+		if p.IsOfNeighbours() {
+			if !p.IsOfClient() {
+				i.beginRefusal(p.Kind)
+			}
+			return action{}
+		}
 		if p.IsOfTime() {
 			i.beginShift(p)
 			return action{killAfter: p.startsShifted(), killLater: p.isUntilRestart()}
@@ -221,9 +224,12 @@ func (i *Injector) Calls() []Call {
 
 // Happened reports whether the fault was injected.
 func (i *Injector) Happened() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.injected
+	select {
+	case <-i.injected.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 // interceptEvent is called for each watch event of an object; it returns the kind of the fault that affects the event, or "".
@@ -241,7 +247,7 @@ func (i *Injector) interceptEvent(resource, name string) (kind string) {
 	if p == nil || p.Watched != key && p.Watched != resource {
 		return ""
 	}
-	i.injected = true
+	i.injected.Set()
 	return p.Kind
 }
 
@@ -304,8 +310,8 @@ func (i *Injector) Unfreeze() { i.frozen.open() }
 // WhenDeposed returns a channel that is closed once the leader is deposed.
 func (i *Injector) WhenDeposed() <-chan struct{} { return i.deposed.Done }
 
-// WhenStopped returns a channel that is closed once the leader is stopped, and a standby is to be elected.
-func (i *Injector) WhenStopped() <-chan struct{} { return i.stopped.Done }
+// WhenHappened returns a channel that is closed once the fault was injected.
+func (i *Injector) WhenHappened() <-chan struct{} { return i.injected.Done }
 
 // ReleaseDelayedCall lets the call of the deposed leader be carried out.
 func (i *Injector) ReleaseDelayedCall() { i.delayGate.open() }

@@ -5,6 +5,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,11 +32,18 @@ const Deadline = 2 * time.Minute
 // pause is long enough for an operator to act on what it sees.
 const pause = 1500 * time.Millisecond
 
+// errStepsEnded ends steps that go no further because the namespace is deleted.
+var errStepsEnded = errors.New("the namespace is deleted")
+
 // Environment is all that is outside the operator in one run: a namespace with its user, a broker, receivers.
 type Environment struct {
 	Ctx      context.Context //nolint:containedctx // lives as long as the run
 	Client   client.WithWatch
 	injector *proxy.Injector
+	// endSteps ends stepsCtx, and the steps, because the namespace is deleted.
+	stepsCtx      context.Context //nolint:containedctx // as Ctx
+	endSteps      context.CancelFunc
+	hasEndedEarly atomic.Bool
 	// kill kills the process that leads, and stop stops it for a while.
 	kill, stop        func()
 	GuardBroker       func(*http.Request) // sees each request to the broker before it is carried out
@@ -106,11 +115,15 @@ func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, 
 			return nil, err
 		}
 	}
+	stepsCtx, endSteps := context.WithCancel(ctx)
 	return &Environment{
-		Ctx: ctx, Client: c, injector: i, kill: kill, stop: stop, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, notifiers: sc.Notifiers, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
+		Ctx: ctx, stepsCtx: stepsCtx, endSteps: endSteps, Client: c, injector: i, kill: kill, stop: stop, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, notifiers: sc.Notifiers, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
 		Receivers: map[string]*FakeReceiver{}, Sender: newSender(sc.Replicas),
 	}, nil
 }
+
+// Refusals returns how many writes of the operator a neighbour has the API server refuse.
+func (e *Environment) Refusals() int { return e.injector.Refusals() }
 
 // Close stops the servers.
 func (e *Environment) Close() {
@@ -173,7 +186,7 @@ func (e *Environment) Play(part func(*Environment)) (err error) {
 
 // await waits until a check passes, and ends the steps after the deadline.
 func (e *Environment) await(what string, check func() error) {
-	ctx, cancel := context.WithTimeout(e.Ctx, Deadline)
+	ctx, cancel := context.WithTimeout(e.stepsCtx, Deadline)
 	defer cancel()
 	for {
 		err := check()
@@ -181,6 +194,9 @@ func (e *Environment) await(what string, check func() error) {
 			return
 		}
 		proxy.Sleep(ctx, 150*time.Millisecond)
+		if e.HasEndedEarly() {
+			panic(stepFailure{errStepsEnded})
+		}
 		if ctx.Err() != nil {
 			panic(stepFailure{fmt.Errorf("%s: not within %s: %w", what, Deadline, err)})
 		}

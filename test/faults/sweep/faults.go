@@ -35,6 +35,7 @@ var classes = []struct {
 	{"answers", func(f proxy.Fault) bool { return proxy.IsAnswer(f.Kind) }},
 	{"leaders", func(f proxy.Fault) bool { return f.Kind == proxy.Deposed }},
 	{"time", proxy.Fault.IsOfTime},
+	{"neighbours", proxy.Fault.IsOfNeighbours},
 }
 
 // classOf returns the class of a fault; "": none.
@@ -81,7 +82,8 @@ func allFaults(learned harness.Result, d draw) []proxy.Fault {
 			changes = append(changes, i)
 		}
 	}
-	return slices.Concat(answerFaults(learned.Calls, points), mutationFaults(points, changes), eventFaults(learned.Events), crashPairs(points, changes, d), timeFaults(points))
+	return slices.Concat(answerFaults(learned.Calls, points), mutationFaults(points, changes), eventFaults(learned.Events), crashPairs(points, changes, d),
+		eachAt(points, proxy.TimeKinds()), eachAt(points, proxy.NeighbourKinds()))
 }
 
 // callPoints returns the points of calls.
@@ -133,10 +135,10 @@ func atNthCall(all []proxy.Fault, calls []proxy.Call) []proxy.Fault {
 	return all
 }
 
-// timeFaults are at each call: a clock is wrong from then on, or the process does not run for a while.
-func timeFaults(points []proxy.Point) (all []proxy.Fault) {
+// eachAt returns faults of each of some kinds at each call.
+func eachAt(points []proxy.Point, kinds []string) (all []proxy.Fault) {
 	for _, at := range points {
-		for _, kind := range proxy.TimeKinds() {
+		for _, kind := range kinds {
 			all = append(all, proxy.Fault{Kind: kind, At: at})
 		}
 	}

@@ -25,7 +25,7 @@ func TestEachClassHasFaults(t *testing.T) {
 	}
 	want := map[string]int{
 		"crash": 2 * 2, "two crashes": 2 * 4, "stale": 3 * 3, "events": 3*2 + 2 + 2*2,
-		"answers": 2*len(proxy.AnswersAt(proxy.SeamAPI)) + len(proxy.AnswersAt(proxy.SeamOutside)), "leaders": 2, "time": 3 * len(proxy.TimeKinds()),
+		"answers": 2*len(proxy.AnswersAt(proxy.SeamAPI)) + len(proxy.AnswersAt(proxy.SeamOutside)), "leaders": 2, "time": 3 * len(proxy.TimeKinds()), "neighbours": 3 * len(proxy.NeighbourKinds()),
 	}
 	for class, n := range want {
 		if counts[class] != n {
