@@ -15,6 +15,7 @@ require (
 	github.com/fluxcd/cli-utils v1.2.2
 	github.com/go-logr/logr v1.4.3
 	github.com/google/go-cmp v0.7.0
+	github.com/google/go-containerregistry v0.21.7
 	github.com/gophernetes/bellhop v0.0.0-00010101000000-000000000000
 	github.com/gophernetes/bellhop/demo v0.0.0-00010101000000-000000000000
 	github.com/gophernetes/bellhop/hack/local v0.0.0-00010101000000-000000000000

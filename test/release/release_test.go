@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +26,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	containerregistry "github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/gophernetes/bellhop/hack/local"
 )
@@ -288,24 +291,7 @@ func TestDigests(t *testing.T) {
 // F-U27: the digest that is signed is that of the manifest in the registry, which has the archive.
 func TestPushChart(t *testing.T) {
 	release, version := folder(t)
-	var manifest string // under the chart's tag
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		switch {
-		case err != nil:
-			w.WriteHeader(http.StatusBadRequest)
-		case r.Method == http.MethodPost:
-			w.Header().Set("Location", r.URL.Path+"upload")
-			w.WriteHeader(http.StatusAccepted)
-		case r.Method == http.MethodPut:
-			if strings.HasSuffix(r.URL.Path, "/manifests/"+version[1:]) {
-				manifest = string(body)
-			}
-			w.WriteHeader(http.StatusCreated)
-		default: // nothing is there yet
-			w.WriteHeader(http.StatusNotFound)
-		}
-	}))
+	server := httptest.NewServer(containerregistry.New(containerregistry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
 	charts := strings.TrimPrefix(server.URL, "http://") + "/charts"
 	archive := filepath.Join(release, "bellhop-"+version[1:]+".tgz")
@@ -313,10 +299,19 @@ func TestPushChart(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if want := fmt.Sprintf("%s/bellhop:%s@sha256:%x\n", charts, version[1:], sha256.Sum256([]byte(manifest))); out != want {
+	response, err := http.Get(server.URL + "/v2/charts/bellhop/manifests/" + version[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	manifest, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("the registry has no chart: %s, %v", response.Status, err)
+	}
+	if want := fmt.Sprintf("%s/bellhop:%s@sha256:%x\n", charts, version[1:], sha256.Sum256(manifest)); out != want {
 		t.Errorf("push-chart.sh printed %q, want %q", out, want)
 	}
-	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(read(t, archive)))); !strings.Contains(manifest, sum) {
+	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(read(t, archive)))); !strings.Contains(string(manifest), sum) {
 		t.Errorf("the manifest %s does not have the archive %s", manifest, sum)
 	}
 	if out, err := run(t, repo(t), nil, "hack/push-chart.sh", archive+"x", charts, "--plain-http"); err == nil {
