@@ -130,21 +130,32 @@ func (e *Environment) rebind(b *v1beta1.ServiceBinding) {
 	edit(e, b, func(b *v1beta1.ServiceBinding) {
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
 	})
+	e.waitReplaced(b, old, e.checkMoved)
+}
+
+// waitReplaced waits until a check of the replacement of an id passes. It retries a replacement that the broker has refused.
+func (e *Environment) waitReplaced(b *v1beta1.ServiceBinding, old string, check func(b *v1beta1.ServiceBinding, from string) error) {
 	e.await("the credentials are replaced", func() error {
-		err := e.checkMoved(b, old)
+		err := check(b, old)
 		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && ExternalID(b) == old && isLeft {
-			e.requestRetry(b) // the broker refused the request, and the present credentials still work
+			e.requestRetry(b) // the present credentials still work
 		}
 		return err
 	})
 }
 
-// checkMoved returns an error unless a binding is delivered under another id, and its predecessor is gone.
-func (e *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
+// checkReplaced returns an error unless a binding is delivered under another id.
+func (e *Environment) checkReplaced(b *v1beta1.ServiceBinding, from string) error {
 	_, err := e.deliveredSecret(b)
 	if err == nil && ExternalID(b) == from {
 		return fmt.Errorf("the id is still %s", from)
 	}
+	return err
+}
+
+// checkMoved returns an error unless a binding is delivered under another id, and its predecessor is gone.
+func (e *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
+	err := e.checkReplaced(b, from)
 	if err == nil && len(b.Status.Predecessors) > 0 {
 		return fmt.Errorf("the predecessors %v are not removed", b.Status.Predecessors)
 	}

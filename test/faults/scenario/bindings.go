@@ -139,7 +139,19 @@ func replacementScenarios() []Scenario {
 			e.remove(b, si)
 			e.waitGone(b, si)
 		}},
+		{Name: "binding-overlap", Prepare: RegisterBroker, Steps: bindingOverlap},
 		{Name: "binding-renewed", Prepare: registerBrokerWith(expiring), Steps: renewed(credentialLifetime * 5 / 6)},
 		{Name: "binding-ended", Prepare: registerBrokerWith(expiring, notRotatable), Steps: renewed(2 * credentialLifetime)},
 	}
+}
+
+// bindingOverlap checks that a binding whose credentials are replaced stays at the broker as long as applications may use them.
+func bindingOverlap(e *Environment) {
+	_, b := e.bind(SyncClass, SyncPlan)
+	old := ExternalID(b)
+	edit(e, b, func(b *v1beta1.ServiceBinding) {
+		b.Annotations[v1beta1.RotationOverlapAnnotation] = "1800"
+		b.Annotations[v1beta1.RebindAnnotation] = "now"
+	})
+	e.waitReplaced(b, old, e.checkReplaced)
 }

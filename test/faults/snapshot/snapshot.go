@@ -21,7 +21,7 @@ import (
 
 var (
 	// volatileKeys are members whose values differ from run to run.
-	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|address|digest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore|issuedat|instancefingerprint|firingsince|startsat|previousendsat|lapsesat|lapseseconds|receivingsince|receivinguntil)$`)
+	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|address|digest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore|issuedat|removeat|instancefingerprint|firingsince|startsat|previousendsat|lapsesat|lapseseconds|receivingsince|receivinguntil)$`)
 	// postedKeys are also volatile in Alerts of an AlertSource: how often their instances were written depends on how often they were posted.
 	postedKeys = regexp.MustCompile(`(?i)generation$`)
 	// readyReasons maps reasons of Ready to one: which of them is set depends on the requests that a fault prevented.
