@@ -40,6 +40,8 @@ type Options struct {
 	Guard *outbound.Guard
 	// Strict: names of ServiceBrokers are resolved without the search list of the operator's Pod.
 	Strict bool
+	// ServerTime returns the API server's time, zero while it is not known.
+	ServerTime func() time.Time
 	// Recorder emits events.
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
@@ -61,6 +63,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		CountRelease: m.released,
 		Recorder:     o.Recorder,
 		Clock:        clock.RealClock{},
+		ServerTime:   o.ServerTime,
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}
 	config.Clients.Strict = o.Strict

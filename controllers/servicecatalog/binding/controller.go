@@ -161,7 +161,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeWarning, v1beta1.ReasonUnsupportedBinding, "Bind", "The broker returned the URL of a log drain, to which Kubernetes sends no logs: it is in Secret %q as syslog_drain_url", catalog.SecretName(s.binding))
 		}
 		before := s.binding.Status.Predecessors
-		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now())
+		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now(), r.ServerTime())
 		if after := s.binding.Status.Predecessors; len(after) > len(before) {
 			r.emitRotation(s, after[len(after)-1])
 		}

@@ -50,7 +50,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
-	r := newReconciler(c, c, c, &engine.Config{Clients: brokers.NewClients(c, c, outbound.NewGuard(nil, nil), 0, nil, nil), Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Recorder: events.NewFakeRecorder(10),
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: brokers.NewClients(c, c, outbound.NewGuard(nil, nil), 0, nil, nil), Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Recorder: events.NewFakeRecorder(10),
 		ObserveRequest: func(brokers.Key, limiter.Result) {}, ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	return r, c
 }
@@ -122,7 +122,7 @@ func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	secret := bindingsecret.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	returned := newCredentials("x")
 	f.in.SecretsVersion = "before"
 	s := viewOf(r, f.b, f.in)
@@ -167,7 +167,7 @@ func TestTheEventOfARotation(t *testing.T) {
 		f.b.Status = bindingrules.Apply(f.b, next.Status, *next.Request, answer, f.in.Now)
 		recorder := events.NewFakeRecorder(10)
 		c := controllertest.NewCluster(t, interceptor.Funcs{})
-		r := newReconciler(c, c, c, &engine.Config{Recorder: recorder, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Recorder: recorder, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		s := viewOf(r, f.b, f.in)
 		s.memory.RequestMemory = f.in.Memory
 		if err := r.writeSecret(t.Context(), s); err != nil {
@@ -201,7 +201,7 @@ func TestNoCredentialsAreKeptAfterAReconcile(t *testing.T) {
 	} {
 		f := newBindingSample(test.is...)
 		c := controllertest.NewCluster(t, test.server)
-		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		s := viewOf(r, f.b, f.in)
 		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(strings.Repeat("x", 1<<20-100))}
 		if name != "it was not tried" {
@@ -231,7 +231,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		"shown":     {c, false},
 		"not shown": {controllertest.NewCluster(t, interceptor.Funcs{}), true},
 	} {
-		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+		r := newReconciler(c, test.cache, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		s := viewOf(r, f.b, f.in)
 		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.writeSecret(t.Context(), s)
@@ -247,7 +247,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 // TestASecretIsLookedForUntilTheCacheShowsIt: it may have been deleted before that.
 func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
-	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(nil, nil, nil, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, f.in)
 	s.memory.SecretVersion, s.memory.SeenAt = "7", rulestest.T0.Add(-time.Second)
 	if got := r.nextLook(t.Context(), s); !got.Equal(s.memory.SeenAt.Add(bindingrules.SecretCacheDelay)) {
@@ -267,7 +267,7 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	for name, secret := range map[string]*corev1.Secret{"ours": bindingsecret.NewSecret(f.b, "id", nil), "another's": stranger} {
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: controllertest.NewCluster(t, interceptor.Funcs{}), true: c} {
-			r := newReconciler(c, cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+			r := newReconciler(c, cache, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			s := viewOf(r, f.b, f.in)
 			if err := r.inspectSecret(t.Context(), s); err != nil {
 				t.Fatal(err)
@@ -291,7 +291,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
 	f.in.Broker = broker
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
-	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
 	s := viewOf(r, f.b, f.in)
 	if _, err := r.Run(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -332,7 +332,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 	} {
 		f := newBindingSample(test.is...)
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
-		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		if test.put != nil {
 			if err := test.put(f, r); err != nil {
 				t.Fatal(err)
@@ -361,7 +361,7 @@ func TestTheValuesOfADeletedSecretAreKnown(t *testing.T) {
 			}
 			return c.Get(ctx, key, o, opts...)
 		}}, f.b)
-		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+		r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 		if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
 	f, namespace := newBindingSample(), &corev1.Namespace{}
 	namespace.Name, namespace.UID = f.b.Namespace, "uid-ns"
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, namespace)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0),
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0),
 		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	broker := &brokers.Client{Client: connection}
 	target := *f.in.BoundInstance.Target

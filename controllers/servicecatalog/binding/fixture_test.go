@@ -5,6 +5,7 @@ package binding
 
 import (
 	"encoding/json"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -50,7 +51,7 @@ func (s *bindingSample) answered(a bindingrules.Answer) {
 		return
 	}
 	t := s.in.Memory.Received
-	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.in.Now)
+	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.in.Now, s.in.Now)
 	s.in.Memory = bindingrules.RequestMemory{}
 	s.in.Secret, s.in.SecretID, s.in.SecretVersion = bindingrules.SecretInSync, t.BindingID, "7"
 }
@@ -72,3 +73,6 @@ func beingDeleted(s *bindingSample) {
 func hasDefinition(s *bindingSample) { s.in.Definition = rules.DefinitionLives }
 
 func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }
+
+// serverTime is the API server's time in tests of the reconciler.
+func serverTime() time.Time { return rulestest.T0 }

@@ -22,7 +22,7 @@ import (
 
 // observe observes the objects that a binding refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
-	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs()}
+	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs(), ServerTime: r.ServerTime()}
 	in := &s.inputs
 	in.Namespace = r.NamespaceOf(ctx, s.binding)
 	if in.BoundInstance, err = r.findBoundInstance(ctx, s.binding); err != nil {

@@ -43,7 +43,7 @@ func TestNothingIsFetchedInATerminatingNamespace(t *testing.T) {
 			f := newBindingSample(bound)
 			f.b.Status.SecretVersion, f.in = "5", bindingrules.Inputs{}
 			cache, c := controllertest.NewCluster(t, interceptor.Funcs{}, test.cached), controllertest.NewCluster(t, interceptor.Funcs{}, test.live, f.b)
-			r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+			r := newReconciler(c, cache, c, &engine.Config{ServerTime: serverTime, Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			s := viewOf(r, f.b, bindingrules.Inputs{})
 			if err := r.observe(t.Context(), s); err != nil {
 				t.Fatal(err)
@@ -73,7 +73,7 @@ func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 	recorded := shown.DeepCopy()
 	recorded.Status.Unusable = true
 	cache, c := controllertest.NewCluster(t, interceptor.Funcs{}, shown), controllertest.NewCluster(t, interceptor.Funcs{}, recorded)
-	r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(c, cache, c, &engine.Config{ServerTime: serverTime, Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	if g, err := r.findBoundInstance(t.Context(), f.b); err != nil || g.Instance == nil || !g.Instance.Status.Unusable {
 		t.Errorf("it sees %+v, %v", g.Instance, err)
 	}
@@ -90,7 +90,7 @@ func TestAPollKnowsRequiredParameters(t *testing.T) {
 	f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 	f.b.Status.AsyncOpInProgress = true
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, class, plan, o.Broker, si)
-	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, bindingrules.Inputs{})
 	if err := r.observe(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestClaimantsOfAReplacedID(t *testing.T) {
 	other := f.b.DeepCopy()
 	other.Name, other.UID, other.CreationTimestamp = "earlier", "other", metav1.NewTime(rulestest.T0.Add(-time.Hour))
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b, other)
-	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	s := viewOf(r, f.b, bindingrules.Inputs{})
 	if err := r.observe(t.Context(), s); err != nil {
 		t.Fatal(err)

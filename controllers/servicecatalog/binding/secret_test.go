@@ -105,7 +105,7 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newBindingSample(test.is...)
 			c := controllertest.NewCluster(t, interceptor.Funcs{})
-			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+			r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			if f.in.Secret == bindingrules.SecretInSync {
 				if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
 					t.Fatal(err)
@@ -168,7 +168,7 @@ func TestADryRunIsNotTheLastWord(t *testing.T) {
 				return refusal
 			}})
 			clock := clocktesting.NewFakePassiveClock(rulestest.T0)
-			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clock})
+			r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clock})
 			f := newBindingSample()
 			before := refusedOnce(t, r, f)
 			refusal = test.then
@@ -208,7 +208,7 @@ func TestARefusedDryRunShowsNothingOfTheSecret(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}})
 	f := newBindingSample(bound)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestASourceThatIsMendedIsTriedAgain(t *testing.T) {
 			}
 			f.in.Sources, f.in.SecretsVersion = bindingrules.Sources{Known: true}, "before"
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, more)
-			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+			r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 			before := refusedOnce(t, r, f)
 			if ready := rules.FindCondition(before.binding.Status.Conditions, v1beta1.ConditionReady); ready == nil || !strings.Contains(ready.Message, "cannot be put into the Secret") {
 				t.Fatalf("it says %+v", ready)

@@ -72,7 +72,7 @@ func TestSecretsAreReadInTurn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := controllertest.NewCluster(t, interceptor.Funcs{})
 				live := &largeSecrets{Reader: c, held: map[string]int{}}
-				r := newReconciler(c, c, live, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+				r := newReconciler(c, c, live, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 				var done sync.WaitGroup
 				for i := range 128 {
 					done.Go(func() {
@@ -112,7 +112,7 @@ func TestTheJudgementOnSourcesIsKept(t *testing.T) {
 		}
 		return c.Get(ctx, key, o, opts...)
 	}}, f.b, more)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	r := newReconciler(c, c, c, &engine.Config{ServerTime: serverTime, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
 	record := &engine.Memory{}
 	observed := func() *scope {
 		s := viewOf(r, f.b, f.in)

@@ -6,6 +6,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -32,6 +33,8 @@ type Config struct {
 	Reads    secrets.Reads
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
+	// ServerTime returns the API server's time, zero while it is not known.
+	ServerTime func() time.Time
 	// Barrier has all kinds of the group.
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.

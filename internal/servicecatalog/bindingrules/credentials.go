@@ -219,8 +219,8 @@ func (d *decision) wakeForRenewal() {
 		d.wakeBy(at)
 	}
 	for _, p := range d.Status.Predecessors {
-		if p.RemoveAt.After(d.in.Now) {
-			d.wakeBy(p.RemoveAt.Time)
+		if at := d.in.overlapPasses(p.RemoveAt.Time); at.After(d.in.Now) {
+			d.wakeBy(at)
 		}
 	}
 }

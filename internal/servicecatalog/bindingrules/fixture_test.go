@@ -24,6 +24,24 @@ type fixture struct {
 	gone rulestest.Gone
 	// readsParameters: the parameters are read for a decision that needs them, as with parametersFrom.
 	readsParameters bool
+	// ahead is how far the process's clock is ahead of the API server's.
+	ahead time.Duration
+	// isTimeUnknown: the API server's time is not known.
+	isTimeUnknown bool
+}
+
+// clockMoves moves the process's clock; the API server's goes on.
+func clockMoves(by time.Duration) func(*fixture) {
+	return func(f *fixture) { f.in.Now, f.ahead = f.in.Now.Add(by), f.ahead+by }
+}
+
+// inputs are in, with the API server's time.
+func (f *fixture) inputs() Inputs {
+	in := f.in
+	if !f.isTimeUnknown {
+		in.ServerTime = in.Now.Add(-f.ahead)
+	}
+	return in
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
@@ -40,12 +58,12 @@ func newFixture(edits ...func(*fixture)) *fixture {
 func (f *fixture) step() Decision {
 	f.draw(&f.b.Status)
 	if !f.readsParameters {
-		return Decide(f.b, f.in)
+		return Decide(f.b, f.inputs())
 	}
 	f.in.Parameters.Known = false
-	next := Decide(f.b, f.in)
+	next := Decide(f.b, f.inputs())
 	if f.in.Parameters.Known = next.Need == rules.NeedParameters; f.in.Parameters.Known {
-		next = Decide(f.b, f.in)
+		next = Decide(f.b, f.inputs())
 	}
 	return next
 }
@@ -97,7 +115,7 @@ func (f *fixture) after(a Answer) {
 
 func (f *fixture) inject(next Decision) {
 	t := f.in.Memory.Received
-	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now)
+	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now, f.inputs().ServerTime)
 	f.in.Memory = RequestMemory{}
 	f.in.Secret, f.in.SecretID, f.in.SecretVersion = SecretInSync, t.BindingID, "7"
 }

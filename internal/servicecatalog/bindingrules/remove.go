@@ -58,7 +58,7 @@ func (d *decision) remove() {
 func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
-		retire(d.b, s, s.PredecessorID, d.in.Now)
+		retire(d.b, s, s.PredecessorID, d.in.overlapNow())
 		s.PredecessorID, d.phase = "", d.phase.WithoutPredecessor()
 	}
 	if d.phase.IsUnbinding() {
@@ -114,7 +114,7 @@ func (d *decision) recordSecretWritten() {
 	if d.Status.InstanceFingerprint = RecordedFingerprint(d.in.BoundInstance.Instance); d.effectivePlan().BindingRetrievable { // the instance may have been updated since
 		d.Status.InstanceFingerprint = unknownFingerprint
 	}
-	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
+	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now, d.in.ServerTime)
 	d.phase = bindingphase.Of(&d.Status)
 	d.RequeueAt = d.in.Now // the next decision has the changes that time alone causes
 }

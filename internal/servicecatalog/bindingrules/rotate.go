@@ -211,7 +211,7 @@ func (d *decision) replaceSuccessor() {
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
 		d.recordSecretWritten()
 	default:
-		s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: d.id(), RemoveAt: overlapEnd(d.b, d.in.Now), Unreplaced: true})
+		s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: d.id(), RemoveAt: overlapEnd(d.b, d.in.overlapNow()), Unreplaced: true})
 		reinstatePredecessor(d.b, s)
 		d.phase = bindingphase.Phase{}
 		d.startReplacement()
@@ -230,7 +230,7 @@ func reinstatePredecessor(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingSt
 // removes it at once.
 func (d *decision) retireFormer() {
 	if s := &d.Status; s.PredecessorID != "" && !d.phase.IsReplacement() {
-		retire(d.b, s, s.PredecessorID, d.in.Now)
+		retire(d.b, s, s.PredecessorID, d.in.overlapNow())
 		s.PredecessorID = ""
 		d.phase = bindingphase.Of(s)
 	}
@@ -238,7 +238,7 @@ func (d *decision) retireFormer() {
 
 // isRemovalDue reports whether the RemoveAt of a predecessor has passed.
 func (d *decision) isRemovalDue(p v1beta1.PredecessorBinding) bool {
-	return !p.Unreplaced && !d.in.Now.Before(p.RemoveAt.Time)
+	return !p.Unreplaced && !d.in.Now.Before(d.in.overlapPasses(p.RemoveAt.Time))
 }
 
 // isNewlyDue reports whether the id is that of a predecessor whose removal became due after the last attempt, which was for something else.
@@ -262,7 +262,7 @@ func (d *decision) removeDuePredecessor() bool {
 	}
 	first := s.Predecessors[0]
 	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
-		sortPredecessors(d.b, s, d.in.Now)
+		sortPredecessors(d.b, s, d.in.overlapNow())
 		preferPredecessor(s, d.isRemovable)
 		if first = s.Predecessors[0]; !d.isRemovalDue(first) {
 			return false

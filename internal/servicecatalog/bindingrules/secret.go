@@ -127,8 +127,9 @@ func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Serv
 	return service
 }
 
-// ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
-func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, delivered *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
+// ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion. serverTime is that
+// of Inputs.
+func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, delivered *osbresult.Binding, version string, now, serverTime time.Time) v1beta1.ServiceBindingStatus {
 	ap := newApplication(b, status, Request{}, Answer{}, now)
 	s := &ap.status
 	if s.InProgressProperties != nil {
@@ -137,10 +138,11 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	recordReplaced(b, s, now)
+	begin := overlapBegin(now, serverTime)
+	recordReplaced(b, s, begin)
 	replaces := ap.phase.IsReplacement()
 	if replaces {
-		retire(b, s, s.PredecessorID, now)
+		retire(b, s, s.PredecessorID, begin)
 		s.PredecessorID = ""
 		recordRebindHandled(s)
 	}

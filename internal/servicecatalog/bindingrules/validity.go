@@ -101,6 +101,24 @@ func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id strin
 	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: at})
 }
 
+// unknownTimeRetry is how often it is decided again whether an overlap has ended while the API server's time is not known.
+const unknownTimeRetry = time.Minute
+
+// overlapBegin returns the later time of both clocks: by one that is behind, an overlap that begins now would end too early.
+func overlapBegin(now, serverTime time.Time) time.Time { return times.Latest(now, serverTime) }
+
+// overlapNow is overlapBegin at the time of a decision.
+func (in *Inputs) overlapNow() time.Time { return overlapBegin(in.Now, in.ServerTime) }
+
+// overlapPasses returns when, by this process's clock, a time has passed by both clocks. One that is ahead alone removes no credentials that
+// applications may use (R11).
+func (in *Inputs) overlapPasses(at time.Time) time.Time {
+	if in.ServerTime.IsZero() {
+		return times.Latest(at, in.Now.Add(unknownTimeRetry))
+	}
+	return times.Latest(at, in.Now.Add(at.Sub(in.ServerTime)))
+}
+
 // overlapEnd returns when a binding is removed whose credentials are replaced now.
 func overlapEnd(b *v1beta1.ServiceBinding, now time.Time) metav1.Time {
 	return *times.Timestamp(now.Add(catalog.RotationOverlap(b)))

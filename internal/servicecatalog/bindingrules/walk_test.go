@@ -57,7 +57,6 @@ type bindingWalk struct {
 	// clocks are jumps of the operator's clock, drawn apart from the rest; skew is how far it is ahead of the broker's
 	clocks *rand.Rand
 	skew   time.Duration
-	jumped bool
 
 	instance *v1beta1.ServiceInstance
 	class    *v1beta1.ClusterServiceClass
@@ -227,6 +226,9 @@ func (w *bindingWalk) describe() string {
 	return b.String()
 }
 
+// rightNow is the time by the clocks of the broker and of the API server, which are right.
+func (w *bindingWalk) rightNow() time.Time { return w.now.Add(-w.skew) }
+
 func (w *bindingWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
@@ -239,7 +241,7 @@ func (w *bindingWalk) edit() {
 		if w.clocks.IntN(2) == 0 {
 			by = -by
 		}
-		w.skew, w.now, w.jumped = w.skew+by, w.now.Add(by), true
+		w.skew, w.now = w.skew+by, w.now.Add(by)
 		w.forgetReport()
 	}
 	if w.outage--; w.outage <= 0 {
@@ -357,7 +359,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, ServerTime: w.rightNow(), Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(b.Status.Common(), w.broker, &world.Inputs)
@@ -400,7 +402,7 @@ func (w *bindingWalk) reconcile() {
 	defer func() { w.known.DropCredentials() }()
 	world := w.inputs(b)
 	for calls := 0; ; {
-		world.Now, world.Memory, world.Gone = w.now, w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
+		world.Now, world.ServerTime, world.Memory, world.Gone = w.now, w.rightNow(), w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)
 		switch {
@@ -500,7 +502,8 @@ func (w *bindingWalk) checkWakeUp(at time.Time) {
 	}
 	isSteady := w.isReady() && !isStalled && !bindingphase.Of(s).HasOperation()
 	for _, p := range s.Predecessors {
-		if !p.Unreplaced && isSteady && (at.IsZero() || p.RemoveAt.After(w.now) && !wakesBy(p.RemoveAt.Time)) {
+		due := p.RemoveAt.Add(max(w.skew, 0)) // by both clocks
+		if !p.Unreplaced && isSteady && (at.IsZero() || due.After(w.now) && !wakesBy(due)) {
 			w.failf("%s is to be removed at %s, and it is looked at again at %s", p.ID, p.RemoveAt, at)
 		}
 	}
@@ -555,11 +558,11 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.ID)
 	}
 	h := w.held[call.ID]
-	if h == nil || w.jumped || w.restored || !h.ends.IsZero() {
+	if h == nil || w.restored || !h.ends.IsZero() {
 		return
 	}
-	if since, ok := w.replaced[h.token]; ok && w.now.Before(since.Add(catalog.RotationOverlap(b)-time.Second)) {
-		w.failf("F-S26: %s is removed %s after its credentials were replaced", call.ID, w.now.Sub(since))
+	if since, ok := w.replaced[h.token]; ok && w.rightNow().Before(since.Add(catalog.RotationOverlap(b)-time.Second)) {
+		w.failf("F-S26: %s is removed %s after its credentials were replaced", call.ID, w.rightNow().Sub(since))
 	}
 }
 
@@ -626,7 +629,7 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 		if w.crashes() {
 			return false
 		}
-		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now)
+		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now, w.rightNow())
 		w.checkPhase(&b.Status)
 		w.known.RequestMemory = RequestMemory{}
 		w.unrecorded = b.Status.DeepCopy()
@@ -663,7 +666,7 @@ func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, content bindings
 	if now := string(w.secret.Data["token"]); token != "" && now == "" {
 		w.failf("F-S26: the credentials were taken out of the Secret")
 	} else if token != "" && now != token {
-		w.replaced[token] = w.now
+		w.replaced[token] = w.rightNow()
 	}
 	if _, has := w.secret.Data["theirs"]; had != has {
 		w.failf("what is others' is gone")
@@ -1006,7 +1009,8 @@ func (w *bindingWalk) end() {
 	h := w.held[id]
 	for other := range w.held {
 		theirs := other == "id" && w.suppliedID && (w.stranger || s.CreatedForUID == "")
-		if other != id && !theirs { // F-S53: also while the Secret waits for a person
+		isUnreplaced := slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == other && p.Unreplaced })
+		if other != id && !theirs && !(isUnreplaced && stalled.Status == v1beta1.ConditionTrue) { // F-S53: also while the Secret waits for a person
 			w.failf("the broker has another one under %s", other)
 		}
 	}
