@@ -121,7 +121,7 @@ func itConnects() {
 		kubectl(ctx, "bellhop unbind orders --namespace default --wait --timeout 60s") // the new Pod knows nothing of it, which is as good
 		kubectl(ctx, "bellhop deprovision orders --namespace default --wait --timeout 60s")
 		kubectl(ctx, "bellhop deregister mysql-pod --wait --timeout 60s")
-		kubectl(ctx, "delete --timeout=60s --namespace "+system+" secret/mysql-pod-broker")
+		Expect(kubectl(ctx, "get secrets --namespace "+system+" --output name")).NotTo(ContainSubstring("mysql-pod"), "deregister deletes the Secret of register")
 		kubectl(ctx, "delete --timeout=60s namespace/"+namespace)
 	})
 }
