@@ -4,6 +4,7 @@ package pager_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -16,11 +17,21 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 )
 
-// F-P66: the condition Stalled of each kind says that its reconcile panicked. A reconcile that does not panic evaluates all conditions itself.
-func TestPanicIsShown(t *testing.T) {
+// F-P66: the condition Stalled of each kind says what ended its reconcile. A reconcile that does not fail evaluates all conditions itself.
+func TestFailureIsShown(t *testing.T) {
+	t.Run("a panic", func(t *testing.T) {
+		testFailureIsShown(t, func() error { panic("the content of a message") }, "InternalError", "This is a mistake in Bellhop: ")
+	})
+	t.Run("a refused finalizer", func(t *testing.T) {
+		testFailureIsShown(t, func() error { return &patch.RefusedError{Err: errors.New("denied")} }, "FinalizerRefused", "The API server refuses to change the finalizers: denied")
+	})
+}
+
+func testFailureIsShown(t *testing.T, fail func() error, reason, message string) {
 	named := metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid"}
 	for name, o := range map[string]client.Object{
 		"Alert":       &v1beta1.Alert{ObjectMeta: named, Status: v1beta1.AlertStatus{ObservedGeneration: -1}},
@@ -33,11 +44,11 @@ func TestPanicIsShown(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(o).WithStatusSubresource(o).Build()
-			panicking := reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { panic("the content of a message") })
-			r := guard.Reconciler(panicking, guard.InStatus(c, func() client.Object { return o.DeepCopyObject().(client.Object) }, alertrules.ShowPanic))
+			failing := reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, fail() })
+			r := guard.Reconciler(failing, guard.InStatus(c, func() client.Object { return o.DeepCopyObject().(client.Object) }, alertrules.ShowFailure))
 			key, written := client.ObjectKeyFromObject(o), ""
 			for range 2 { // the second time nothing is written
-				if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key}); err == nil || !strings.Contains(err.Error(), "a mistake in Bellhop") || strings.Contains(err.Error(), "content") {
+				if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key}); err == nil || !strings.Contains(err.Error(), message[1:]) || strings.Contains(err.Error(), "content") {
 					t.Errorf("the error is %v", err)
 				}
 				shown := o.DeepCopyObject().(client.Object)
@@ -45,7 +56,7 @@ func TestPanicIsShown(t *testing.T) {
 					t.Fatal(err)
 				}
 				if stalled := meta.FindStatusCondition(conditionsOf(shown), v1beta1.ConditionStalled); stalled == nil || stalled.Status != metav1.ConditionTrue ||
-					stalled.Reason != "InternalError" || !strings.HasPrefix(stalled.Message, "This is a mistake in Bellhop: ") {
+					stalled.Reason != reason || !strings.HasPrefix(stalled.Message, message) {
 					t.Errorf("Stalled is %+v", stalled)
 				}
 				if written != "" && written != shown.GetResourceVersion() {

@@ -9,14 +9,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
@@ -45,9 +48,28 @@ func conditions(isTrue string) (list []v1beta1.Condition) {
 	return list
 }
 
-// F-P66: the condition Stalled of each kind says that its reconcile panicked, and ends once it does not. The object is reconciled again
-// with the queue's backoff.
-func TestPanicIsShownUntilItEnds(t *testing.T) {
+// F-P66: the condition Stalled of each kind says what ended its reconcile, and ends once nothing does. The object is reconciled again with the
+// queue's backoff.
+func TestFailureIsShownUntilItEnds(t *testing.T) {
+	t.Run("a panic", func(t *testing.T) {
+		testFailureIsShown(t, func() error { panic("the content of a message") }, "InternalError", "This is a mistake in Bellhop: ")
+	})
+	t.Run("a refused finalizer", func(t *testing.T) {
+		testFailureIsShown(t, refuseFinalizer, "FinalizerRefused", `The API server refuses to change the finalizers: denied`)
+	})
+}
+
+// refuseFinalizer is a reconcile whose finalizer an admission policy refuses.
+func refuseFinalizer() error {
+	c := fake.NewClientBuilder().WithObjects(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}).WithInterceptorFuncs(interceptor.Funcs{
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: metav1.StatusReasonInvalid, Message: "denied"}}
+		},
+	}).Build()
+	return patch.RemoveFinalizer(context.Background(), c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}, v1beta1.Finalizer)
+}
+
+func testFailureIsShown(t *testing.T, fail func() error, reason, message string) {
 	protected := metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid", Finalizers: []string{v1beta1.Finalizer}}
 	for name, o := range map[string]client.Object{
 		"new ServiceInstance": &v1beta1.ServiceInstance{ObjectMeta: protected},
@@ -59,13 +81,13 @@ func TestPanicIsShownUntilItEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, o)
-			panicking := true
+			isFailing := true
 			r := guard.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
-				if panicking {
-					panic("the content of a message")
+				if isFailing {
+					return reconcile.Result{}, fail()
 				}
 				return reconcile.Result{}, nil
-			}), guard.InStatus(c, func() client.Object { return o.DeepCopyObject().(client.Object) }, rules.ShowPanic))
+			}), guard.InStatus(c, func() client.Object { return o.DeepCopyObject().(client.Object) }, rules.ShowFailure))
 			req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
 			statusOf := func() client.Object {
 				now := o.DeepCopyObject().(client.Object)
@@ -76,12 +98,12 @@ func TestPanicIsShownUntilItEnds(t *testing.T) {
 			}
 			before, written := statusOf(), ""
 			for range 2 { // the second time nothing is written
-				if _, err := r.Reconcile(t.Context(), req); err == nil || !strings.Contains(err.Error(), "a mistake in Bellhop") || strings.Contains(err.Error(), "content") {
+				if _, err := r.Reconcile(t.Context(), req); err == nil || !strings.Contains(err.Error(), message[1:]) || strings.Contains(err.Error(), "content") {
 					t.Errorf("the error is %v", err)
 				}
 				shown := statusOf()
-				if status, reason, message := stalledOf(shown); status != "True" || reason != "InternalError" || !strings.HasPrefix(message, "This is a mistake in Bellhop: ") {
-					t.Errorf("Stalled is %s, %s: %s", status, reason, message)
+				if status, is, text := stalledOf(shown); status != "True" || is != reason || !strings.HasPrefix(text, message) {
+					t.Errorf("Stalled is %s, %s: %s", status, is, text)
 				}
 				if *lastConditionStateOf(shown) == "" {
 					t.Error("lastConditionState is empty")
@@ -91,7 +113,7 @@ func TestPanicIsShownUntilItEnds(t *testing.T) {
 				}
 				written = shown.GetResourceVersion()
 			}
-			panicking = false
+			isFailing = false
 			if _, err := r.Reconcile(t.Context(), req); err != nil {
 				t.Error(err)
 			}
@@ -149,7 +171,7 @@ func TestStatusOfOthersStays(t *testing.T) {
 	for _, o := range []client.Object{original, unprotected} {
 		c := newCluster(t, o)
 		r := guard.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { panic("a mistake") }),
-			guard.InStatus(c, func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowPanic))
+			guard.InStatus(c, func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowFailure))
 		if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}); err == nil {
 			t.Error("no error")
 		}

@@ -77,6 +77,10 @@ const (
 // retried. Stalled, of all kinds.
 const ReasonInternalError = "InternalError"
 
+// ReasonFinalizerRefused: the API server refuses to add or to remove the
+// finalizer, which is retried. Stalled, of Alerts.
+const ReasonFinalizerRefused = "FinalizerRefused"
+
 // Reasons of a receiver's conditions, beside SecretNotFound, SecretNotRead,
 // Suspended and those of deliveries that failed.
 const (

@@ -89,6 +89,9 @@ const (
 	// ReasonInternalError: a mistake in Bellhop ended the work on the object, which is
 	// retried. Stalled, of all kinds.
 	ReasonInternalError = "InternalError"
+	// ReasonFinalizerRefused: the API server refuses to add or to remove the
+	// finalizer, which is retried. Stalled, of all kinds.
+	ReasonFinalizerRefused = "FinalizerRefused"
 )
 
 // Reasons of instances' conditions.

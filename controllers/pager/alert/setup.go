@@ -82,7 +82,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.Or(predicate.LabelChangedPredicate{}, enqueue.DeletionBegan))).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(o.Workers)).
-		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} }, alertrules.ShowPanic)))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} }, alertrules.ShowFailure)))
 }
 
 // newCacheBarrier returns the barrier for receivers, as a resolve is not sent to one that the cache does not show, and for namespaces,

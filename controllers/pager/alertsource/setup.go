@@ -42,5 +42,5 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Watches(&v1beta1.Alert{}, enqueue.Later(reviewAfter, sourceOf)).
 		WatchesRawSource(o.Secrets.Changes(r.withSecret)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.AlertSource{} }, alertrules.ShowPanic)))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.AlertSource{} }, alertrules.ShowFailure)))
 }

@@ -59,5 +59,5 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		WatchesRawSource(r.secrets.Changes(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
-		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return receivers.NewOf(r.kind) }, alertrules.ShowPanic)))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return receivers.NewOf(r.kind) }, alertrules.ShowFailure)))
 }

@@ -47,7 +47,7 @@ func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.ServiceBinding{} }, rules.ShowPanic)))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.ServiceBinding{} }, rules.ShowFailure)))
 }
 
 func newReconciler(c client.Client, cache, live client.Reader, config *engine.Config) *Reconciler {

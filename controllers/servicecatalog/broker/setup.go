@@ -97,7 +97,7 @@ func setupScope(mgr ctrl.Manager, r *Reconciler, workers int) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return r.NewBroker() }, rules.ShowPanic)))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return r.NewBroker() }, rules.ShowFailure)))
 }
 
 // holdChanged passes updates that add or remove the finalizer.

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
@@ -37,6 +39,9 @@ func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
 	if t, ok := errors.AsType[*reasonError](err); ok {
 		s.Object.SetStatus(m.StatusForBlocker(rules.InProgress(t.reason, t.Error()), r.Clock.Now()))
 		r.KeepPending(s)
+	}
+	if refused, ok := errors.AsType[*patch.RefusedError](err); ok && !controllerutil.ContainsFinalizer(s.Before, v1beta1.Finalizer) { // its status says nothing before
+		r.Recorder.Eventf(s.Before, nil, corev1.EventTypeWarning, v1beta1.ReasonFinalizerRefused, "AddFinalizer", "%s", refused)
 	}
 	if s.Memory.PendingStatus == nil {
 		return err

@@ -45,7 +45,7 @@ func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowPanic)))
+		Complete(guard.Reconciler(r, guard.InStatus(mgr.GetClient(), func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowFailure)))
 }
 
 func newReconciler(c client.Client, live client.Reader, config *engine.Config) *Reconciler {

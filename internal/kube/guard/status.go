@@ -13,28 +13,23 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/times"
-	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 // Stall returns the status of an object with another condition Stalled, and whether it differs from the object's, which belongs to the cache.
-// The message is empty where no reconcile panicked.
-type Stall func(o metav1.Object, message string, now time.Time) (status any, changed bool)
+// message and isRefusal are those of a Failure.
+type Stall func(o metav1.Object, message string, isRefusal bool, now time.Time) (status any, changed bool)
 
-// InStatus shows panics in the condition Stalled of the objects of a kind. The other conditions and observedGeneration stay: an earlier reconcile has
+// InStatus shows failures in the condition Stalled of the objects of a kind. The other conditions and observedGeneration stay: an earlier reconcile has
 // confirmed them, and decisions follow from them. c reads the cache, and shows this process's own writes.
 func InStatus(c client.Client, newObject func() client.Object, stall Stall) Show {
-	return func(ctx context.Context, req reconcile.Request, failed *panics.Error) error {
+	return func(ctx context.Context, req reconcile.Request, failure Failure) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.RecordTimeout)
 		defer cancel()
 		o := newObject()
 		if err := c.Get(ctx, req.NamespacedName, o, client.UnsafeDisableDeepCopy); err != nil { // after each reconcile
 			return client.IgnoreNotFound(err)
 		}
-		message := ""
-		if failed != nil {
-			message = failed.Error()
-		}
-		status, changed := stall(o, message, time.Now())
+		status, changed := stall(o, failure.Message, failure.IsRefusal, time.Now())
 		if !changed {
 			return nil
 		}

@@ -17,6 +17,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// RefusedError says that the API server refuses to change the finalizers of an object, as an admission policy has it do.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string {
+	return "the API server refuses to change the finalizers: " + e.Err.Error()
+}
+
+// Unwrap returns the error of the API server.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // ErrStale means that the object was changed or replaced since it was read. Nothing was written; the watch will bring the new
 // version.
 var ErrStale = errors.New("the object has changed since it was read")
@@ -49,12 +59,12 @@ func Status(ctx context.Context, c client.Client, obj client.Object, status any)
 	return staleOr(c.Status().Patch(ctx, obj, patch))
 }
 
-// AddFinalizer adds the finalizer to obj. It returns the errors of Status.
+// AddFinalizer adds the finalizer to obj. It returns the errors of Status, and RefusedError.
 func AddFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
 	return setFinalizers(ctx, c, obj, append(slices.Clone(obj.GetFinalizers()), finalizer))
 }
 
-// RemoveFinalizer removes the finalizer from obj. It returns the errors of Status.
+// RemoveFinalizer removes the finalizer from obj. It returns the errors of Status, and RefusedError.
 func RemoveFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
 	rest := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool { return f == finalizer })
 	return setFinalizers(ctx, c, obj, rest)
@@ -65,7 +75,11 @@ func setFinalizers(ctx context.Context, c client.Client, obj client.Object, fina
 	if err != nil {
 		return err
 	}
-	return staleOr(c.Patch(ctx, obj, patch))
+	err = staleOr(c.Patch(ctx, obj, patch))
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		return &RefusedError{err}
+	}
+	return err
 }
 
 // Delete deletes obj if it has not changed since it was read. Later reads do not wait until the cache shows the deletion: if the

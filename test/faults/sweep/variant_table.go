@@ -30,7 +30,7 @@ func variants() []variant {
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 `}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
-				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
+				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1", "date-ahead-58s@PUT:service_instances#1", "neighbour-labels@PUT:service_instances#1"}},
 		{name: "no-write-ahead", edits: []mistake{{services + "engine/record.go", `	if ahead != nil {
 		if err := r.Record(ctx, s, ahead); err != nil {
 			return err
@@ -66,7 +66,7 @@ func variants() []variant {
 	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, s.Before.WithOwnStatus(), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
-				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
+				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1", "date-ahead-58s@PUT:service_instances#1", "neighbour-labels@PUT:service_instances#1"}},
 		{name: "half-a-cache", edits: []mistake{{services + "engine/reconciler.go", `	if err := r.Barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -106,7 +106,7 @@ func variants() []variant {
 `}},
 			scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
-				"late@alerts", "lost@POST:receiver:hook#1"}},
+				"late@alerts", "lost@POST:receiver:hook#1", "date-ahead-58s@POST:receiver:hook#1", "neighbour-labels@POST:receiver:hook#1"}},
 		{name: "unbind-before-secret", edits: []mistake{{bindingRules + "remove.go", `		d.SecretAction = DeleteSecret
 `, `		d.unbind(id)
 `}}, scenario: "binding", fault: "none", oracle: "secret"},
@@ -174,11 +174,11 @@ var lostHere bool
 `, `	lostHere = true
 	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "the answer to the last attempt is not recorded"
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
-			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
+			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2", "date-ahead-58s@POST:receiver:hook#1", "neighbour-labels@POST:receiver:hook#1"}},
 		{name: "any-of-the-name", edits: []mistake{{services + "engine/pending.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
 			scenario: "instance-anew", fault: "merge@serviceinstances/db#5", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
-				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
+				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1", "date-ahead-58s@PUT:service_instances#1", "neighbour-labels@PUT:service_instances#1"}},
 		{name: "former-operation", edits: []mistake{{operationRules + "apply.go", `	if ap.Common.LastOperation = nil; ap.Answer.Operation != "" {`, `	if ap.Answer.Operation != "" && ap.Common.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !p.Accepted {
 		s.LastOperation = nil
 	}
@@ -187,7 +187,7 @@ var lostHere bool
 		{name: "always-fresh", edits: []mistake{{"internal/kube/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#2", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
-				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
+				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1", "date-ahead-58s@PUT:service_instances#1", "neighbour-labels@PUT:service_instances#1"}},
 		{name: "own-writes-unseen", edits: []mistake{{"internal/kube/patch/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	err = c.Status().Patch(ctx, obj, patch, client.DisableReadYourWritesConsistency)
 	time.Sleep(300 * time.Millisecond)
 	return staleOr(err)`}, {"internal/kube/patch/patch.go", `	"slices"
@@ -265,5 +265,48 @@ var lostHere bool
 			scenario: "source-many", fault: "none", oracle: "reached"},
 		{name: "leaves-orphans", edits: []mistake{{"controllers/pager/alertsource/controller.go", `		return ctrl.Result{}, r.write(ctx, sourcerules.Orphan(alerts))`, `		return ctrl.Result{}, nil`}},
 			scenario: "source-deleted", fault: "none", oracle: "reached"},
+		// F-P28
+		{name: "expires-by-its-clock", edits: []mistake{{alertRules + "inputs.go", `	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
+`, `	return !in.Now.Before(t)
+`}}, scenario: "alert-endures", fault: "clock-ahead-1h@POST:receiver:hook#1", oracle: "end|reached",
+			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
+				"late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#1", "neighbour-labels@POST:receiver:hook#1"}},
+		// F-P33
+		{name: "waits-a-day", edits: []mistake{{alertRules + "inputs.go", ` && !times.IsAhead(lastAttempt(row), in.Now)`, ` && !times.IsAhead(in.Now, in.Now)`}},
+			scenario: "alert-endures", fault: "restart-ahead-1d@POST:receiver:hook#1", oracle: "reached"},
+		{name: "takes-no-date-for-late", edits: []mistake{{alertRules + "inputs.go", `	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
+`, `	return in.ServerTime.IsZero() || !in.ServerTime.Before(t)
+`}}, scenario: "alert-endures", fault: "start-date-missing@PATCH:alerts/disk/status#1", oracle: "end|reached"},
+		// F-S26
+		{name: "revokes-by-its-clock", edits: []mistake{{bindingRules + "validity.go", `	return times.Latest(at, in.Now.Add(at.Sub(in.ServerTime)))
+`, `	return at
+`}}, scenario: "binding-overlap", fault: "clock-ahead-1h@PATCH:servicebindings/app/status#5", oracle: "end"},
+		// F-S33
+		{name: "renews-a-day-late", edits: []mistake{{"internal/kube/times/times.go", `	if last.After(now) {
+		return now
+	}
+	return last.Add(interval)
+`, `	return last.Add(interval)
+`}}, scenario: "binding-renewed", fault: "restart-ahead-1d@PUT:service_instances/service_bindings#1", oracle: "reached"},
+		{name: "leads-after-an-absence", edits: []mistake{{"internal/kube/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
+`, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
+`, `		time.Sleep(10 * time.Second) // a former leader is slow to stop
+		ctrl.Log.Error(err, "Bellhop ended")
+`}, {"main.go", `	"runtime"
+`, `	"runtime"
+	"time"
+`}}, scenario: "once", fault: "stopped-leader@PATCH:alerts/disk/status#1", oracle: "once"},
+		{name: "writes-for-each-event", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled && `, `	if s.polled && `}},
+			scenario: "kept", fault: "neighbour-labels@PUT:service_instances#1", oracle: "rest",
+			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
+				"late@serviceinstances", "500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1", "date-ahead-58s@PUT:service_instances#1"}},
+		{name: "drops-a-refused-status", edits: []mistake{{services + "engine/record.go", `	if err := patch.Status(ctx, r.Client, after, status); err != nil {
+`, `	if err := patch.Status(ctx, r.Client, after, status); err != nil && !strings.Contains(err.Error(), "denied request") {
+`}, {services + "engine/record.go", `	"errors"
+`, `	"errors"
+	"strings"
+`}}, scenario: "kept", fault: "refused-status@PATCH:serviceinstances/db/status#2", oracle: "reached|end"},
+		{name: "hides-a-refused-Secret", edits: []mistake{{services + "binding/controller.go", `errors.New("The credentials cannot be put into the Secret: "+text)`, `errors.New("The credentials cannot be put into the Secret")`}},
+			scenario: "binding", fault: "refused-secrets@PATCH:secrets/login#1", oracle: "mention"},
 	}
 }

@@ -13,13 +13,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/conditions"
 )
 
-// ShowPanic is a guard.Stall of the objects of this API group. The next reconcile that does not panic evaluates all conditions, so that an
+// ShowFailure is a guard.Stall of the objects of this API group. The next reconcile that does not fail evaluates all conditions, so that an
 // empty message changes nothing.
-func ShowPanic(o metav1.Object, message string, now time.Time) (status any, changed bool) {
+func ShowFailure(o metav1.Object, message string, isRefusal bool, now time.Time) (status any, changed bool) {
 	if message == "" {
 		return nil, false
 	}
 	stalled := metav1.Condition{Type: conditions.Stalled, Status: metav1.ConditionTrue, Reason: v1beta1.ReasonInternalError, Message: message}
+	if isRefusal {
+		stalled.Reason = v1beta1.ReasonFinalizerRefused
+	}
 	switch o := o.(type) {
 	case *v1beta1.Alert:
 		s := o.Status.DeepCopy()
