@@ -155,7 +155,7 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, target res
 	case act.stop:
 		s.Stop()
 	case act.killLater:
-		time.AfterFunc(restartDelay, s.Kill)
+		s.Injector.killLater(s.Kill)
 	case act.delayed:
 		s.Injector.delayGate.wait(context.WithoutCancel(r.Context()))
 	case act.answer != "":

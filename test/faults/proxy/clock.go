@@ -35,7 +35,7 @@ const (
 const (
 	// briefTime is how long a brief shift lasts.
 	briefTime = 20 * time.Second
-	// restartDelay is how long a process has a wrong clock until it is killed.
+	// restartDelay is how long a process has a wrong clock until it is killed, unless it sends another request to a broker or a receiver before.
 	restartDelay = 3 * time.Second
 	// alternation is by how much the clocks of two API servers differ.
 	alternation = 90 * time.Second
@@ -119,10 +119,22 @@ func (i *Injector) beginShift(f *Fault) {
 		i.setProcessClock(f.shift(startKind))
 	case f.isUntilRestart():
 		i.setProcessClock(f.shift(restartKind))
-		i.busyUntil = time.Now().Add(restartDelay + time.Second)
+		i.isRestarting, i.busyUntil = true, time.Now().Add(restartDelay+time.Second)
 	default:
 		i.setProcessClock(f.shift(clockKind))
 	}
+}
+
+// killLater kills the process after restartDelay, unless it is killed before.
+func (i *Injector) killLater(kill func()) {
+	killed := i.KillSignal()
+	time.AfterFunc(restartDelay, func() {
+		select {
+		case <-killed.Done:
+		default:
+			kill()
+		}
+	})
 }
 
 // endShifts sets all clocks right.

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Endpoint is a proxy in front of a model of a broker or a receiver.
@@ -52,7 +51,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case act.stop:
 		e.Stop()
 	case act.killLater:
-		time.AfterFunc(restartDelay, e.Kill)
+		e.Injector.killLater(e.Kill)
 	}
 	switch {
 	case act.killBefore:

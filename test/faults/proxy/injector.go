@@ -58,6 +58,8 @@ type Injector struct {
 
 	server  serverClock // what the API server's responses show
 	refusal refusal
+	// isRestarting: the process has a wrong clock until it is killed.
+	isRestarting bool
 
 	killed    *Signal // the present process was killed
 	deposed   *Signal // the leader lost the election
@@ -93,6 +95,7 @@ func (i *Injector) NextProcess() {
 		return
 	}
 	if i.plan.isUntilRestart() {
+		i.isRestarting = false
 		i.endShifts()
 	}
 	i.plan = i.plan.Then
@@ -101,7 +104,7 @@ func (i *Injector) NextProcess() {
 // Disarm ends all faults.
 func (i *Injector) Disarm() {
 	i.mu.Lock()
-	i.plan = nil
+	i.plan, i.isRestarting = nil, false
 	i.endShifts()
 	i.mu.Unlock()
 	i.frozen.open()
@@ -136,6 +139,9 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 	p := i.plan
 	if p == nil || p.Watched != "" {
 		return action{}
+	}
+	if i.isRestarting && c.Seam == SeamOutside && c.Mutates {
+		return action{killBefore: true}
 	}
 	isAt := func(at Point) bool { return at == Nth(i.count) || at == PointOf(c, i.countByName[c.Name]) }
 	if isAt(p.From) {

@@ -145,13 +145,15 @@ func replacementScenarios() []Scenario {
 	}
 }
 
-// bindingOverlap checks that a binding whose credentials are replaced stays at the broker as long as applications may use them.
+// bindingOverlap checks that bindings whose credentials are replaced stay at the broker as long as applications may use them.
 func bindingOverlap(e *Environment) {
 	_, b := e.bind(SyncClass, SyncPlan)
-	old := ExternalID(b)
-	edit(e, b, func(b *v1beta1.ServiceBinding) {
-		b.Annotations[v1beta1.RotationOverlapAnnotation] = "1800"
-		b.Annotations[v1beta1.RebindAnnotation] = "now"
-	})
-	e.waitReplaced(b, old, e.checkReplaced)
+	for _, when := range []string{"now", "later"} {
+		old := ExternalID(b)
+		edit(e, b, func(b *v1beta1.ServiceBinding) {
+			b.Annotations[v1beta1.RotationOverlapAnnotation] = "1800"
+			b.Annotations[v1beta1.RebindAnnotation] = when
+		})
+		e.waitReplaced(b, old, e.checkReplaced)
+	}
 }
