@@ -55,18 +55,18 @@ func TestFailureIsShownUntilItEnds(t *testing.T) {
 		testFailureIsShown(t, func() error { panic("the content of a message") }, "InternalError", "This is a mistake in Bellhop: ")
 	})
 	t.Run("a refused finalizer", func(t *testing.T) {
-		testFailureIsShown(t, refuseFinalizer, "FinalizerRefused", `The API server refuses to change the finalizers: denied`)
+		testFailureIsShown(t, func() error { return refuseFinalizer(t.Context()) }, "FinalizerRefused", `The API server refuses to change the finalizers: denied`)
 	})
 }
 
 // refuseFinalizer is a reconcile whose finalizer an admission policy refuses.
-func refuseFinalizer() error {
+func refuseFinalizer(ctx context.Context) error {
 	c := fake.NewClientBuilder().WithObjects(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}).WithInterceptorFuncs(interceptor.Funcs{
 		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 			return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: metav1.StatusReasonInvalid, Message: "denied"}}
 		},
 	}).Build()
-	return patch.RemoveFinalizer(context.Background(), c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}, v1beta1.Finalizer)
+	return patch.RemoveFinalizer(ctx, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}, v1beta1.Finalizer)
 }
 
 func testFailureIsShown(t *testing.T, fail func() error, reason, message string) {

@@ -1009,8 +1009,9 @@ func (w *bindingWalk) end() {
 	h := w.held[id]
 	for other := range w.held {
 		theirs := other == "id" && w.suppliedID && (w.stranger || s.CreatedForUID == "")
-		isUnreplaced := slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == other && p.Unreplaced })
-		if other != id && !theirs && !(isUnreplaced && stalled.Status == v1beta1.ConditionTrue) { // F-S53: also while the Secret waits for a person
+		isUnreplaced := stalled.Status == v1beta1.ConditionTrue &&
+			slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == other && p.Unreplaced })
+		if other != id && !theirs && !isUnreplaced { // F-S53: also while the Secret waits for a person
 			w.failf("the broker has another one under %s", other)
 		}
 	}
