@@ -75,10 +75,10 @@ func (i *Injector) beginRefusal(kind string) {
 // refuse returns the answer to a write that is refused; nil: it is not.
 func (i *Injector) refuse(r *http.Request, target resourcePath, body []byte, exists func(context.Context) bool) http.HandlerFunc {
 	i.mu.Lock()
-	kind := i.refusal.kind
-	isOver := time.Now().After(i.refusal.until)
+	now := i.refusal
 	i.mu.Unlock()
-	if isOver || r.Method == http.MethodGet || r.Method == http.MethodDelete {
+	kind := now.kind
+	if time.Now().After(now.until) || r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		return nil
 	}
 	named := target.resource + ` \"` + target.name + `\" is forbidden: `
@@ -105,11 +105,9 @@ func (s *APIServer) exists(r *http.Request, target resourcePath) func(context.Co
 			return false
 		}
 		target.subresource = ""
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Upstream.JoinPath(target.path()).String(), nil)
-		if err != nil {
-			return false
-		}
-		response, err := s.Transport.RoundTrip(request)
+		read := r.Clone(ctx)
+		read.Method = http.MethodGet
+		response, err := s.send(ctx, read, target.path(), nil, nil)
 		if err != nil {
 			return false
 		}

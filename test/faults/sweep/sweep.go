@@ -143,7 +143,7 @@ func selectScenarios(o Options, under *operators) (sweeps []*scenarioSweep, err 
 // planFaults chooses the faults of each scenario.
 func planFaults(sweeps []*scenarioSweep, o Options) error {
 	names := classNames()
-	if o.Binaries != (harness.Binaries{}) || o.Fixed { // their clocks cannot be shifted
+	if o.Binaries != (harness.Binaries{}) || o.Fixed { // the clocks of given binaries cannot be shifted, and the gate would have to build two more
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "time" })
 	}
 	if o.Class != "" {
