@@ -18,10 +18,11 @@ func RegisterDefaulter[T client.Object](mgr ctrl.Manager, obj T, defaulter ctrla
 	return register(mgr, obj, "/mutate-", &ctrladmission.Webhook{Handler: WithoutStatus[T](mgr.GetScheme(), Defaulting(mgr.GetScheme(), defaulter))})
 }
 
-// RegisterValidator serves a validator under the path of controller-runtime's builder. It sees objects as Decodable has it.
+// RegisterValidator serves a validator under the path of controller-runtime's builder. It sees objects as Decodable and
+// Recordable have it.
 func RegisterValidator[T client.Object](mgr ctrl.Manager, obj T, validator ctrladmission.Validator[T]) error {
 	hook := ctrladmission.WithValidator(mgr.GetScheme(), validator)
-	hook.Handler = Decodable[T](mgr.GetScheme(), hook.Handler)
+	hook.Handler = Recordable(Decodable[T](mgr.GetScheme(), hook.Handler))
 	return register(mgr, obj, "/validate-", hook)
 }
 
