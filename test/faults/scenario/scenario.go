@@ -18,6 +18,8 @@ type Scenario struct {
 	Steps   func(*Environment)
 	// timingDependent: the end state depends on how fast the operator is, so that the steps check the outcome themselves.
 	timingDependent bool
+	// WithoutFaults: the scenario is about something else than faults, and is run once.
+	WithoutFaults bool
 	// MaxCrashes limits the faults to so many crashes; 0: all faults.
 	MaxCrashes int
 	// separateNamespace: the operator runs in another namespace than the user.
@@ -56,6 +58,7 @@ func All() []Scenario {
 	all = append(all, clusterWideCopies(all)...)
 	all = append(all, sourceScenarios()...)
 	all = append(all, notifierCopies(all)...) // the last, so that the list of the gate has the same faults of the others
+	all = append(all, sizeScenarios()...)
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
 		all[i].EndsByTime = endsByTimeNames.MatchString(all[i].Name)

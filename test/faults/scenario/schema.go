@@ -35,8 +35,12 @@ type schema struct {
 	Items      *schema            `json:"items"`
 	MinItems   int                `json:"minItems"`
 	MaxItems   *int               `json:"maxItems"`
-	// Additional is false if other properties are refused.
+	// MaxProperties bounds a map.
+	MaxProperties *int `json:"maxProperties"`
+	// Additional is false if other properties are refused, or the schema of the values of a map.
 	Additional any `json:"additionalProperties"`
+	// Validations are the rules of a CRD in CEL.
+	Validations []struct{ Rule string } `json:"x-kubernetes-validations"`
 
 	// generate replaces the rules above, for values that a schema cannot describe, such as existing names. A nil value is left out.
 	generate func(*rand.Rand) any
@@ -48,33 +52,47 @@ type schema struct {
 	exactlyOne bool
 }
 
-// specSchema returns the schema of the spec in version v1beta1 of a CRD of config/.
-func specSchema(crd string) (*schema, error) {
-	repo, err := local.FindRepo()
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(filepath.Join(repo, "config", "crd", "bases", crd+".yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var read struct {
-		Spec struct {
-			Versions []struct {
-				Name   string
-				Schema struct{ OpenAPIV3Schema schema }
-			}
+// crd is the part of a CRD that scenarios need.
+type crd struct {
+	Spec struct {
+		Group    string
+		Names    struct{ Kind string }
+		Scope    string
+		Versions []struct {
+			Name   string
+			Schema struct{ OpenAPIV3Schema schema }
 		}
 	}
-	if err := yaml.Unmarshal(text, &read); err != nil {
+}
+
+// crdFolder returns the folder with the CRDs.
+func crdFolder() (string, error) {
+	repo, err := local.FindRepo()
+	return filepath.Join(repo, "config", "crd", "bases"), err
+}
+
+// readCRD reads a CRD, such as "pager.k8s.co_alerts".
+func readCRD(name string) (*crd, error) {
+	folder, err := crdFolder()
+	if err != nil {
 		return nil, err
 	}
-	for _, v := range read.Spec.Versions {
+	text, err := os.ReadFile(filepath.Join(folder, name+".yaml"))
+	if err != nil {
+		return nil, err
+	}
+	read := &crd{}
+	return read, yaml.Unmarshal(text, read)
+}
+
+// specSchema returns the schema of the spec in version v1beta1.
+func (c *crd) specSchema() (*schema, error) {
+	for _, v := range c.Spec.Versions {
 		if v.Name == "v1beta1" {
 			return v.Schema.OpenAPIV3Schema.Properties["spec"], nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no v1beta1", crd)
+	return nil, fmt.Errorf("the CRD of %s has no v1beta1", c.Spec.Names.Kind)
 }
 
 // parseSchema reads a JSON Schema.

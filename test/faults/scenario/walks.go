@@ -97,7 +97,9 @@ func newWalk(kind string, seed uint64) Scenario {
 	return Scenario{
 		Name: fmt.Sprintf("walk-%s-%d", kind, seed), Prepare: k.prepare, timingDependent: hurried, MaxCrashes: crashesInWalk, Troubled: true,
 		Steps: func(e *Environment) {
-			spec, err := specSchema(k.crd)
+			definition, err := readCRD(k.crd)
+			e.must(err)
+			spec, err := definition.specSchema()
 			e.must(err)
 			k.restrict(spec)
 			w := &walk{Environment: e, r: rand.New(rand.NewPCG(seed, 4)), kind: k, spec: spec, skipsWaits: hurried}

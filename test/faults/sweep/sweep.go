@@ -66,8 +66,8 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(sweeps, isIngest) {
-		go func() { _, _ = under.withShortTimes() }() // the first run that needs it returns the error
+	if slices.ContainsFunc(sweeps, isIngest) || o.Fault == "" && slices.Contains(o.classes(), "time") {
+		go func() { _, _ = under.adapted() }() // the first run that needs it returns the error
 	}
 	err = forEach(o.Parallel, learningOrder(sweeps, o.Parallel), func(s *scenarioSweep) error { return s.learn(ctx, under, out, o) })
 	if err != nil {
@@ -140,15 +140,21 @@ func selectScenarios(o Options, under *operators) (sweeps []*scenarioSweep, err 
 	return sweeps, nil
 }
 
-// planFaults chooses the faults of each scenario.
-func planFaults(sweeps []*scenarioSweep, o Options) error {
+// classes returns the names of the classes of faults that are tried.
+func (o Options) classes() []string {
+	if o.Class != "" {
+		return strings.Split(o.Class, ",")
+	}
 	names := classNames()
-	if o.Binaries != (harness.Binaries{}) || o.Fixed { // the clocks of given binaries cannot be shifted, and the gate would have to build two more
+	if o.Binaries != (harness.Binaries{}) { // the clocks of given binaries cannot be shifted
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "time" })
 	}
-	if o.Class != "" {
-		names = strings.Split(o.Class, ",")
-	}
+	return names
+}
+
+// planFaults chooses the faults of each scenario.
+func planFaults(sweeps []*scenarioSweep, o Options) error {
+	names := o.classes()
 	for i, s := range sweeps {
 		if o.Fault != "" {
 			f, err := proxy.ParseFault(o.Fault)
@@ -156,6 +162,9 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 				return err
 			}
 			s.faults = []proxy.Fault{f}
+			continue
+		}
+		if s.scenario.WithoutFaults {
 			continue
 		}
 		d := newDraw(o.Seed, s.scenario.Name)
