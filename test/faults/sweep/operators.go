@@ -17,8 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// operators are the cluster with the operators under test, with one whose times are short, which scenarios of AlertSources need, and with ones whose
-// clock can be shifted.
+// operators are the cluster with the operator under test, and with the one that scenarios of AlertSources and faults of clocks need.
 type operators struct {
 	cluster *harness.Cluster
 	// areGiven: they are binaries of the user, which have the times of a release.
@@ -29,11 +28,11 @@ type operators struct {
 	recordObjects bool
 	// calls: they have the provider grpc.
 	calls bool
-	// withShortTimes, withClock and withBoth build the operator, once.
-	withShortTimes, withClock, withBoth func() (*harness.Cluster, error)
+	// adapted builds the operator with variant.adapted, once.
+	adapted func() (*harness.Cluster, error)
 }
 
-// newOperators begins to build the operator with short times.
+// newOperators finds out what the operators can do.
 func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.Binaries) (*operators, error) {
 	repo, err := local.FindRepo()
 	if err != nil {
@@ -52,15 +51,10 @@ func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.B
 	if under.recordObjects, err = cluster.HaveText(v1beta1.PagedUIDAnnotation); err != nil {
 		return nil, err
 	}
-	builtOnce := func(v variant) func() (*harness.Cluster, error) {
-		return sync.OnceValues(func() (*harness.Cluster, error) {
-			binary, err := v.build(ctx, repo, cluster.Dir)
-			return cluster.WithOperator(binary), err
-		})
-	}
-	under.withShortTimes = builtOnce(variant{name: "short-times", edits: shortTimes()})
-	under.withClock = builtOnce(variant{name: "clock", edits: shortAgreement(), shiftsClock: true})
-	under.withBoth = builtOnce(variant{name: "clock-short-times", edits: slices.Concat(shortTimes(), shortAgreement()), shiftsClock: true})
+	under.adapted = sync.OnceValues(func() (*harness.Cluster, error) {
+		binary, err := variant{name: "adapted"}.adapted().build(ctx, repo, cluster.Dir)
+		return cluster.WithOperator(binary), err
+	})
 	return under, nil
 }
 
@@ -70,20 +64,21 @@ func (u *operators) canRun(sc scenario.Scenario) bool {
 		(!sc.Notifiers || u.calls) && (!sc.ShortTimes || !u.areGiven)
 }
 
+// needsAdapted reports whether a run needs an operator with short times, or one whose clock can be shifted.
+func needsAdapted(sc scenario.Scenario, f proxy.Fault) bool { return sc.Ingest || f.IsOfTime() }
+
 // of returns the cluster with the operator for a scenario and a fault.
 func (u *operators) of(sc scenario.Scenario, f proxy.Fault) (*harness.Cluster, error) {
-	switch {
-	case u.areGiven:
-		return u.cluster, nil
-	case sc.Ingest && f.IsOfTime():
-		return u.withBoth()
-	case f.IsOfTime():
-		return u.withClock()
-	case sc.Ingest:
-		return u.withShortTimes()
-	default:
-		return u.cluster, nil
+	if !u.areGiven && needsAdapted(sc, f) {
+		return u.adapted()
 	}
+	return u.cluster, nil
+}
+
+// adapted returns the variant with short times and a clock that can be shifted.
+func (v variant) adapted() variant {
+	v.edits, v.shiftsClock = slices.Concat(shortTimes(), shortAgreement(), v.edits), true
+	return v
 }
 
 // shortAgreement are edits after which the API server's time is known again some seconds after a jump, instead of minutes.

@@ -169,11 +169,8 @@ func (r *variantRunner) run(ctx context.Context, cluster *harness.Cluster, t tri
 func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, error) {
 	result := variantResult{variant: v}
 	r.building <- struct{}{}
-	if r.scenarios[v.scenario].Ingest {
-		v.edits = slices.Concat(shortTimes(), v.edits)
-	}
-	if f, err := proxy.ParseFault(v.fault); err == nil && f.IsOfTime() {
-		v.edits, v.shiftsClock = slices.Concat(shortAgreement(), v.edits), true
+	if f, err := proxy.ParseFault(v.fault); err == nil && needsAdapted(r.scenarios[v.scenario], f) {
+		v = v.adapted()
 	}
 	binary, err := v.build(ctx, r.repo, r.cluster.Dir)
 	<-r.building

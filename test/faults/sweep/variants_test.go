@@ -14,7 +14,7 @@ func TestVariantsApplyToTheSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range append(variants(), variant{name: "short-times", edits: shortTimes()}) {
+	for _, v := range append(variants(), variant{name: "adapted"}.adapted()) {
 		if _, err := v.sources(repo); err != nil {
 			t.Errorf("%s: %v", v.name, err)
 		}
