@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 const (
@@ -55,6 +57,14 @@ func (c *Clock) now(local time.Time) time.Time {
 		return time.Time{}
 	}
 	return c.known.now(local)
+}
+
+// Reading returns the time for a decision.
+func (c *Clock) Reading() times.Server {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	local := time.Now()
+	return times.Server{Known: c.now(local), Steady: c.known.now(local)}
 }
 
 // Last returns the time that was known last, plus the time since then; zero before the first response. While the time is unknown, it is the earliest

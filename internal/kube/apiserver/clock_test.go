@@ -97,3 +97,20 @@ func TestClockIsUnknownAfterAJump(t *testing.T) {
 		}
 	}
 }
+
+// A reading has the time that was known last, which goes on while a jump is doubtful: what begins meanwhile ends neither early nor a day late.
+func TestReadingGoesOnAfterAJump(t *testing.T) {
+	var clock Clock
+	if r := clock.Reading(); !r.Known.IsZero() || !r.Steady.IsZero() {
+		t.Errorf("before the first response it is %v", r)
+	}
+	local := time.Now()
+	clock.set(local, local)
+	if r := clock.Reading(); r.Known.IsZero() || !r.Steady.Equal(r.Known) {
+		t.Errorf("after a response it is %v", r)
+	}
+	clock.set(local.Add(-24*time.Hour), local)
+	if r := clock.Reading(); !r.Known.IsZero() || r.Steady.Sub(local).Abs() > time.Minute {
+		t.Errorf("after a jump it is %v", r)
+	}
+}

@@ -32,6 +32,23 @@ func Latest(a, b time.Time) time.Time {
 	return b
 }
 
+// Server is the API server's time, as a decision needs it (R11).
+type Server struct {
+	// Known is the time; zero: it is not known, and nothing ends by it.
+	Known time.Time
+	// Steady is the time that was known last, plus the time since then by the monotonic clock, which no change of a time of day affects; zero: no
+	// time was ever known.
+	Steady time.Time
+}
+
+// Begin returns from when something is counted that ends later: the later time of both clocks. By one that is behind, it would end too early.
+func (s Server) Begin(now time.Time) time.Time { return Latest(now, s.Steady) }
+
+// HavePassed reports whether a time has passed by both clocks. One alone may be ahead.
+func (s Server) HavePassed(t, now time.Time) bool {
+	return !s.Known.IsZero() && !s.Known.Before(t) && !now.Before(t)
+}
+
 // Timestamp returns a time as statuses have it: in whole seconds.
 func Timestamp(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.Truncate(time.Second)}
