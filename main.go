@@ -189,7 +189,7 @@ func (p process) setupServiceCatalog(ctx context.Context) error {
 	err := servicecatalogcontrollers.Setup(ctx, p.mgr, servicecatalogcontrollers.Options{
 		Workers: p.InstanceWorkers, BrokerWorkers: p.BrokerWorkers,
 		ClusterID: types.NamespacedName{Namespace: p.Namespace, Name: p.ClusterIDConfigMap},
-		Timeout:   p.OSBTimeout, RelistInterval: p.RelistInterval, Guard: p.guard, Strict: policy == servicecatalogwebhooks.BrokerPolicyStrict, Recorder: p.recorder, Metrics: metrics.Registry, ServerTime: p.serverClock.Now,
+		Timeout:   p.OSBTimeout, RelistInterval: p.RelistInterval, Guard: p.guard, Strict: policy == servicecatalogwebhooks.BrokerPolicyStrict, Recorder: p.recorder, Metrics: metrics.Registry, ServerTime: p.serverClock.Reading,
 	})
 	if err != nil {
 		return fmt.Errorf("controllers: %w", err)

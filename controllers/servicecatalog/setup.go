@@ -21,6 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/instance"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -40,8 +41,8 @@ type Options struct {
 	Guard *outbound.Guard
 	// Strict: names of ServiceBrokers are resolved without the search list of the operator's Pod.
 	Strict bool
-	// ServerTime returns the API server's time, zero while it is not known.
-	ServerTime func() time.Time
+	// ServerTime returns the API server's time.
+	ServerTime func() times.Server
 	// Recorder emits events.
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
@@ -63,6 +64,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		CountRelease: m.released,
 		Recorder:     o.Recorder,
 		Clock:        clock.RealClock{},
+		Started:      time.Now(),
 		ServerTime:   o.ServerTime,
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}

@@ -256,7 +256,7 @@ func (r *Reconciler) deleteSecret(ctx context.Context, s *scope) error {
 		}
 		s.removed = secret
 	}
-	s.memory = bindingrules.Memory{RequestMemory: s.memory.RequestMemory, Deleted: true}
+	s.memory = bindingrules.Memory{RequestMemory: s.memory.RequestMemory, Overlaps: s.memory.Overlaps, Deleted: true}
 	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.SecretAbsent, "", ""
 	s.binding.Status.SecretVersion = ""
 	return nil

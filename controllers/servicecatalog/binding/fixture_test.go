@@ -5,11 +5,11 @@ package binding
 
 import (
 	"encoding/json"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
@@ -51,7 +51,7 @@ func (s *bindingSample) answered(a bindingrules.Answer) {
 		return
 	}
 	t := s.in.Memory.Received
-	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.in.Now, s.in.Now)
+	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.in.Now, serverTime())
 	s.in.Memory = bindingrules.RequestMemory{}
 	s.in.Secret, s.in.SecretID, s.in.SecretVersion = bindingrules.SecretInSync, t.BindingID, "7"
 }
@@ -75,4 +75,4 @@ func hasDefinition(s *bindingSample) { s.in.Definition = rules.DefinitionLives }
 func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }
 
 // serverTime is the API server's time in tests of the reconciler.
-func serverTime() time.Time { return rulestest.T0 }
+func serverTime() times.Server { return rulestest.ServerTime(rulestest.T0, false) }

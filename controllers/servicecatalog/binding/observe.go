@@ -22,8 +22,10 @@ import (
 
 // observe observes the objects that a binding refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
-	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs(), ServerTime: r.ServerTime()}
+	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs()}
 	in := &s.inputs
+	r.ReadClocks(&in.Inputs)
+	s.observeOverlaps()
 	in.Namespace = r.NamespaceOf(ctx, s.binding)
 	if in.BoundInstance, err = r.findBoundInstance(ctx, s.binding); err != nil {
 		return err
@@ -66,6 +68,18 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 		}
 	}
 	return r.observeSecret(ctx, s)
+}
+
+// observeOverlaps observes the overlaps of the predecessors on record, and remembers those that it sees first.
+func (s *scope) observeOverlaps() {
+	if s.memory.Overlaps != nil {
+		s.inputs.Overlaps = *s.memory.Overlaps
+	}
+	seen := s.inputs.Observe(s.recorded())
+	s.inputs.Overlaps, s.memory.Overlaps = seen, nil
+	if seen != nil {
+		s.memory.Overlaps = &seen
+	}
 }
 
 // observeLeftBehind observes which other bindings have the ids left behind, and their brokers. They may be at another instance than the present one.

@@ -15,6 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -33,8 +34,10 @@ type Config struct {
 	Reads    secrets.Reads
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
-	// ServerTime returns the API server's time, zero while it is not known.
-	ServerTime func() time.Time
+	// Started is when the process began, by the monotonic clock.
+	Started time.Time
+	// ServerTime returns the API server's time.
+	ServerTime func() times.Server
 	// Barrier has all kinds of the group.
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.

@@ -102,11 +102,17 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 	}
 }
 
+// ReadClocks sets the present time.
+func (c *Config) ReadClocks(in *operation.Inputs) {
+	in.Now, in.Server, in.Uptime = c.Clock.Now(), c.ServerTime(), c.Clock.Since(c.Started)
+}
+
 // decide returns the next step, and reads the inputs that the decision needs. It leaves NeedFinalizer and NeedReferences, which are writes, to Run.
 func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
 	s, in := m.Common(), m.Common().Inputs
 	for err == nil {
-		in.Now, in.NextNumber = r.Clock.Now(), 1+rand.Int32N(catalog.NextNumbers)
+		r.ReadClocks(in)
+		in.NextNumber = 1 + rand.Int32N(catalog.NextNumbers)
 		in.Gone = r.observeGone(s)
 		if s.Broker != nil {
 			in.Address = r.Clients.AddressInputs(ctx, s.Broker)

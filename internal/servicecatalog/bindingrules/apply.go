@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
@@ -108,9 +107,9 @@ func (ap *application) encoded() v1beta1.ServiceBindingStatus {
 
 // recordAccepted records that the broker has begun the asynchronous operation of a task.
 func (ap *application) recordAccepted(task bindingphase.Task, set rules.ConditionSet) {
-	if !ap.phase.Accepted { // the deadline counts from the acceptance, and polls name the plan of the beginning
-		target := ap.call.Target
-		ap.status.OperationStartTime, ap.status.Target = times.Timestamp(ap.Now), &target
+	if !ap.phase.Accepted { // polls name the plan of the beginning
+		ap.BeginDeadline()
+		ap.status.Target = new(ap.call.Target)
 	}
 	ap.phase = bindingphase.Phase{Task: task, Accepted: true}
 	ap.RecordAccepted()

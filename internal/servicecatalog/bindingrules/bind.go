@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
@@ -91,7 +90,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	d.Request = d.newRequest(rules.Bind)
 	d.Request.Properties = props
 	if d.phase != begun || s.OperationStartTime == nil {
-		s.OperationStartTime = times.Timestamp(d.in.Now)
+		s.OperationStartTime = d.in.BeginningNow()
 	}
 	target := d.Request.Target
 	d.phase = begun

@@ -219,7 +219,7 @@ func (d *decision) wakeForRenewal() {
 		d.wakeBy(at)
 	}
 	for _, p := range d.Status.Predecessors {
-		if at := d.in.overlapPasses(p.RemoveAt.Time); at.After(d.in.Now) {
+		if at := d.in.overlapEnds(d.b, p); !p.Unreplaced && at.After(d.in.Now) {
 			d.wakeBy(at)
 		}
 	}
@@ -305,6 +305,14 @@ func (d *decision) recoverCredentials() {
 // hasEnded reports whether the credentials have expired.
 func (d *decision) hasEnded() bool { return hasEnded(&d.Status, d.in.Now) }
 
+// behind returns how far this process's clock is behind the API server's; 0: it is not, or that is not known.
+func (d *decision) behind() time.Duration {
+	if server := d.in.Server.Known; server.After(d.in.Now) {
+		return server.Sub(d.in.Now)
+	}
+	return 0
+}
+
 // enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
 // since no other part of the status says whether it has to change.
 func (d *decision) enforceExpiry() {
@@ -319,12 +327,17 @@ func (d *decision) enforceExpiry() {
 	}
 }
 
-// wantedRenewal returns when the credentials are to be replaced, whatever has failed since; zero: never.
+// wantedRenewal returns when, by this process's clock, the credentials are to be replaced, whatever has failed since; zero: never. The clock that is
+// ahead decides: a replacement takes nothing away, and by one that is behind they would expire before.
 func (d *decision) wantedRenewal() time.Time {
 	if isRebindPending(d.b, &d.Status) {
 		return d.in.Now
 	}
-	return renewal(&d.Status, d.in.Now)
+	at := renewal(&d.Status, d.in.Now)
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(-d.behind())
 }
 
 // hasPassed reports whether a time has passed; zero: it never does.

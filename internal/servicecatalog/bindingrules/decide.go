@@ -8,7 +8,6 @@ package bindingrules
 
 import (
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/ptr"
@@ -25,8 +24,8 @@ import (
 type Inputs struct {
 	operation.Inputs
 
-	// ServerTime is the API server's time; zero: it is not known. Neither of the two clocks alone ends the overlap of a rotation (R11).
-	ServerTime time.Time
+	// Overlaps are those of the predecessors that this process has seen.
+	Overlaps Overlaps
 	// BoundInstance is the instance that the spec refers to, or why it does not exist.
 	BoundInstance BoundInstance
 	// Broker is the broker of the binding's target; nil: it does not exist.

@@ -463,6 +463,14 @@ func TestAPredecessorOfAnother(t *testing.T) {
 	rulestest.WantState(t, "it says", next.Status.Conditions, "Ready")
 }
 
+func timeUnknown(f *fixture) { f.isTimeUnknown = true }
+func timeKnown(f *fixture)   { f.isTimeUnknown = false }
+
+func withoutOverlap(f *fixture) { f.b.Annotations[v1beta1.RotationOverlapAnnotation] = "0" }
+
+// newProcess is the start of another process.
+func newProcess(f *fixture) { f.in.Memory, f.in.Overlaps = RequestMemory{}, nil }
+
 // F-S26: no clock takes credentials away: they are replaced, and where the broker refuses that, they stay in the Secret.
 func TestNoClockTakesCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -478,11 +486,17 @@ func TestNoClockTakesCredentials(t *testing.T) {
 		"a year ahead when one was recorded":     {edits(later(365*24*time.Hour), bound, rebound, bound, later(-365*24*time.Hour)), "wait"},
 		"F-S33 and that was long ago":            {edits(later(365*24*time.Hour), bound, rebound, bound, later(-365*24*time.Hour), decided, later(overlap)), "unbind id"},
 		"this clock alone is ahead":              {edits(bound, rebound, bound, clockMoves(365*24*time.Hour)), "wait"},
-		"this clock alone is behind":             {edits(bound, rebound, bound, clockMoves(-time.Hour), later(overlap)), "wait"},
-		"and the overlap passes by it":           {edits(bound, rebound, bound, clockMoves(-time.Hour), later(overlap+time.Hour)), "unbind id"},
+		"this clock alone is behind":             {edits(bound, rebound, bound, clockMoves(-time.Hour), later(overlap-time.Minute)), "wait"},
+		"and the overlap is over":                {edits(bound, rebound, bound, decided, clockMoves(-time.Hour), later(overlap)), "unbind id"},
 		"it was behind at the replacement":       {edits(bound, rebound, clockMoves(-time.Hour), bound, clockMoves(time.Hour)), "wait"},
 		"it was behind since":                    {edits(bound, rebound, bound, clockMoves(-time.Hour), decided, clockMoves(time.Hour)), "wait"},
-		"the API server's time is not known":     {edits(bound, rebound, bound, later(2*overlap), func(f *fixture) { f.isTimeUnknown = true }), "wait"},
+		"both: at the replacement":               {edits(bound, rebound, clockMoves(-time.Hour), timeUnknown, bound, clockMoves(time.Hour), timeKnown, later(2*time.Minute)), "wait"},
+		"both: since":                            {edits(bound, rebound, bound, clockMoves(-time.Hour), timeUnknown, decided, clockMoves(time.Hour), timeKnown, later(2*time.Minute)), "wait"},
+		"ahead, and no overlap":                  {edits(bound, rebound, withoutOverlap, clockMoves(24*time.Hour), bound), "unbind id"},
+		"the API server's time is not known":     {edits(bound, rebound, timeUnknown, bound, later(overlap-time.Minute)), "wait"},
+		"and the overlap is over by then":        {edits(bound, rebound, timeUnknown, bound, later(overlap)), "unbind id"},
+		"ahead after a restart":                  {edits(bound, rebound, bound, clockMoves(365*24*time.Hour), newProcess, later(overlap-time.Minute)), "wait"},
+		"behind after a restart":                 {edits(bound, rebound, bound, clockMoves(-time.Hour), newProcess, decided, later(overlap)), "unbind id"},
 		"F-S33 ahead when they were issued":      {edits(later(365*24*time.Hour), expiringAt(rulestest.T0.Add(time.Hour)), later(-365*24*time.Hour), later(45*time.Minute)), "write-ahead bind " + next1},
 		"F-S13 of five minutes, renewed at four": {edits(expiringWithin(5*time.Minute), later(4*time.Minute)), "write-ahead bind " + next1},
 		"F-S13 of five minutes, without more":    {edits(expiringWithin(5*time.Minute), later(3*time.Minute)), "wait"},

@@ -35,13 +35,12 @@ func clockMoves(by time.Duration) func(*fixture) {
 	return func(f *fixture) { f.in.Now, f.ahead = f.in.Now.Add(by), f.ahead+by }
 }
 
-// inputs are in, with the API server's time.
+// inputs are in, with the API server's time, and with the overlaps that the process remembers.
 func (f *fixture) inputs() Inputs {
-	in := f.in
-	if !f.isTimeUnknown {
-		in.ServerTime = in.Now.Add(-f.ahead)
-	}
-	return in
+	right := f.in.Now.Add(-f.ahead)
+	f.in.Server, f.in.Uptime = rulestest.ServerTime(right, f.isTimeUnknown), right.Sub(rulestest.T0)
+	f.in.Overlaps = f.in.Observe(f.b)
+	return f.in
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
@@ -115,7 +114,7 @@ func (f *fixture) after(a Answer) {
 
 func (f *fixture) inject(next Decision) {
 	t := f.in.Memory.Received
-	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now, f.inputs().ServerTime)
+	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now, f.inputs().Server)
 	f.in.Memory = RequestMemory{}
 	f.in.Secret, f.in.SecretID, f.in.SecretVersion = SecretInSync, t.BindingID, "7"
 }
@@ -192,7 +191,7 @@ func restarted(f *fixture) {
 	if next := f.step(); next.WriteAhead {
 		f.b.Status = next.Status
 	}
-	f.in.Memory, f.in.SeenRunning = RequestMemory{}, false
+	f.in.Memory, f.in.SeenRunning, f.in.Overlaps = RequestMemory{}, false, nil
 }
 
 // requestRebind has a person ask for new credentials.

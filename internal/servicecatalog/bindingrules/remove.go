@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
@@ -58,7 +57,7 @@ func (d *decision) remove() {
 func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
-		retire(d.b, s, s.PredecessorID, d.in.overlapNow())
+		retire(d.b, s, s.PredecessorID, d.in.Server.Begin(d.in.Now))
 		s.PredecessorID, d.phase = "", d.phase.WithoutPredecessor()
 	}
 	if d.phase.IsUnbinding() {
@@ -114,7 +113,7 @@ func (d *decision) recordSecretWritten() {
 	if d.Status.InstanceFingerprint = RecordedFingerprint(d.in.BoundInstance.Instance); d.effectivePlan().BindingRetrievable { // the instance may have been updated since
 		d.Status.InstanceFingerprint = unknownFingerprint
 	}
-	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now, d.in.ServerTime)
+	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now, d.in.Server)
 	d.phase = bindingphase.Of(&d.Status)
 	d.RequeueAt = d.in.Now // the next decision has the changes that time alone causes
 }
@@ -158,7 +157,7 @@ func (d *decision) unbind(id string) {
 	default:
 		if removing { // past its deadline
 			d.phase.Accepted = false
-			d.Status.OperationStartTime = times.Timestamp(d.in.Now)
+			d.Status.OperationStartTime = d.in.BeginningNow()
 		}
 		call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), id)
 		d.Request = call
@@ -185,7 +184,7 @@ func (d *decision) poll() {
 	case why != nil:
 		d.setBlocked(why)
 	default:
-		call.MaxDuration, call.SeenRunning = d.effectivePlan().MaximumPollingDuration, d.in.SeenRunning
+		call.MaxDuration, call.IsOverdue, call.SeenRunning = d.effectivePlan().MaximumPollingDuration, d.isOverdue(), d.in.SeenRunning
 		d.pollWhenDue(call, false)
 	}
 }

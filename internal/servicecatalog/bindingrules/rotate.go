@@ -53,7 +53,7 @@ func (d *decision) startReplacement() {
 	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
 		d.phase.Task = bindingphase.Rotating
 	}
-	s.OperationStartTime = times.Timestamp(d.in.Now)
+	s.OperationStartTime = d.in.BeginningNow()
 	recordRebindAttempt(d.b, &d.Status)
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
@@ -88,7 +88,7 @@ const maxPredecessors = 16
 func (d *decision) tooManyPredecessors() *rules.Blocker {
 	s := &d.Status
 	return rules.InProgress(v1beta1.ReasonRebinding, fmt.Sprintf("status.predecessors has %d former bindings, and can have %d: new credentials are requested after the first of them is removed, at %s; to remove them sooner, reduce the annotation %s",
-		len(s.Predecessors), maxPredecessors, times.Format(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
+		len(s.Predecessors), maxPredecessors, times.Format(d.in.overlapEnds(d.b, s.Predecessors[0])), v1beta1.RotationOverlapAnnotation))
 }
 
 // requestFirst makes the first request under the id of a successor. The broker can have nothing under the id yet.
@@ -211,7 +211,7 @@ func (d *decision) replaceSuccessor() {
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
 		d.recordSecretWritten()
 	default:
-		s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: d.id(), RemoveAt: overlapEnd(d.b, d.in.overlapNow()), Unreplaced: true})
+		s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: d.id(), RemoveAt: overlapEnd(d.b, d.in.Server.Begin(d.in.Now)), Unreplaced: true})
 		reinstatePredecessor(d.b, s)
 		d.phase = bindingphase.Phase{}
 		d.startReplacement()
@@ -230,25 +230,25 @@ func reinstatePredecessor(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingSt
 // removes it at once.
 func (d *decision) retireFormer() {
 	if s := &d.Status; s.PredecessorID != "" && !d.phase.IsReplacement() {
-		retire(d.b, s, s.PredecessorID, d.in.overlapNow())
+		retire(d.b, s, s.PredecessorID, d.in.Server.Begin(d.in.Now))
 		s.PredecessorID = ""
 		d.phase = bindingphase.Of(s)
 	}
 }
 
-// isRemovalDue reports whether the RemoveAt of a predecessor has passed.
+// isRemovalDue reports whether the overlap of a predecessor is over.
 func (d *decision) isRemovalDue(p v1beta1.PredecessorBinding) bool {
-	return !p.Unreplaced && !d.in.Now.Before(d.in.overlapPasses(p.RemoveAt.Time))
+	return !p.Unreplaced && d.in.overlapLeft(d.b, p) <= 0
 }
 
 // isNewlyDue reports whether the id is that of a predecessor whose removal became due after the last attempt, which was for something else.
 func (d *decision) isNewlyDue(id string) bool {
 	return slices.ContainsFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool {
-		return p.ID == id && d.isRemovalDue(p) && d.attemptsPrecede(p.RemoveAt.Time)
+		return p.ID == id && d.isRemovalDue(p) && d.attemptsPrecede(d.in.overlapEnds(d.b, p))
 	})
 }
 
-// removeDuePredecessor removes the predecessor whose RemoveAt has passed first, and reports whether there is one. A predecessor that this object may
+// removeDuePredecessor removes the predecessor whose overlap was over first, and reports whether there is one. A predecessor that this object may
 // not remove is dropped from the record.
 func (d *decision) removeDuePredecessor() bool {
 	s := &d.Status
@@ -262,7 +262,7 @@ func (d *decision) removeDuePredecessor() bool {
 	}
 	first := s.Predecessors[0]
 	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
-		sortPredecessors(d.b, s, d.in.overlapNow())
+		sortPredecessors(d.b, s, d.in.Server.Begin(d.in.Now))
 		preferPredecessor(s, d.isRemovable)
 		if first = s.Predecessors[0]; !d.isRemovalDue(first) {
 			return false

@@ -35,6 +35,8 @@ type Memory struct {
 	// Sources is the result of a read of the Secrets of addKeysFrom; SourcesVersion is the version of all of them at that time.
 	Sources        Sources
 	SourcesVersion string
+	// Overlaps are those of the predecessors that this process has seen; nil: there are none.
+	Overlaps *Overlaps
 }
 
 // ObserveSecret returns the state of a Secret, as far as it is known. seen is its metadata in the cache; nil: the cache does not have it.
@@ -85,7 +87,7 @@ func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, instance *v1beta
 	}
 	m.RequestMemory = RequestMemory{}
 	if shown && m.SecretVersion == s.SecretVersion { // cache and status agree
-		*m = Memory{}
+		*m = Memory{Overlaps: m.Overlaps}
 	}
 }
 
@@ -127,9 +129,8 @@ func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Serv
 	return service
 }
 
-// ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion. serverTime is that
-// of Inputs.
-func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, delivered *osbresult.Binding, version string, now, serverTime time.Time) v1beta1.ServiceBindingStatus {
+// ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
+func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, delivered *osbresult.Binding, version string, now time.Time, server times.Server) v1beta1.ServiceBindingStatus {
 	ap := newApplication(b, status, Request{}, Answer{}, now)
 	s := &ap.status
 	if s.InProgressProperties != nil {
@@ -138,7 +139,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	begin := overlapBegin(now, serverTime)
+	begin := server.Begin(now)
 	recordReplaced(b, s, begin)
 	replaces := ap.phase.IsReplacement()
 	if replaces {

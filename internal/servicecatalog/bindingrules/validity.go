@@ -11,7 +11,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/times"
-	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -89,68 +88,6 @@ func expiryTime(t time.Time) *metav1.Time {
 		return nil
 	}
 	return times.Timestamp(t)
-}
-
-// retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
-// expire. Where they have expired already by this clock, that says nothing about the applications that use them.
-func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
-	at := overlapEnd(b, now)
-	if end := s.ExpiresAt; end != nil && end.After(now) && end.Before(&at) {
-		at = *times.Timestamp(end.Time)
-	}
-	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: at})
-}
-
-// unknownTimeRetry is how often it is decided again whether an overlap has ended while the API server's time is not known.
-const unknownTimeRetry = time.Minute
-
-// overlapBegin returns the later time of both clocks: by one that is behind, an overlap that begins now would end too early.
-func overlapBegin(now, serverTime time.Time) time.Time { return times.Latest(now, serverTime) }
-
-// overlapNow is overlapBegin at the time of a decision.
-func (in *Inputs) overlapNow() time.Time { return overlapBegin(in.Now, in.ServerTime) }
-
-// overlapPasses returns when, by this process's clock, a time has passed by both clocks. One that is ahead alone removes no credentials that
-// applications may use (R11).
-func (in *Inputs) overlapPasses(at time.Time) time.Time {
-	if in.ServerTime.IsZero() {
-		return times.Latest(at, in.Now.Add(unknownTimeRetry))
-	}
-	return times.Latest(at, in.Now.Add(at.Sub(in.ServerTime)))
-}
-
-// overlapEnd returns when a binding is removed whose credentials are replaced now.
-func overlapEnd(b *v1beta1.ServiceBinding, now time.Time) metav1.Time {
-	return *times.Timestamp(now.Add(catalog.RotationOverlap(b)))
-}
-
-// recordReplaced has the overlap of predecessors begin that nothing had replaced yet.
-func recordReplaced(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
-	for i := range s.Predecessors {
-		if p := &s.Predecessors[i]; p.Unreplaced {
-			p.RemoveAt, p.Unreplaced = overlapEnd(b, now), false
-		}
-	}
-}
-
-// sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
-// time was recorded, and the overlap may have been shortened (R11).
-func sortPredecessors(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
-	latest := overlapEnd(b, now)
-	for i := range s.Predecessors {
-		if p := &s.Predecessors[i]; latest.Before(&p.RemoveAt) {
-			p.RemoveAt = latest
-		}
-	}
-	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
-}
-
-// preferPredecessor puts the first predecessor for which something holds before the others.
-func preferPredecessor(s *v1beta1.ServiceBindingStatus, holds func(v1beta1.PredecessorBinding) bool) {
-	if i := slices.IndexFunc(s.Predecessors, holds); i > 0 {
-		first := s.Predecessors[i]
-		s.Predecessors = slices.Insert(slices.Delete(s.Predecessors, i, i+1), 0, first)
-	}
 }
 
 // isPredecessor reports whether an id belongs to a binding that was replaced.

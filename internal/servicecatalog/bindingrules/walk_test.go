@@ -226,6 +226,14 @@ func (w *bindingWalk) describe() string {
 	return b.String()
 }
 
+// readClocks sets the present time.
+func (w *bindingWalk) readClocks(in *Inputs) {
+	in.Now, in.Server, in.Uptime = w.now, rulestest.ServerTime(w.rightNow(), w.isTimeUnknown()), w.rightNow().Sub(rulestest.T0)
+}
+
+// isTimeUnknown: the API server's time is not known for an hour of every three.
+func (w *bindingWalk) isTimeUnknown() bool { return w.rightNow().Unix()/3600%3 == 2 }
+
 // rightNow is the time by the clocks of the broker and of the API server, which are right.
 func (w *bindingWalk) rightNow() time.Time { return w.now.Add(-w.skew) }
 
@@ -359,9 +367,10 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, ServerTime: w.rightNow(), Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
+	w.readClocks(&world)
 	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(b.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
 	var seen *metav1.PartialObjectMetadata
@@ -401,8 +410,14 @@ func (w *bindingWalk) reconcile() {
 	}
 	defer func() { w.known.DropCredentials() }()
 	world := w.inputs(b)
+	if w.known.Overlaps != nil {
+		world.Overlaps = *w.known.Overlaps
+	}
+	seen := world.Observe(w.b)
+	world.Overlaps, w.known.Overlaps = seen, &seen
 	for calls := 0; ; {
-		world.Now, world.ServerTime, world.Memory, world.Gone = w.now, w.rightNow(), w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
+		w.readClocks(&world)
+		world.Memory, world.Gone = w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)
 		switch {
@@ -502,7 +517,9 @@ func (w *bindingWalk) checkWakeUp(at time.Time) {
 	}
 	isSteady := w.isReady() && !isStalled && !bindingphase.Of(s).HasOperation()
 	for _, p := range s.Predecessors {
-		due := p.RemoveAt.Add(max(w.skew, 0)) // by both clocks
+		in := w.inputs(w.b)
+		in.Overlaps = *w.known.Overlaps
+		due := in.overlapEnds(w.b, p)
 		if !p.Unreplaced && isSteady && (at.IsZero() || due.After(w.now) && !wakesBy(due)) {
 			w.failf("%s is to be removed at %s, and it is looked at again at %s", p.ID, p.RemoveAt, at)
 		}
@@ -629,14 +646,14 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 		if w.crashes() {
 			return false
 		}
-		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now, w.rightNow())
+		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now, rulestest.ServerTime(w.rightNow(), w.isTimeUnknown()))
 		w.checkPhase(&b.Status)
 		w.known.RequestMemory = RequestMemory{}
 		w.unrecorded = b.Status.DeepCopy()
 		w.wrote(t.BindingID, world)
 	default:
 		w.secret = nil
-		w.known = Memory{RequestMemory: w.known.RequestMemory, Deleted: true}
+		w.known = Memory{RequestMemory: w.known.RequestMemory, Overlaps: w.known.Overlaps, Deleted: true}
 		b.Status.SecretVersion = ""
 		world.Secret, world.SecretID, world.SecretVersion = SecretAbsent, "", ""
 	}

@@ -37,17 +37,17 @@ func TestF_JS9_GoneAtAnotherAddress(t *testing.T) {
 			f := newFixture(append(test.is, moved)...)
 			f.answer(answerOf(osbresult.Gone, 410))
 			f.succeed()
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			stalled := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 			if next.Request != nil || next.Release != nil || next.CheckAvailability || stalled.Reason != v1beta1.ReasonBrokerMoved || !strings.Contains(stalled.Message, v1beta1.MovedFromAnnotation) {
 				t.Fatalf("%s, %+v", next.describe(), stalled)
 			}
 			test.mends(f)
-			if got := Decide(f.si, f.in).describe(); got != "deprovision id small-id" {
+			if got := Decide(f.si, f.inputs()).describe(); got != "deprovision id small-id" {
 				t.Fatalf("once it is mended: %s", got)
 			}
 			f.answer(answerOf(osbresult.Gone, 410))
-			if got := Decide(f.si, f.in).describe(); got != test.ended {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.ended {
 				t.Errorf("at the end: %s, want %s", got, test.ended)
 			}
 		})
@@ -74,7 +74,7 @@ func TestF_JS9_RecordOfTheAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if got := next.Status.BrokerAddress; got != test.want || next.describe() != test.says {
 				t.Errorf("%s, at %q; want %s, at %q", next.describe(), got, test.says, test.want)
 			}
@@ -101,7 +101,7 @@ func TestF_JS9_UnknownAddress(t *testing.T) {
 	f := newFixture(atFirst, ready, deleted, definitionExists, unknownAddress)
 	f.answer(answerOf(osbresult.Gone, 410))
 	f.succeed()
-	if got := Decide(f.si, f.in).describe(); got != "wait" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "wait" {
 		t.Error(got)
 	}
 }
@@ -111,7 +111,7 @@ func TestF_JS9_AddressUnderAnotherKey(t *testing.T) {
 	f := newFixture(atFirst, ready, deleted, definitionExists)
 	f.in.Address = operation.AddressInputs{Current: "v1.new.other", Others: []string{rulestest.FirstAddress}}
 	f.answer(answerOf(osbresult.Gone, 410))
-	if got := Decide(f.si, f.in).Status.LastConditionState; got != v1beta1.ReasonBrokerMoved {
+	if got := Decide(f.si, f.inputs()).Status.LastConditionState; got != v1beta1.ReasonBrokerMoved {
 		t.Error(got)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -137,8 +136,8 @@ func (ap *application) recordDashboard() {
 
 // recordAccepted records an asynchronous operation that the broker has begun.
 func (ap *application) recordAccepted(set rules.ConditionSet) {
-	if !ap.phase.Accepted { // the deadline counts from the acceptance
-		ap.status.OperationStartTime = times.Timestamp(ap.Now)
+	if !ap.phase.Accepted {
+		ap.BeginDeadline()
 	}
 	ap.phase.Accepted = true
 	ap.RecordAccepted()

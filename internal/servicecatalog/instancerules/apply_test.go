@@ -51,7 +51,7 @@ func TestProvisionAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			call := Decide(f.si, f.in).Request
+			call := Decide(f.si, f.inputs()).Request
 			f.after(call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
@@ -60,7 +60,7 @@ func TestProvisionAnswers(t *testing.T) {
 				t.Errorf("deprovisioning is %s, want %s", got, test.undo)
 			}
 			f.in.Now = f.in.Now.Add(24 * time.Hour)
-			if got := Decide(f.si, f.in).describe(); got != test.next {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -98,7 +98,7 @@ func TestUpdateAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, otherPlan)
-			f.after(Decide(f.si, f.in).Request, test.answer)
+			f.after(Decide(f.si, f.inputs()).Request, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
@@ -109,7 +109,7 @@ func TestUpdateAnswers(t *testing.T) {
 			if test.answer.Class == osbresult.Accepted {
 				f.in.Now = f.in.Now.Add(-23 * time.Hour)
 			}
-			if got := Decide(f.si, f.in).describe(); got != test.next {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 			if test.answer.InstanceUnusable && !f.si.Status.Unusable {
@@ -139,12 +139,12 @@ func TestDeprovisionAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, deleted, definitionExists)
-			f.after(Decide(f.si, f.in).Request, test.answer)
+			f.after(Decide(f.si, f.inputs()).Request, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
-			if got := Decide(f.si, f.in).describe(); got != test.next {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -155,11 +155,11 @@ func TestDeprovisionAnswers(t *testing.T) {
 func TestADeprovisioningThatWaitsForAnotherOperation(t *testing.T) {
 	for class, want := range map[osbresult.Class]v1beta1.ConditionStatus{osbresult.Concurrency: v1beta1.ConditionFalse, osbresult.NeedsAsync: v1beta1.ConditionUnknown} {
 		f := newFixture(ready, deleted, definitionExists)
-		f.after(Decide(f.si, f.in).Request, answerOf(class, 422))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(class, 422))
 		if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Status; got != want {
 			t.Errorf("after %s Ready is %s, want %s", class, got, want)
 		}
-		if next := Decide(f.si, f.in); next.Request != nil || next.RequeueAt.IsZero() {
+		if next := Decide(f.si, f.inputs()); next.Request != nil || next.RequeueAt.IsZero() {
 			t.Errorf("after %s the request is repeated at once: %s", class, next.describe())
 		}
 	}
@@ -175,13 +175,13 @@ func TestPollAnswers(t *testing.T) {
 	updating := func(f *fixture) {
 		ready(f)
 		otherPlan(f)
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
 		ready(f)
 		deleted(f)
 		definitionExists(f)
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202))
 	}
 	for name, test := range map[string]struct {
 		is     func(*fixture)
@@ -205,16 +205,16 @@ func TestPollAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is)
-			call := Decide(f.si, f.in).Request
+			call := Decide(f.si, f.inputs()).Request
 			if call == nil || call.Operation != rules.Poll {
-				t.Fatalf("it is not polled: %s", Decide(f.si, f.in).describe())
+				t.Fatalf("it is not polled: %s", Decide(f.si, f.inputs()).describe())
 			}
 			f.after(call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
-			if got := Decide(f.si, f.in).describe(); got != test.next {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -225,12 +225,12 @@ func TestPollAnswers(t *testing.T) {
 func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 	f := newFixture()
 	for range 9 {
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 429))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Retry, 429))
 		f.in.Now = f.in.Now.Add(24 * time.Hour)
 	}
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202))
 	f.in.Now = f.in.Now.Add(time.Minute)
-	if next := Decide(f.si, f.in); next.Request == nil || next.Request.Operation != rules.Poll {
+	if next := Decide(f.si, f.inputs()); next.Request == nil || next.Request.Operation != rules.Poll {
 		t.Errorf("after a minute: %s", next.describe())
 	}
 }
@@ -242,7 +242,7 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	asked := func(verb rules.Operation, class osbresult.Class, status, times int) {
 		t.Helper()
 		for i := range times {
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if next.Request == nil || next.Request.Operation != verb {
 				t.Fatalf("the %s is not made that is to end in %s: %s", rules.AttemptNumber(int32(i+1)), class, next.describe())
 			}
@@ -266,7 +266,7 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	mitigated := func(f *fixture) {
 		unknownTimes(4)(f)
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200))
 		later(time.Hour)(f)
 	}
 	supplied := func(f *fixture) { // and created by this object
@@ -274,7 +274,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		provisioning(f)
 		f.si.Status.CreatedForUID = f.si.UID
 		operationFailed(f)
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200))
 		otherParameters(f)
 	}
 	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
@@ -294,7 +294,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	} {
 		t.Run("F-S5 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.in).describe(); got != test.want {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 			if f.si.Spec.ExternalID != "id" {
@@ -320,7 +320,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 			otherParameters(f)
 		}
 		for range 30 { // until it is asked for under another
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			switch {
 			case next.Request.Operation == rules.Deprovision:
 				f.after(next.Request, answerOf(osbresult.Done, 200))
@@ -347,13 +347,13 @@ func TestARestoredNextIDIsHeld(t *testing.T) {
 	for _, isRetrievable := range []bool{false, true} {
 		f := newFixture(provisioning, operationFailed, func(f *fixture) {
 			f.in.Offering.Class.Common().InstanceRetrievable = isRetrievable
-			f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
+			f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200))
 		}, later(time.Hour), restored, conflicting, later(time.Hour))
 		id := rules.InstanceID(f.si)
 		if isRetrievable {
 			a := answerOf(osbresult.Done, 200)
 			a.Instance = &osbresult.Instance{PlanID: "large-id"}
-			f.after(Decide(f.si, f.in).Request, a)
+			f.after(Decide(f.si, f.inputs()).Request, a)
 		}
 		stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
 		if !rules.IsTrue(stalled) || stalled.Reason != v1beta1.ReasonConflict || rules.InstanceID(f.si) != id || id == f.si.Spec.ExternalID {
@@ -368,7 +368,7 @@ func TestAnUnseenFailureIsNoConflict(t *testing.T) {
 		for _, removals := range []int32{0, rules.MaxRemovals} { // orphan mitigations before, after which the next attempt is slow in any case
 			f := newFixture(accepted, restarted, operationFailed, later(48*time.Hour))
 			f.si.Status.Attempts.Removals = removals
-			f.after(Decide(f.si, f.in).Request, answerOf(class, 503))
+			f.after(Decide(f.si, f.inputs()).Request, answerOf(class, 503))
 			ready, stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
 			if strings.Contains(ready.Message, "neither changed nor removed") || rules.IsTrue(stalled) != (removals > 0) {
 				t.Errorf("then %s after %d removals: %q, Stalled=%s", class, removals, ready.Message, stalled.Status)
@@ -383,11 +383,11 @@ func TestAConflictIsDescribedAfterAnEdit(t *testing.T) {
 		f := newFixture(conflicting)
 		for range 3 {
 			later(time.Hour)(f)
-			f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409))
+			f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Conflict, 409))
 		}
 		later(time.Hour)(f)
 		otherParameters(f)
-		f.after(Decide(f.si, f.in).Request, answerOf(class, 500))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(class, 500))
 		ready, stalled := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
 		if !strings.Contains(ready.Message, "neither changed nor removed") || !rules.IsTrue(stalled) {
 			t.Errorf("then %s: %q, Stalled=%s", class, ready.Message, stalled.Status)
@@ -401,14 +401,14 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 	for _, out := range []Answer{answerOf(osbresult.Retry, 500), answerOf(osbresult.Retry, 401), answerOf(osbresult.Retry, 429), answerOf(osbresult.Concurrency, 422), answerOf(osbresult.Malformed, 200), answerOf(osbresult.Malformed, 301), answerOf(osbresult.Rejected, 400), answerOf(osbresult.Rejected, 410),
 		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
 		f := newFixture(restarted, conflicting, later(time.Hour))
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if next.Request == nil || next.Request.Operation != rules.Inspect {
 			t.Fatal(next.describe())
 		}
 		f.after(next.Request, out)
 		deleted(f)
 		definitionExists(f)
-		if got := Decide(f.si, f.in).describe(); got != "deprovision id small-id" {
+		if got := Decide(f.si, f.inputs()).describe(); got != "deprovision id small-id" {
 			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
 		}
 	}
@@ -418,16 +418,16 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	f := newFixture(retrievable)
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
 	found := answerOf(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"} // and no parameters
-	f.after(Decide(f.si, f.in).Request, found)
-	if got, want := Decide(f.si, f.in).describe(), "write-ahead update id small-id +plan +parameters"; got != want {
+	f.after(Decide(f.si, f.inputs()).Request, found)
+	if got, want := Decide(f.si, f.inputs()).describe(), "write-ahead update id small-id +plan +parameters"; got != want {
 		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
 	}
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
-	if got := Decide(f.si, f.in).describe(); got != "nothing: Ready" {
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200))
+	if got := Decide(f.si, f.inputs()).describe(); got != "nothing: Ready" {
 		t.Error("then:", got)
 	}
 }
@@ -441,7 +441,7 @@ func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 	found.Instance = &osbresult.Instance{PlanID: "small-id"}
 	for _, answer := range []Answer{found, answerOf(osbresult.Rejected, 422)} {
 		f.in.Now = f.in.Now.Add(time.Hour)
-		f.after(Decide(f.si, f.in).Request, answer)
+		f.after(Decide(f.si, f.inputs()).Request, answer)
 	}
 	ready := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady)
 	if ready.Reason != v1beta1.ReasonUpdateInstanceCallFailed || !strings.Contains(ready.Message, "delete this object, which removes it, and create it again") {
@@ -454,11 +454,11 @@ func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 	fromSecret := func(f *fixture) { f.in.Parameters.Version = "v1" }
 	removed := func(f *fixture) {
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	notRemoved := func(f *fixture) {
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Unknown, 500))
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	for name, test := range map[string]struct {
@@ -479,7 +479,7 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.in).describe(); got != test.want {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
@@ -503,11 +503,11 @@ func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
 		a.State, a.DashboardURL = osbresult.Succeeded, dashboard
 		return a
 	}
-	updating := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202)) }
+	updating := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202)) }
 	known := func(f *fixture) {
 		a := answerOf(osbresult.Accepted, 202)
 		a.DashboardURL = "https://early.example.com"
-		f.after(Decide(f.si, f.in).Request, a)
+		f.after(Decide(f.si, f.inputs()).Request, a)
 	}
 	for name, test := range map[string]struct {
 		is     []func(*fixture)
@@ -523,7 +523,7 @@ func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			call := Decide(f.si, f.in).Request
+			call := Decide(f.si, f.inputs()).Request
 			if call.Operation != rules.Poll || call.FetchDashboard != test.fetch {
 				t.Fatalf("%+v", call)
 			}
@@ -540,7 +540,7 @@ func TestAdoptedInstanceHasDashboard(t *testing.T) {
 	f := newFixture(retrievable, conflicting, later(time.Hour))
 	answer := answerOf(osbresult.Done, 200)
 	answer.Instance = &osbresult.Instance{PlanID: "small-id", DashboardURL: "https://dashboard.example.com"}
-	f.after(Decide(f.si, f.in).Request, answer)
+	f.after(Decide(f.si, f.inputs()).Request, answer)
 	if got := ptr.Deref(f.si.Status.DashboardURL, ""); got != "https://dashboard.example.com" {
 		t.Errorf("%q", got)
 	}
@@ -556,7 +556,7 @@ func TestUnansweredPollSaysWhatFollows(t *testing.T) {
 		"403": {answerOf(osbresult.Misconfigured, 403), "Polling the operation failed: HTTP 403 (attempt 1 failed, the next is at "},
 	} {
 		f := newFixture(provisioning)
-		f.after(Decide(f.si, f.in).Request, test.answer)
+		f.after(Decide(f.si, f.inputs()).Request, test.answer)
 		if got := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}

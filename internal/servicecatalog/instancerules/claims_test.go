@@ -49,7 +49,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
@@ -70,10 +70,10 @@ func TestClaimsOnAnInstance(t *testing.T) {
 // F-S25: the deletion of an instance with a supplied id waits for its deletion policy.
 // F-S27: an operation under a supplied id is polled to its end, also while the object is being deleted.
 func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
-	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.Succeeded)) }
-	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.Failed)) }
-	lost := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500)) }
-	unpolled := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 500)) }
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.Succeeded)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.Failed)) }
+	lost := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Unknown, 500)) }
+	unpolled := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Retry, 500)) }
 	anHourLater := later(time.Hour)
 	const held = "nothing: OwnershipUnknown"
 	for name, test := range map[string]struct {
@@ -99,7 +99,7 @@ func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
@@ -119,11 +119,11 @@ func TestConflictIsNotRemoved(t *testing.T) {
 		return func(f *fixture) {
 			found := answerOf(osbresult.Done, 200)
 			found.Instance = &osbresult.Instance{PlanID: plan}
-			f.after(Decide(f.si, f.in).Request, found)
+			f.after(Decide(f.si, f.inputs()).Request, found)
 		}
 	}
 	polled := func(state osbresult.State) func(*fixture) {
-		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(state)) }
+		return func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(state)) }
 	}
 	conflict := func(f *fixture) { conflicting(f); later(time.Hour)(f) }
 	const looksAgain, held = "inspect id small-id", "nothing: Conflict"
@@ -151,7 +151,7 @@ func TestConflictIsNotRemoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			later(time.Hour)(f)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
@@ -172,13 +172,13 @@ func TestConflictIsNotRemoved(t *testing.T) {
 // F-S32: 200 after a lost answer is not this object's where another one owned the id when the request was made.
 func TestALostAnswerDoesNotInherit(t *testing.T) {
 	f := newFixture(suppliedID, claimedBy(rulestest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200))
-	if got := Decide(f.si, f.in).describe(); got != "nothing: Failed" || f.si.Status.CreatedForUID != rulestest.Owner.UID {
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200))
+	if got := Decide(f.si, f.inputs()).describe(); got != "nothing: Failed" || f.si.Status.CreatedForUID != rulestest.Owner.UID {
 		t.Errorf("F-S32: then %s, and it was created for %s", got, f.si.Status.CreatedForUID)
 	}
 	deleted(f)
 	definitionExists(f)
-	if got := Decide(f.si, f.in).describe(); got != "release Retained" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "release Retained" {
 		t.Errorf("F-S32: deleted: %s", got)
 	}
 }

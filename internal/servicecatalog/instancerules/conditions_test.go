@@ -15,7 +15,7 @@ func TestConditionsStandInOrder(t *testing.T) {
 	f := newFixture(provisioning)
 	a := answerOf(osbresult.Done, 200)
 	a.State = osbresult.Failed
-	f.after(Decide(f.si, f.in).Request, a)
+	f.after(Decide(f.si, f.inputs()).Request, a)
 	var order []string
 	for _, c := range f.si.Status.Conditions {
 		order = append(order, fmt.Sprintf("%s=%s", c.Type, c.Status))

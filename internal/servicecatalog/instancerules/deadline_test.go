@@ -16,10 +16,10 @@ import (
 // conformance: L12
 func TestDeadlineOfAnInstance(t *testing.T) {
 	const week = 8 * 24 * time.Hour
-	inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.InProgress)) }
-	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.Succeeded)) }
+	inProgress := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.InProgress)) }
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.Succeeded)) }
 	polled := func(class osbresult.Class, status int) func(*fixture) {
-		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(class, status)) }
+		return func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(class, status)) }
 	}
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
@@ -30,6 +30,9 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 		"asked before the deadline only":          {edits(provisioning, inProgress, later(week)), "poll id small-id", "Provisioning"},
 		"restarted past the deadline":             {edits(provisioning, inProgress, later(week), restarted, forgetPolls), "poll id small-id", "Provisioning"},
 		"still in progress past the deadline":     {edits(provisioning, later(week), inProgress), "deprovision id small-id", "StartingInstanceOrphanMitigation"},
+		"this clock alone is past it":             {edits(provisioning, clockMoves(week), inProgress), "wait", "Provisioning"},
+		"past it, at an unknown time":             {edits(provisioning, later(week), timeUnknown, inProgress), "wait", "Provisioning"},
+		"this clock was behind at the beginning":  {edits(clockMoves(-week), provisioning, clockMoves(week), later(time.Minute), inProgress), "wait", "Provisioning"},
 		"finished while the operator was away":    {edits(provisioning, later(week), succeeded), "nothing: Ready", "ProvisionedSuccessfully"},
 		"no answer past the deadline":             {edits(provisioning, later(week), polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
 		"an answer of a proxy past the deadline":  {edits(provisioning, later(week), polled(osbresult.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
@@ -40,7 +43,7 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.in).describe(); got != test.want {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.want {
 				t.Errorf("next: %s, want %s", got, test.want)
 			}
 			if got := rulestest.ReadyAndStalled(f.si.Status.Conditions); got != test.says {

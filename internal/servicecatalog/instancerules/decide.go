@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -189,7 +188,7 @@ func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.phase != phase || d.Status.OperationStartTime == nil {
-		d.Status.OperationStartTime = times.Timestamp(d.in.Now)
+		d.Status.OperationStartTime = d.in.BeginningNow()
 	}
 	d.phase, d.Status.InProgressProperties = phase, props
 	d.Status.Broker = rules.ReferenceTo(d.in.Offering)

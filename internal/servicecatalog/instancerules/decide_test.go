@@ -31,7 +31,7 @@ func TestUpdateNamesThePreviousPlanOnlyIfKnown(t *testing.T) {
 	} {
 		f := newFixture(test.given...)
 		f.in.Now = f.in.Now.Add(time.Hour)
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if next.Request == nil || next.Request.Operation != rules.Update || next.Request.PreviousPlanID != test.want {
 			t.Errorf("%s: %s %+v, want %q", name, next.describe(), next.Request, test.want)
 		}
@@ -125,7 +125,7 @@ func TestDecideInstance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.given...)
-			if got := Decide(f.si, f.in).describe(); got != test.want {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.want {
 				t.Errorf("%s, want %s (%s)", got, test.want, test.why)
 			}
 		})
@@ -137,15 +137,15 @@ func TestDecideInstance(t *testing.T) {
 func TestFoundInstanceHasTheReportedMaintenanceVersion(t *testing.T) {
 	f := newFixture(retrievable)
 	f.in.Offering.Plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
 	found := answerOf(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0.0"}
-	f.after(Decide(f.si, f.in).Request, found)
+	f.after(Decide(f.si, f.inputs()).Request, found)
 	if got := f.si.Status.ExternalProperties.MaintenanceVersion; got != "1.0.0" {
 		t.Errorf("the recorded version is %q", got)
 	}
-	call := Decide(f.si, f.in).Request
+	call := Decide(f.si, f.inputs()).Request
 	if call.PreviousMaintenanceVersion != "1.0.0" || call.Properties.MaintenanceVersion != "2.0.0" {
 		t.Errorf("the update is from version %q to %q", call.PreviousMaintenanceVersion, call.Properties.MaintenanceVersion)
 	}
@@ -155,18 +155,18 @@ func TestFoundInstanceHasTheReportedMaintenanceVersion(t *testing.T) {
 // conformance: F04
 func TestInstanceThatIsNotFoundKeepsItsID(t *testing.T) {
 	f := newFixture(retrievable)
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
-	if got := Decide(f.si, f.in).describe(); got != "inspect id small-id" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "inspect id small-id" {
 		t.Fatal(got)
 	}
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Gone, 404))
-	if got := Decide(f.si, f.in).describe(); got != "provision id small-id" {
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Gone, 404))
+	if got := Decide(f.si, f.inputs()).describe(); got != "provision id small-id" {
 		t.Errorf("after the 404: %s, want a provision under the same id", got)
 	}
 	deleted(f)
 	definitionExists(f)
-	if got := Decide(f.si, f.in).describe(); got != "deprovision id small-id" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "deprovision id small-id" {
 		t.Errorf("after the deletion: %s", got)
 	}
 }
@@ -175,7 +175,7 @@ func TestInstanceThatIsNotFoundKeepsItsID(t *testing.T) {
 func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 	f := newFixture()
 	for i := 0; ; i++ {
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if removals := attemptsOf(f.si).Removals; removals == rules.MaxRemovals {
 			break
 		}
@@ -195,7 +195,7 @@ func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 		t.Errorf("the condition is %s", got)
 	}
 	otherParameters(f)
-	if got := Decide(f.si, f.in).describe(); got != "write-ahead provision "+rules.InstanceID(f.si)+" small-id" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "write-ahead provision "+rules.InstanceID(f.si)+" small-id" {
 		t.Error("after an edit:", got)
 	}
 }
@@ -239,7 +239,7 @@ func TestOnlyAnEditUpdatesTheMaintenanceVersion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(append(edits(version("1.0"), ready, version("2.0")), append(test.given, later(time.Hour))...)...)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if got := next.Request.Properties.MaintenanceVersion + " " + next.describe(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
@@ -248,8 +248,8 @@ func TestOnlyAnEditUpdatesTheMaintenanceVersion(t *testing.T) {
 	f := newFixture(retrievable, version("2.0"), conflicting, later(time.Hour))
 	found := answerOf(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
-	f.after(Decide(f.si, f.in).Request, found)
-	if got := Decide(f.si, f.in).Request.PreviousMaintenanceVersion; got != "1.0" {
+	f.after(Decide(f.si, f.inputs()).Request, found)
+	if got := Decide(f.si, f.inputs()).Request.PreviousMaintenanceVersion; got != "1.0" {
 		t.Errorf("the update of the found instance is from version %q, want 1.0", got)
 	}
 }
@@ -260,7 +260,7 @@ func TestPollsAreAtMostAMinuteApart(t *testing.T) {
 	for _, running := range []time.Duration{0, time.Second, time.Minute, time.Hour, 24 * time.Hour} {
 		f.in.Now = rulestest.T0.Add(running)
 		f.in.LastPoll, f.in.PollAfter = f.in.Now, time.Hour
-		if wait := Decide(f.si, f.in).RequeueAt.Sub(f.in.Now); wait <= 0 || wait > time.Minute {
+		if wait := Decide(f.si, f.inputs()).RequeueAt.Sub(f.in.Now); wait <= 0 || wait > time.Minute {
 			t.Errorf("after %s the next poll is in %s", running, wait)
 		}
 	}
@@ -286,7 +286,7 @@ func TestOperationHasTheTimeoutOfItsOwnPlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(append(test.given, later(time.Hour))...)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			if got := next.describe(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
@@ -294,7 +294,7 @@ func TestOperationHasTheTimeoutOfItsOwnPlan(t *testing.T) {
 				return
 			}
 			f.after(next.Request, pollAnswer(osbresult.InProgress))
-			if got := Decide(f.si, f.in).describe(); got != test.then {
+			if got := Decide(f.si, f.inputs()).describe(); got != test.then {
 				t.Errorf("then: %s, want %s", got, test.then)
 			}
 		})
@@ -306,7 +306,7 @@ func TestOperationHasTheTimeoutOfItsOwnPlan(t *testing.T) {
 func TestOperationFailsAfterItsTimeout(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	for planSeconds, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
-		inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.InProgress)) }
+		inProgress := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.InProgress)) }
 		f := newFixture(func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = &planSeconds }, provisioning, later(limit-time.Second), inProgress)
 		if !f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: just before %s: %+v", planSeconds, limit, f.si.Status.Conditions)
@@ -328,7 +328,7 @@ func BenchmarkDecideInstance(b *testing.B) {
 			f := newFixture(is...)
 			b.ReportAllocs()
 			for b.Loop() {
-				Decide(f.si, f.in)
+				Decide(f.si, f.inputs())
 			}
 		})
 	}
@@ -338,6 +338,6 @@ func BenchmarkDecideInstance(b *testing.B) {
 func onceUnchangeable(f *fixture) {
 	class := f.in.Offering.Class.Common()
 	class.PlanUpdatable = false
-	f.si.Status = Decide(f.si, f.in).Status
+	f.si.Status = Decide(f.si, f.inputs()).Status
 	class.PlanUpdatable = true
 }

@@ -22,6 +22,17 @@ type fixture struct {
 	in    Inputs
 	gone  rulestest.Gone
 	plans map[string]*v1beta1.ClusterServicePlan
+	// ahead is how far the process's clock is ahead of the API server's.
+	ahead time.Duration
+	// isTimeUnknown: the API server's time is not known.
+	isTimeUnknown bool
+}
+
+// inputs are in, with the API server's time.
+func (f *fixture) inputs() Inputs {
+	in := f.in
+	in.Server = rulestest.ServerTime(in.Now.Add(-f.ahead), f.isTimeUnknown)
+	return in
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
@@ -45,7 +56,7 @@ func (f *fixture) refreshInputs() {
 
 // after applies an answer to the status, as the reconciler does.
 func (f *fixture) after(call *Request, a Answer) {
-	f.si.Status = Apply(f.si, Decide(f.si, f.in).Status, *call, a, f.in.Now)
+	f.si.Status = Apply(f.si, Decide(f.si, f.inputs()).Status, *call, a, f.in.Now)
 	f.in.LastPoll = time.Time{}
 	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || call.Operation == rules.Poll && f.in.SeenRunning
 	if call.Operation == rules.Poll {
@@ -80,11 +91,11 @@ func edits(edits ...func(*fixture)) []func(*fixture) { return edits }
 func noDefault(f *fixture) { f.si.Status.ObservedGeneration = 0 }
 
 func ready(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 201))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 201))
 }
 
 func provisioning(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202))
 }
 
 // otherParameters has the spec name other parameters.
@@ -132,9 +143,16 @@ func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
 }
 
+// clockMoves moves the process's clock; the API server's goes on.
+func clockMoves(by time.Duration) func(*fixture) {
+	return func(f *fixture) { f.in.Now, f.ahead = f.in.Now.Add(by), f.ahead+by }
+}
+
+func timeUnknown(f *fixture) { f.isTimeUnknown = true }
+
 // restarted is after a process that was killed once its next request was on record.
 func restarted(f *fixture) {
-	if next := Decide(f.si, f.in); next.WriteAhead {
+	if next := Decide(f.si, f.inputs()); next.WriteAhead {
 		f.si.Status = next.Status
 	}
 	f.refreshInputs()
@@ -153,31 +171,33 @@ func suppliedIDToDelete(f *fixture) {
 func unknownTimes(times int) func(*fixture) {
 	return func(f *fixture) {
 		for range times {
-			f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
+			f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Unknown, 500))
 			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 	}
 }
 
 func unknownOnce(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Unknown, 500))
 	f.in.Now = f.in.Now.Add(time.Hour)
 }
 
-func conflicting(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Conflict, 409)) }
+func conflicting(f *fixture) {
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Conflict, 409))
+}
 
 // operationFailed is what the broker says of the operation.
 func operationFailed(f *fixture) {
 	a := answerOf(osbresult.Done, 200)
 	a.State = osbresult.Failed
-	f.after(Decide(f.si, f.in).Request, a)
+	f.after(Decide(f.si, f.inputs()).Request, a)
 }
 
 // operationBroke is the same, and that the instance cannot be used any more.
 func operationBroke(f *fixture) {
 	a := answerOf(osbresult.Done, 200)
 	a.State, a.InstanceUnusable = osbresult.Failed, true
-	f.after(Decide(f.si, f.in).Request, a)
+	f.after(Decide(f.si, f.inputs()).Request, a)
 }
 
 func refusedParameters(f *fixture) {
@@ -196,13 +216,13 @@ func retrievable(f *fixture) { f.in.Offering.Class.Common().InstanceRetrievable 
 func boundTo(f *fixture) { f.in.Bindings = []string{"b"} }
 
 // used is an instance that was at the broker before.
-func used(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200)) }
+func used(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200)) }
 
 // created is one that this very object has created.
 func created(f *fixture) {
 	a := answerOf(osbresult.Done, 201)
 	a.Created = true
-	f.after(Decide(f.si, f.in).Request, a)
+	f.after(Decide(f.si, f.inputs()).Request, a)
 }
 
 // rotated is another version of the Secret that the parameters are from.
@@ -213,7 +233,7 @@ func rotated(version, checksum string) func(*fixture) {
 // tooLate is when an operation has taken longer than it may, and the broker says so.
 func tooLate(f *fixture) {
 	later(8 * 24 * time.Hour)(f)
-	f.after(Decide(f.si, f.in).Request, pollAnswer(osbresult.InProgress))
+	f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.InProgress))
 }
 
 // unreachable is when the broker's credentials were missing for a while.
@@ -224,24 +244,28 @@ func unreachable(f *fixture) {
 }
 
 // decided records a decision without a request.
-func decided(f *fixture) { f.si.Status = Decide(f.si, f.in).Status }
+func decided(f *fixture) { f.si.Status = Decide(f.si, f.inputs()).Status }
 
 func toBeKept(f *fixture) {
 	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 }
 
 // accepted has the broker begin.
-func accepted(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202)) }
+func accepted(f *fixture) {
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202))
+}
 
 // broken has the broker refuse the request, and say that the instance cannot be used any more.
 func broken(f *fixture) {
 	refusal := answerOf(osbresult.Rejected, 422)
 	refusal.InstanceUnusable = true
-	f.after(Decide(f.si, f.in).Request, refusal)
+	f.after(Decide(f.si, f.inputs()).Request, refusal)
 }
 
 func unanswered(f *fixture) {
-	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
+	f.after(Decide(f.si, f.inputs()).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
 }
 
-func refusedOnce(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Rejected, 400)) }
+func refusedOnce(f *fixture) {
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Rejected, 400))
+}

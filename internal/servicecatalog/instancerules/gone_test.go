@@ -16,7 +16,7 @@ import (
 )
 
 // answer has the broker answer the next request.
-func (f *fixture) answer(a Answer) { f.after(Decide(f.si, f.in).Request, a) }
+func (f *fixture) answer(a Answer) { f.after(Decide(f.si, f.inputs()).Request, a) }
 
 // restart is another process, which has the status only.
 func (f *fixture) restart() {
@@ -49,21 +49,21 @@ func TestF_JS14_GoneIsConfirmed(t *testing.T) {
 			f := newFixture(test.is...)
 			expect := func(step, want string) {
 				t.Helper()
-				if got := Decide(f.si, f.in).describe(); got != want {
+				if got := Decide(f.si, f.inputs()).describe(); got != want {
 					t.Fatalf("%s: %s, want %s", step, got, want)
 				}
 			}
 			f.succeed()
 			f.answer(gone)
 			expect("after the first 410", "wait")
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			ready := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 			if !next.CheckAvailability || ready.Reason != v1beta1.ReasonGoneUnconfirmed || !strings.Contains(ready.Message, `ClusterServiceBroker "broker"`) {
 				t.Fatalf("the catalog is requested: %t; %+v", next.CheckAvailability, ready)
 			}
 			rulestest.WantState(t, "at first", next.Status.Conditions, "Reconciling")
 			f.in.Now = f.in.Now.Add(10 * time.Minute)
-			rulestest.WantState(t, "later", Decide(f.si, f.in).Status.Conditions, "Stalled")
+			rulestest.WantState(t, "later", Decide(f.si, f.inputs()).Status.Conditions, "Stalled")
 
 			f.restart()
 			expect("after a restart", "wait")
@@ -92,7 +92,7 @@ func TestF_JS14_GoneAfterAnAcceptedRemoval(t *testing.T) {
 	f.answer(answerOf(osbresult.Accepted, 202))
 	f.in.Now = f.in.Now.Add(time.Minute)
 	f.answer(answerOf(osbresult.Gone, 410))
-	if got := Decide(f.si, f.in).describe(); got != "release DeprovisionedSuccessfully" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "release DeprovisionedSuccessfully" {
 		t.Error(got)
 	}
 }

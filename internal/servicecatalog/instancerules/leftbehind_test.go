@@ -35,7 +35,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 	end := rulestest.T0.Add(until)
 	for range 2000 {
 		f.lookCleanUps()
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		switch call := next.Request; {
 		case next.Release != nil:
 			return all
@@ -59,7 +59,7 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 // leave has a broker fail until an id is left behind.
 func (f *fixture) leave() {
 	for len(f.si.Status.LeftBehind) == 0 {
-		if next := Decide(f.si, f.in); next.Request != nil {
+		if next := Decide(f.si, f.inputs()); next.Request != nil {
 			f.after(next.Request, answerOf(osbresult.Unknown, 500))
 		} else {
 			f.si.Status, f.in.Now = next.Status, next.RequeueAt
@@ -108,7 +108,7 @@ func TestAnInstanceIsReadyThoughItsCleanUpFails(t *testing.T) {
 	}
 	f.in.Recovered = f.in.Now
 	f.in.Now = f.in.Now.Add(time.Second)
-	if call := Decide(f.si, f.in).Request; call == nil || call.ID != "id" {
+	if call := Decide(f.si, f.inputs()).Request; call == nil || call.ID != "id" {
 		t.Errorf("after the broker's recovery it sends %+v", call)
 	}
 }
@@ -119,7 +119,7 @@ func TestADeletionRemovesWhatIsLeftBehind(t *testing.T) {
 	f.run(2*time.Hour, failingOnce)
 	present := f.si.Status.ExternalID
 	deleted(f)
-	if got := Decide(f.si, f.in).describe(); got != "read CRD" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "read CRD" {
 		t.Errorf("first: %s", got)
 	}
 	definitionExists(f)
@@ -150,7 +150,7 @@ func TestADeletionRemovesWhatIsLeftBehind(t *testing.T) {
 	}
 	isGone = true
 	f.run(5*time.Hour, broker)
-	if release := Decide(f.si, f.in).Release; release == nil || len(f.si.Status.LeftBehind) > 0 {
+	if release := Decide(f.si, f.inputs()).Release; release == nil || len(f.si.Status.LeftBehind) > 0 {
 		t.Errorf("it is not released: %+v", f.si.Status)
 	}
 }
@@ -219,7 +219,7 @@ func TestAnAsynchronousCleanUpIsPolled(t *testing.T) {
 	}
 	state = osbresult.Failed
 	f.in.CleanUpPolls = nil // after a restart
-	f.after(Decide(f.si, f.in).Request, broker(Decide(f.si, f.in).Request))
+	f.after(Decide(f.si, f.inputs()).Request, broker(Decide(f.si, f.inputs()).Request))
 	if l := f.si.Status.LeftBehind[0]; l.AsyncOpInProgress || l.LastOperation != "" || !strings.Contains(l.LastError, "Deprovision call failed") {
 		t.Errorf("after a failure: %+v", l)
 	}
@@ -256,7 +256,7 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 	}
 	confirmed(f)
 	f.run(50*time.Hour, broker)
-	if release := Decide(f.si, f.in).Release; release == nil || len(f.si.Status.LeftBehind) > 0 {
+	if release := Decide(f.si, f.inputs()).Release; release == nil || len(f.si.Status.LeftBehind) > 0 {
 		t.Errorf("it is not released: %+v", f.si.Status)
 	}
 }
@@ -267,7 +267,7 @@ func TestF_S72_ARecoveryOfALaterTime(t *testing.T) {
 	f := newFixture()
 	f.run(2*time.Hour, failingOnce)
 	f.in.Recovered = f.in.Now.Add(time.Hour)
-	if got := Decide(f.si, f.in); got.Request != nil || !got.RequeueAt.After(f.in.Now) {
+	if got := Decide(f.si, f.inputs()); got.Request != nil || !got.RequeueAt.After(f.in.Now) {
 		t.Errorf("it is due before its time: %s", got.describe())
 	}
 	f.in.Now = f.in.Recovered
@@ -282,7 +282,7 @@ func TestIDsThatAnotherObjectHasLeftBehind(t *testing.T) {
 	for _, id := range []string{"1", "2", "3", "4"} {
 		f.si.Status.LeftBehind = append(f.si.Status.LeftBehind, v1beta1.LeftBehind{ID: id, UID: "another"})
 	}
-	if got := Decide(f.si, f.in).describe(); got != "write-ahead provision id small-id" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "write-ahead provision id small-id" {
 		t.Error(got)
 	}
 }
@@ -310,7 +310,7 @@ func TestARecoveryIsFollowedByOneCleanUp(t *testing.T) {
 	f.in.Recovered = recovered
 	for f.in.Now = recovered.Add(20 * time.Millisecond); f.in.Now.Before(recovered.Add(time.Second)); f.in.Now = f.in.Now.Add(20 * time.Millisecond) {
 		f.lookCleanUps()
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if next.Request == nil {
 			f.si.Status = next.Status
 			continue

@@ -81,7 +81,7 @@ func TestWhatIsSentDecides(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(c.is...)
-			if got := Decide(f.si, f.in).describe(); got != c.want {
+			if got := Decide(f.si, f.inputs()).describe(); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
@@ -110,7 +110,7 @@ func sooner(f *fixture) { f.in.Now = f.si.Status.Attempts.LastTime.Add(time.Mill
 // F-S18: a CRD that is being deleted may be created again, of which no watch tells.
 func TestATerminatingDefinitionIsReadAgain(t *testing.T) {
 	f := newFixture(created, deleted, func(f *fixture) { f.in.Definition = rules.DefinitionTerminating })
-	if at := Decide(f.si, f.in).RequeueAt; !at.Equal(f.in.Now.Add(rules.DefinitionRetry)) {
+	if at := Decide(f.si, f.inputs()).RequeueAt; !at.Equal(f.in.Now.Add(rules.DefinitionRetry)) {
 		t.Errorf("again at %s", at)
 	}
 }
@@ -118,16 +118,16 @@ func TestATerminatingDefinitionIsReadAgain(t *testing.T) {
 // A touch is not recorded, but for a status that no change can be found by.
 func TestATouchIsNotRecorded(t *testing.T) {
 	f := newFixture(fromSecret("1", large), ready, fromSecret("2", large))
-	if got := Decide(f.si, f.in).Status.ExternalProperties.ParametersVersion; got != "1" {
+	if got := Decide(f.si, f.inputs()).Status.ExternalProperties.ParametersVersion; got != "1" {
 		t.Errorf("version %q is recorded", got)
 	}
 	f = newFixture(fromSecret("1", large), ready, byOriginal, fromSecret("2", larger))
-	if got := Decide(f.si, f.in).Status.ExternalProperties; got.ParametersVersion != "2" || got.ParametersDigest != f.in.Parameters.Digest {
+	if got := Decide(f.si, f.inputs()).Status.ExternalProperties; got.ParametersVersion != "2" || got.ParametersDigest != f.in.Parameters.Digest {
 		t.Errorf("%+v is recorded of what the original has sent", got)
 	}
 	refusal := answerOf(osbresult.Rejected, 400)
 	f = newFixture(fromSecret("1", large))
-	f.after(Decide(f.si, f.in).Request, refusal)
+	f.after(Decide(f.si, f.inputs()).Request, refusal)
 	if got := f.si.Status.Attempts; got.ParametersDigest != f.in.Parameters.Digest {
 		t.Errorf("attempts have the digest %q", got.ParametersDigest)
 	}
@@ -160,7 +160,7 @@ func TestRefusalNamesRequiredParameter(t *testing.T) {
 			f := newFixture(test.is...)
 			answer := answerOf(osbresult.Rejected, 400)
 			answer.Description = test.description
-			call := Decide(f.si, f.in).Request
+			call := Decide(f.si, f.inputs()).Request
 			if call.Operation == rules.Poll {
 				answer = pollAnswer(osbresult.Failed)
 				answer.OperationDescription = test.description

@@ -119,7 +119,7 @@ func TestDecideOriginalStatus(t *testing.T) {
 		for _, edit := range test.is {
 			edit(f)
 		}
-		if got := Decide(f.si, f.in).describe(); got != test.want {
+		if got := Decide(f.si, f.inputs()).describe(); got != test.want {
 			t.Errorf("%s: %s, want %s (%s)", name, got, test.want, test.reason)
 		}
 	}
@@ -136,7 +136,7 @@ func TestAnInstanceWhoseRemovalWasGivenUp(t *testing.T) {
 		}
 	})
 	for range 2 {
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		c := rules.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
 		for _, want := range []string{"Status: 500; out of disk.; Stopping reconciliation retries", v1beta1.RetryDeletionAnnotation + "=1", v1beta1.DeletionPolicyRetain} {
 			if next.Request != nil || !rules.IsTrue(c) || !strings.Contains(c.Message, want) {
@@ -149,12 +149,12 @@ func TestAnInstanceWhoseRemovalWasGivenUp(t *testing.T) {
 		t.Errorf("deprovisionStatus is %s", f.si.Status.DeprovisionStatus)
 	}
 	removalRequested(f)
-	if next := Decide(f.si, f.in); next.Status.DeprovisionStatus != v1beta1.DeprovisionFailed {
+	if next := Decide(f.si, f.inputs()); next.Status.DeprovisionStatus != v1beta1.DeprovisionFailed {
 		t.Errorf("before the answer, deprovisionStatus is %s", next.Status.DeprovisionStatus)
 	}
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Unknown, 500))
 	delete(f.si.Annotations, v1beta1.RetryDeletionAnnotation)
-	if got := Decide(f.si, f.in).describe(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+	if got := Decide(f.si, f.inputs()).describe(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("after the answer: %s, deprovisionStatus is %s", got, f.si.Status.DeprovisionStatus)
 	}
 }
@@ -184,7 +184,7 @@ func TestQueuedInstanceIsNotGivenUp(t *testing.T) {
 		"after a Secret changed": {edits(ready, rotated("v2", "p5"), queued), "write-ahead update id small-id +parameters"},
 	} {
 		f := newFixture(test.is...)
-		if got := Decide(f.si, f.in).describe(); got != test.want {
+		if got := Decide(f.si, f.inputs()).describe(); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}

@@ -24,7 +24,7 @@ func (d *decision) poll() {
 	case d.in.BrokerBlocker != nil:
 		d.setBlocked(d.in.BrokerBlocker)
 	default:
-		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.in.SeenRunning
+		ids.MaxDuration, ids.IsOverdue, ids.SeenRunning = d.maxPolling(), d.isOverdue(), d.in.SeenRunning
 		if d.hasSentParameters() {
 			ids.Required = d.in.Parameters.Required
 		}

@@ -20,7 +20,7 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 	f := newFixture()
 	var calls []string
 	for range 12 {
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if next.Request == nil {
 			f.in.Now = f.in.Now.Add(time.Hour)
 			continue
@@ -47,7 +47,7 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 	refused := func(times int) func(*fixture) {
 		return func(f *fixture) {
 			for range times {
-				f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Concurrency, 422))
+				f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Concurrency, 422))
 				f.in.Now = f.in.Now.Add(time.Hour)
 			}
 		}
@@ -62,7 +62,7 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 		for _, class := range []osbresult.Class{osbresult.Unknown, osbresult.Concurrency} {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
 				f := newFixture(is...)
-				next := Decide(f.si, f.in)
+				next := Decide(f.si, f.inputs())
 				if next.Request == nil || next.Request.Operation != rules.Deprovision {
 					t.Fatal(next.describe())
 				}
@@ -78,13 +78,13 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 // TestACleanupSaysThatItIsOne: to people who have deleted nothing.
 func TestACleanupSaysThatItIsOne(t *testing.T) {
 	const what = "What may have been left at the broker is being removed"
-	busy := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Concurrency, 422)) }
+	busy := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Concurrency, 422)) }
 	inProgress := func(f *fixture) {
 		a := answerOf(osbresult.Done, 200)
 		a.State = osbresult.InProgress
-		f.after(Decide(f.si, f.in).Request, a)
+		f.after(Decide(f.si, f.inputs()).Request, a)
 	}
-	unsaid := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Malformed, 500)) }
+	unsaid := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Malformed, 500)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string // how Ready's message begins
@@ -116,12 +116,12 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, definitionExists)
 	for range 3 {
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if next.Request == nil || next.Request.Operation != rules.Deprovision {
 			t.Fatalf("it is not asked for: %s", next.describe())
 		}
 		f.after(next.Request, answerOf(osbresult.Accepted, 202))
-		if got := Decide(f.si, f.in).describe(); got != "poll id small-id (removal)" {
+		if got := Decide(f.si, f.inputs()).describe(); got != "poll id small-id (removal)" {
 			t.Fatalf("after that: %s", got)
 		}
 		f.in.Now = f.in.Now.Add(catalog.MaximumPollingDuration)
@@ -133,27 +133,27 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 	f := newFixture(ready, otherPlan)
 	large := f.in.Offering.Plan
-	f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Accepted, 202))
 	deleted(f)
 	definitionExists(f)
-	next := Decide(f.si, f.in)
+	next := Decide(f.si, f.inputs())
 	if got := next.describe(); got != "deprovision id small-id" {
 		t.Fatal(got)
 	}
 	busy := answerOf(osbresult.Concurrency, 422)
 	busy.RetryAfter = time.Minute
 	f.after(next.Request, busy)
-	next = Decide(f.si, f.in)
+	next = Decide(f.si, f.inputs())
 	if got := next.describe(); got != "poll id small-id" {
 		t.Fatal("while it is refused:", got)
 	}
 	f.after(next.Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.InProgress})
-	if got := Decide(f.si, f.in).describe(); got != "wait" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "wait" {
 		t.Fatal("between two polls:", got)
 	}
 	later(time.Second)(f)
-	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Succeeded})
-	if got := Decide(f.si, f.in).describe(); got != "deprovision id "+large.Common().ExternalID {
+	f.after(Decide(f.si, f.inputs()).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Succeeded})
+	if got := Decide(f.si, f.inputs()).describe(); got != "deprovision id "+large.Common().ExternalID {
 		t.Error("at its end:", got)
 	}
 }
@@ -162,13 +162,13 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 // nothing.
 func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	f := newFixture(toBeKept, provisioning)
-	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
-	if got := Decide(f.si, f.in).describe(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+	f.after(Decide(f.si, f.inputs()).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	if got := Decide(f.si, f.inputs()).describe(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
 	}
 	f = newFixture(toBeKept)
 	for range 25 {
-		next := Decide(f.si, f.in)
+		next := Decide(f.si, f.inputs())
 		if next.Request == nil || next.Request.Operation != rules.Provision {
 			t.Fatal(next.describe())
 		}
@@ -176,9 +176,9 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	f = newFixture(provisioning)
-	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	f.after(Decide(f.si, f.inputs()).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
 	toBeKept(f)
-	if got := Decide(f.si, f.in); got.Request != nil || got.Status.OrphanMitigationInProgress {
+	if got := Decide(f.si, f.inputs()); got.Request != nil || got.Status.OrphanMitigationInProgress {
 		t.Error("once it has begun:", got.describe())
 	}
 }
@@ -200,7 +200,7 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 			var named []string
 			for range 4 {
 				f.in.Now = f.in.Now.Add(time.Minute)
-				next := Decide(f.si, f.in)
+				next := Decide(f.si, f.inputs())
 				if next.Request == nil || next.Request.Operation != rules.Poll {
 					t.Fatal(next.describe())
 				}
@@ -248,7 +248,7 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 			f.in.Bindings = nil
 			var named []string
 			for range 3 {
-				next := Decide(f.si, f.in)
+				next := Decide(f.si, f.inputs())
 				if next.Request == nil || next.Request.Operation != rules.Deprovision {
 					t.Fatal(next.describe())
 				}
@@ -267,9 +267,9 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
 	for status, want := range map[int]string{400: "large-id", 404: "small-id", 409: "small-id", 422: "small-id"} {
 		f := newFixture(ready, otherPlan, restarted, deleted, definitionExists)
-		f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Rejected, status))
+		f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Rejected, status))
 		f.in.Now = f.in.Now.Add(time.Hour)
-		if got := Decide(f.si, f.in).Request.PlanID; got != want {
+		if got := Decide(f.si, f.inputs()).Request.PlanID; got != want {
 			t.Errorf("after %d: %s, want %s", status, got, want)
 		}
 	}
@@ -283,7 +283,7 @@ func TestARemovalInFlight(t *testing.T) {
 		want bool
 	}{
 		"ready, deleted":          {edits(ready, deleted, definitionExists), true},
-		"the first DELETE failed": {edits(ready, deleted, definitionExists, func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Unknown, 500)) }, func(f *fixture) { f.in.Now = f.in.Now.Add(time.Hour) }), false},
+		"the first DELETE failed": {edits(ready, deleted, definitionExists, func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Unknown, 500)) }, func(f *fixture) { f.in.Now = f.in.Now.Add(time.Hour) }), false},
 		"ready":                   {edits(ready), false},
 		"an update":               {edits(ready, otherPlan), false},
 	} {

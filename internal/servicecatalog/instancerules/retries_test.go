@@ -36,7 +36,7 @@ func answerWithDescription(class osbresult.Class, status int, words string) Answ
 // answered has an instance's next request answered.
 func (f *fixture) answered(t *testing.T, a Answer) {
 	t.Helper()
-	next := Decide(f.si, f.in)
+	next := Decide(f.si, f.inputs())
 	if next.Request == nil {
 		t.Fatalf("no request is made: %s", next.describe())
 	}
@@ -68,7 +68,7 @@ func TestConditionsOfWaiting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			next := Decide(f.si, f.in)
+			next := Decide(f.si, f.inputs())
 			rulestest.WantState(t, "it says", next.Status.Conditions, test.want)
 			if name == "F-JS2 no class, young" && !next.RequeueAt.Equal(f.si.CreationTimestamp.Add(rules.MissingReferenceDelay)) {
 				t.Errorf("it is looked at again at %s", next.RequeueAt)
@@ -96,7 +96,7 @@ func TestMisconfiguration(t *testing.T) {
 	if failed := rules.FindCondition(f.si.Status.Conditions, v1beta1.ConditionFailed); !strings.Contains(failed.Message, "forbidden by the gateway") {
 		t.Errorf("it says %s", failed.Message)
 	}
-	if before := Decide(f.si, f.in); before.Request != nil {
+	if before := Decide(f.si, f.inputs()); before.Request != nil {
 		rulestest.WantState(t, "before the request", before.Status.Conditions, "Stalled Failed")
 	}
 	f.answered(t, answerOf(osbresult.Done, 201))
@@ -144,7 +144,7 @@ func TestOneProbeForABroker(t *testing.T) {
 func (f *fixture) mitigated(t *testing.T, fail func()) {
 	t.Helper()
 	for removals := attemptsOf(f.si).Removals; attemptsOf(f.si).Removals == removals; {
-		switch next := Decide(f.si, f.in); {
+		switch next := Decide(f.si, f.inputs()); {
 		case next.Request == nil:
 			f.si.Status = next.Status
 			f.in.Now = next.RequeueAt
@@ -202,7 +202,7 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 		f.mitigated(t, fail)
 	}
 	f.in.Recovered = rulestest.T0.Add(-time.Hour)
-	if got := Decide(f.si, f.in).describe(); got != "wait" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "wait" {
 		t.Errorf("before the broker recovers: %s", got)
 	}
 	f.in.Now = f.in.Now.Add(time.Minute)
@@ -210,7 +210,7 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 	f.mitigated(t, fail)
 	f.in.Now = f.in.Now.Add(time.Minute)
 	f.in.Recovered = f.in.Now
-	if got := Decide(f.si, f.in).describe(); got != "wait" {
+	if got := Decide(f.si, f.inputs()).describe(); got != "wait" {
 		t.Errorf("after it failed again: %s", got)
 	}
 	f.si.Generation++
@@ -229,7 +229,7 @@ func TestADeletionHasNotFailed(t *testing.T) {
 	rulestest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
 	f = newFixture(ready, otherParameters, refusedOnce, deleted, definitionExists, boundTo, later(bindingsDeletionDelay))
-	rulestest.WantState(t, "waiting for bindings", Decide(f.si, f.in).Status.Conditions, "Stalled")
+	rulestest.WantState(t, "waiting for bindings", Decide(f.si, f.inputs()).Status.Conditions, "Stalled")
 }
 
 // TestTheWordsOfARefusalStay has F-JS3: through the clean-up that follows it.
@@ -251,18 +251,18 @@ func TestTheWordsOfARefusalStay(t *testing.T) {
 func TestAnotherVersionRemovesNothing(t *testing.T) {
 	f := newFixture(retrievable)
 	for _, a := range []Answer{answerOf(osbresult.Conflict, 409), answerOf(osbresult.NeedsCatalog, 412)} {
-		f.after(Decide(f.si, f.in).Request, a)
+		f.after(Decide(f.si, f.inputs()).Request, a)
 		f.in.Now = f.in.Now.Add(24 * time.Hour)
 	}
-	if got, want := Decide(f.si, f.in).describe(), "inspect id small-id"; got != want {
+	if got, want := Decide(f.si, f.inputs()).describe(), "inspect id small-id"; got != want {
 		t.Errorf("then: %s, want %s", got, want)
 	}
 }
 
 // TestAClockThatIsPutRight: times from when it was ahead put nothing off (R11).
 func TestAClockThatIsPutRight(t *testing.T) {
-	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 503)) }
-	removed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Done, 200)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Retry, 503)) }
+	removed := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Done, 200)) }
 	const month = 30 * 24 * time.Hour
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
@@ -275,7 +275,7 @@ func TestAClockThatIsPutRight(t *testing.T) {
 		"F-S48 a mitigation, in time": {edits(unknownTimes(4), removed), true},
 	} {
 		f := newFixture(test.is...)
-		if got := Decide(f.si, f.in).describe(); (got == "wait") != test.waits {
+		if got := Decide(f.si, f.inputs()).describe(); (got == "wait") != test.waits {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -287,7 +287,7 @@ func TestARetryIsDueOnRequest(t *testing.T) {
 		f.si.Generation++
 		f.si.Spec.UpdateRequests++
 	}
-	fail := func(f *fixture) { f.after(Decide(f.si, f.in).Request, answerOf(osbresult.Retry, 503)) }
+	fail := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, answerOf(osbresult.Retry, 503)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
@@ -299,7 +299,7 @@ func TestARetryIsDueOnRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			decision := func() string { return Decide(f.si, f.in).describe() }
+			decision := func() string { return Decide(f.si, f.inputs()).describe() }
 			if got := decision(); got != "wait" {
 				t.Errorf("before the request: %s", got)
 			}

@@ -299,7 +299,7 @@ func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status)
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives},
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, Server: rulestest.ServerTime(w.now, false), NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives},
 		Offering: rules.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(w.si.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params

@@ -47,8 +47,9 @@ type Request struct {
 	Retrievable bool
 	// Required are the names of parameters that are sent because the plan's schema requires them.
 	Required []string
-	// MaxDuration is the maximum duration of the operation that is polled.
+	// MaxDuration is the maximum duration of the operation that is polled. IsOverdue: it has exceeded that.
 	MaxDuration time.Duration
+	IsOverdue   bool
 }
 
 // MayMitigate reports whether a failed request is followed by an orphan mitigation.
@@ -106,10 +107,14 @@ type Application struct {
 // IsDeleting reports whether the object is being deleted.
 func (ap *Application) IsDeleting() bool { return !ap.Object.GetDeletionTimestamp().IsZero() }
 
-// IsOverdue reports whether the answer was received after the deadline of the operation that was polled. Only an answer can be overdue:
-// without one the operation may have ended in time (R11).
-func (ap *Application) IsOverdue() bool {
-	return ap.Call.MaxDuration > 0 && rules.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
+// BeginDeadline has the deadline of an asynchronous operation count from its acceptance, or from the time on record, which is later if this process's
+// clock is behind.
+func (ap *Application) BeginDeadline() {
+	begin := ap.Now
+	if start := ap.Common.OperationStartTime; start != nil {
+		begin = times.Latest(begin, start.Time)
+	}
+	ap.Common.OperationStartTime = times.Timestamp(begin)
 }
 
 // Attempts returns the attempts that the request counts for, and creates them if they do not exist.

@@ -9,12 +9,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
 
 // Inputs are the observations that every decision depends on, beside the object.
 type Inputs struct {
 	Now time.Time
+	// Server is the API server's time.
+	Server times.Server
+	// Uptime is how long the process runs, by the monotonic clock, which no change of a time of day affects.
+	Uptime time.Duration
 	// NextNumber is a random number, from 1 to catalog.NextNumbers, for the next id, where the object needs one.
 	NextNumber int32
 	// BrokerBlocker is why no request can be sent to the broker now.
@@ -57,9 +62,12 @@ type CleanUpBroker struct {
 	Address AddressInputs
 }
 
+// BeginningNow returns the present as the beginning of something that ends later.
+func (in *Inputs) BeginningNow() *metav1.Time { return times.Timestamp(in.Server.Begin(in.Now)) }
+
 // Schedule returns when requests about an object with a status are due.
 func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) rules.Schedule {
-	return rules.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Parameters: in.Parameters, Recovered: in.Recovered,
+	return rules.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Server: in.Server, Parameters: in.Parameters, Recovered: in.Recovered,
 		OperationStart: s.OperationStartTime, LastPoll: in.LastPoll, PollAfter: in.PollAfter}
 }
 

@@ -116,7 +116,7 @@ func (ap *Application) recordPoll() Effect {
 		return ap.removed()
 	case a.State == osbresult.Succeeded:
 		return Effect{Result: Succeeded}
-	case a.State == osbresult.InProgress && !ap.IsOverdue():
+	case a.State == osbresult.InProgress && !ap.Call.IsOverdue: // only an answer can be overdue: without one the operation may have ended in time (R11)
 		running := ap.Change.Running
 		running.Ready, running.Message = v1beta1.ConditionFalse, rules.WithProgress(running.Message, a.OperationDescription)
 		return Effect{Result: Running, Conditions: running}
@@ -136,7 +136,7 @@ func (ap *Application) recordPoll() Effect {
 
 // unanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
 func (ap *Application) unanswered() Effect {
-	set := rules.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
+	set := rules.PollUnanswered(ap.DescribeOutcome(), ap.Call.IsOverdue)
 	if ap.Answer.Misconfigured() {
 		ap.ScheduleRetry(set.Message)
 		set.Message = ap.WithNextAttempt(set.Message)

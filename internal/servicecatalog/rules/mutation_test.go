@@ -39,7 +39,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "the operator's clock removes credentials that have ended", Package: "../bindingrules", File: "credentials.go", Test: "TestBindingWalks",
 		Right: "case d.isRenewalDue() && ", Wrong: "case d.hasEnded():\n\t\td.unbind(d.id())\n\tcase d.isRenewalDue() && "},
 	{Name: "a predecessor is removed as soon as the Secret is written", Package: "../bindingrules", File: "secret.go", Test: "TestBindingWalks",
-		Right: "retire(b, s, s.PredecessorID, now)", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: metav1.NewTime(now)})"},
+		Right: "retire(b, s, s.PredecessorID, begin)", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: metav1.NewTime(begin)})"},
 	{Name: "a predecessor is removed before the Secret is written", Package: "../bindingrules", File: "rotate.go", Test: "TestBindingWalks",
 		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: *times.Timestamp(d.in.Now)})\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
 }

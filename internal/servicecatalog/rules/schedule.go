@@ -18,6 +18,8 @@ type Schedule struct {
 	// Attempts are the attempts in the status; nil: none has failed.
 	Attempts *v1beta1.Attempts
 	Now      time.Time
+	// Server is the API server's time.
+	Server times.Server
 	// Parameters are the parameters of the spec.
 	Parameters Parameters
 	// Requested: a person has asked for another attempt at the same spec.
@@ -142,7 +144,8 @@ func (s Schedule) NextPoll() time.Time {
 	return next
 }
 
-// IsOverdue reports whether the operation has exceeded its maximum duration.
+// IsOverdue reports whether the operation has exceeded its maximum duration by both clocks. By one that is ahead, it would be removed while the broker
+// carries it out (R11).
 func (s Schedule) IsOverdue(limit time.Duration) bool {
-	return s.OperationStart != nil && !s.Now.Before(s.OperationStart.Add(limit))
+	return s.OperationStart != nil && s.Server.HavePassed(s.OperationStart.Add(limit), s.Now)
 }

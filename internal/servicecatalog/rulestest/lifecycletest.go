@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -71,6 +72,14 @@ func ReadyAndStalled(conditions []v1beta1.Condition) string {
 }
 
 var T0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// ServerTime returns a reading of an API server's clock that is right, also while its time is not known.
+func ServerTime(right time.Time, isUnknown bool) times.Server {
+	if isUnknown {
+		return times.Server{Steady: right}
+	}
+	return times.Server{Known: right, Steady: right}
+}
 
 var (
 	Owner        = rules.Claimant{UID: "other", Display: `ServiceInstance "other"`, Owns: true}

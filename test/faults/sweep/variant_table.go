@@ -280,9 +280,10 @@ var lostHere bool
 `, `	return in.ServerTime.IsZero() || !in.ServerTime.Before(t)
 `}}, scenario: "alert-endures", fault: "start-date-missing@PATCH:alerts/disk/status#1", oracle: "end|reached"},
 		// F-S26
-		{name: "revokes-by-its-clock", edits: []mistake{{bindingRules + "validity.go", `	return times.Latest(at, in.Now.Add(at.Sub(in.ServerTime)))
-`, `	return at
-`}}, scenario: "binding-overlap", fault: "clock-ahead-1h@PUT:service_instances/service_bindings#3", oracle: "end"},
+		{name: "revokes-by-its-clock", edits: []mistake{
+			{bindingRules + "overlap.go", `in.Overlaps[p.ID]; ok {`, `in.Overlaps[""]; ok {`},
+			{bindingRules + "overlap.go", `times.Earliest(in.Now, in.Server.Steady)`, `in.Now`},
+		}, scenario: "binding-overlap", fault: "clock-ahead-1h@PUT:service_instances/service_bindings#3", oracle: "end"},
 		// F-S33
 		{name: "renews-a-day-late", edits: []mistake{{"internal/kube/times/times.go", `	if last.After(now) {
 		return now
