@@ -24,7 +24,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "S24: a failed removal is taken for a failed replacement", Package: "../bindingrules", File: "apply_bind.go", Test: "TestAFailedPollOfASuccessor",
 		Right: "	case ap.phase.IsReplacement() && isUnseen:", Wrong: "	case false:"},
 	{Name: "S26: the answer of a gateway to a fetch is taken for a refusal", Package: "../bindingrules", File: "rotate.go", Test: "TestAFailedPollOfASuccessor",
-		Right: "(!tried.hasFailed(fetch) || tried.unanswered > 0)", Wrong: "!tried.hasFailed(fetch)"},
+		Right: "tried.unanswered > 0 && isPatient)", Wrong: "false && isPatient)"},
 	{Name: "S26: a successor that may be in use is removed before another one is requested", Package: "../bindingrules", File: "rotate.go", Test: "TestASuccessorWhoseCredentialsAreRefused",
 		Right: "	if d.recovery().requested ||", Wrong: "	if true ||"},
 	{Name: "the slow retries of a recheck delay a renewal", Package: "../bindingrules", File: "credentials.go", Test: "TestAFailedRecheckDelaysNothing",
