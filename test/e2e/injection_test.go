@@ -41,7 +41,7 @@ func itInjectsCredentials() {
 			kubectl(ctx, "delete --namespace "+injected+" deployment/before")
 		})
 
-		It("starts 100 Pods while no operator runs", func(ctx SpecContext) {
+		It("starts 40 Pods while no operator runs", func(ctx SpecContext) {
 			replicas := kubectl(ctx, "get deployment bellhop-controller-manager --namespace "+system+" -o jsonpath={.spec.replicas}")
 			kubectl(ctx, "scale --replicas=0 --namespace "+system+" deployment/bellhop-controller-manager")
 			defer func() {
@@ -49,7 +49,7 @@ func itInjectsCredentials() {
 				kubectl(ctx, "rollout status --timeout=2m --namespace "+system+" deployment/bellhop-controller-manager")
 			}()
 			Eventually(func() string { return kubectl(ctx, running) }).Should(BeEmpty())
-			createBoundDeployment(ctx, "many", 100, "/none") // 100 logins in a second would load the machine
+			createBoundDeployment(ctx, "many", 40, "/none") // 40 logins in a second would load the machine
 			kubectl(ctx, "rollout status --timeout=6m --namespace "+injected+" deployment/many")
 			Expect(kubectl(ctx, running)).To(BeEmpty())
 			kubectl(ctx, "delete --namespace "+injected+" --timeout=3m --cascade=foreground deployment/many")
