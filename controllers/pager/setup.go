@@ -25,6 +25,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/providers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
+
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // Options of the controllers of the group.
@@ -54,9 +56,16 @@ type Options struct {
 	// Namespaces that the operator serves; none: all.
 	Namespaces []string
 	// ServerClock is the clock of the API server.
-	ServerClock ingest.ServerClock
+	ServerClock ServerClock
 	// UnwatchedSecrets: Secrets are got one by one, but not listed or watched.
 	UnwatchedSecrets bool
+}
+
+// ServerClock is the API server's clock.
+type ServerClock interface {
+	ingest.ServerClock
+	// Reading returns its time for a decision.
+	Reading() times.Server
 }
 
 // Setup registers the controllers of the group.
@@ -81,13 +90,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	resolver := receivers.Resolver{Cache: metadata, OperatorNamespace: o.OperatorNamespace}
 	endpointHealth := &endpoints.Health{}
 	o.Ingest.Recorder, o.Ingest.Secrets = o.Recorder, metadata
-	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerClock)
+	access, clocks, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerClock)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		alertsource.Setup(mgr, alertsource.Options{Access: access, Secrets: metadata, Times: times}),
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Secrets: metadata, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
+		alertsource.Setup(mgr, alertsource.Options{Access: access, Secrets: metadata, Times: clocks}),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Secrets: metadata, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Reading}),
 		receiver.Setup(mgr, resolver, metadata, cache, endpointHealth),
 		health.Setup(ctx, mgr, health.Options{
 			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter, Now: o.now,

@@ -6,6 +6,8 @@ package pager
 import (
 	"testing"
 	"time"
+
+	"github.com/gophernetes/bellhop/internal/kube/times"
 )
 
 // serverClock is the clock of an API server.
@@ -14,6 +16,7 @@ type serverClock struct{ last time.Time }
 func (c serverClock) Now() time.Time        { return time.Time{} }
 func (c serverClock) Last() time.Time       { return c.last }
 func (serverClock) KnownFor() time.Duration { return 0 }
+func (c serverClock) Reading() times.Server { return times.Server{Steady: c.last} }
 
 // Objects say by the API server's clock since when they fail: where this machine's is a day ahead, a Job that has just failed would be an old one.
 func TestNow(t *testing.T) {

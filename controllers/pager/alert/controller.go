@@ -59,13 +59,13 @@ type Reconciler struct {
 	recorder  events.EventRecorder
 	metrics   Metrics
 	clock     clock.PassiveClock
-	// serverTime returns the API server's time, zero if it is not known.
-	serverTime func() time.Time
+	// serverTime returns the API server's time.
+	serverTime func() times.Server
 	pending    *pending
 	reposts    *repost.Loop
 	health     *endpoints.Health
 	wake       enqueue.Enqueuer
-	began      sync.Once
+	sinceLock  sync.Mutex
 	since      time.Time // when this process began to lead, in the API server's time
 	// answerTimeout is the constant of that name; tests set another.
 	answerTimeout time.Duration
@@ -222,12 +222,24 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, err
 func (r *Reconciler) applyPending(s *scope) bool {
 	s.alert = s.before.DeepCopy()
 	s.lastPending = r.pending.apply(s.alert, &s.inputs)
-	s.inputs.Now, s.inputs.ServerTime, s.inputs.LeaderSince = r.clock.Now(), r.serverTime(), r.since
+	server := r.serverTime()
+	s.inputs.Now, s.inputs.ServerTime, s.inputs.SteadyTime, s.inputs.LeaderSince = r.clock.Now(), server.Known, server.Steady, r.leaderSince(server.Known)
 	return s.lastPending > 0
 }
 
 // lead records when this process begins to lead, which may be long before its first reconcile.
-func (r *Reconciler) lead() { r.began.Do(func() { r.since = r.serverTime() }) }
+func (r *Reconciler) lead() { r.leaderSince(r.serverTime().Known) }
+
+// leaderSince returns when this process began to lead, by the API server's clock, which shows now; zero: it is not known. A time that lies ahead is
+// that of a clock that has been corrected since.
+func (r *Reconciler) leaderSince(now time.Time) time.Time {
+	r.sinceLock.Lock()
+	defer r.sinceLock.Unlock()
+	if !now.IsZero() && (r.since.IsZero() || times.IsAhead(r.since, now)) {
+		r.since = now
+	}
+	return r.since
+}
 
 // drain records the outcomes of requests that were in flight when the process stopped.
 func (r *Reconciler) drain(ctx context.Context) error {

@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/controllertest"
@@ -86,7 +87,7 @@ func TestAnAlertIsNewToItsLeader(t *testing.T) {
 	alert.CreationTimestamp, alert.Status.ObservedGeneration = metav1.NewTime(created), -1
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
 	now := created.Add(-time.Hour)
-	r.serverTime = func() time.Time { return now }
+	r.serverTime = func() times.Server { return times.Server{Known: now, Steady: now} }
 	r.lead()
 	now = created.Add(time.Second)
 	for range 2 {
@@ -699,7 +700,7 @@ func newReconciler(t *testing.T, c client.Client) *Reconciler {
 		recorder: events.NewFakeRecorder(100), metrics: uncounted{}, clock: clock.RealClock{},
 		pending: newPending(), health: &endpoints.Health{}, answerTimeout: time.Minute,
 	}
-	r.serverTime = func() time.Time { return r.clock.Now() }
+	r.serverTime = func() times.Server { return times.Server{Known: r.clock.Now(), Steady: r.clock.Now()} }
 	r.reposts = r.newReposts()
 	return r
 }

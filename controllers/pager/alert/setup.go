@@ -6,7 +6,6 @@ package alert
 import (
 	"context"
 	"errors"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -26,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
 	"github.com/gophernetes/bellhop/internal/pager/receivers/endpoints"
@@ -41,8 +41,8 @@ type Options struct {
 	Health    *endpoints.Health
 	Recorder  events.EventRecorder
 	Metrics   Metrics
-	// ServerTime returns the API server's time, zero if it is not known.
-	ServerTime func() time.Time
+	// ServerTime returns the API server's time.
+	ServerTime func() times.Server
 }
 
 // Setup registers the controller of Alerts.

@@ -38,7 +38,7 @@ func evaluate(r v1beta1.ReceiverObject, target alertrules.Target, seen endpoints
 	e := evaluation{status: *was.DeepCopy()}
 	e.status.ObservedGeneration = r.GetGeneration()
 	e.status.Waiting = waiting
-	e.recordTimes(seen)
+	e.recordTimes(seen, now)
 	if target.Problem != nil {
 		e.applyProblem(r, *target.Problem, now)
 	} else {
@@ -50,12 +50,15 @@ func evaluate(r v1beta1.ReceiverObject, target alertrules.Target, seen endpoints
 }
 
 // recordTimes records the last delivery and the last error, unless another process has recorded later ones.
-func (e *evaluation) recordTimes(seen endpoints.Observation) {
+func (e *evaluation) recordTimes(seen endpoints.Observation, now time.Time) {
 	delivered, failed := times.Timestamp(seen.Delivered), times.Timestamp(seen.Failed)
-	if !seen.Delivered.IsZero() && (e.status.LastDeliveryTime == nil || e.status.LastDeliveryTime.Before(delivered)) {
+	isLater := func(seen, recorded *metav1.Time) bool { // a record that lies ahead is by a clock that has been corrected since
+		return recorded == nil || !seen.Before(recorded) || times.IsAhead(recorded.Time, now)
+	}
+	if !seen.Delivered.IsZero() && isLater(delivered, e.status.LastDeliveryTime) {
 		e.status.LastDeliveryTime = delivered
 	}
-	if !seen.Failed.IsZero() && (e.status.LastErrorTime == nil || !failed.Before(e.status.LastErrorTime)) {
+	if !seen.Failed.IsZero() && isLater(failed, e.status.LastErrorTime) {
 		e.status.LastErrorTime, e.status.LastError = failed, redact.Shorten(seen.LastError, alertrules.MaxMessage)
 	}
 }

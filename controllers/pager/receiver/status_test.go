@@ -158,3 +158,15 @@ func checkShorthand(c evaluation) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// The status by a clock that was a year ahead is replaced once the clock is right.
+func TestTheLastErrorAfterAClockThatWasAhead(t *testing.T) {
+	ahead := times.Timestamp(controllertest.T0.Add(365 * 24 * time.Hour))
+	r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r"}}
+	r.Status.LastErrorTime, r.Status.LastError, r.Status.LastDeliveryTime = ahead, "the former error", ahead
+	seen := endpoints.Observation{Failed: controllertest.T0, LastError: "the present error", Delivered: controllertest.T0.Add(-time.Minute)}
+	got := evaluate(r, controllertest.Usable("v1"), seen, 0, controllertest.T0).status
+	if got.LastError != "the present error" || got.LastDeliveryTime.After(controllertest.T0) {
+		t.Errorf("it says %q at %s, delivered at %s", got.LastError, got.LastErrorTime, got.LastDeliveryTime)
+	}
+}

@@ -89,6 +89,8 @@ type Inputs struct {
 	// ServerTime is the API server's time, zero if it is not known. It measures all that ends, such as an Alert that expires or a resolve that is
 	// given up, and is the clock of creationTimestamp and deletionTimestamp: the clock of this process may be wrong (R11).
 	ServerTime time.Time
+	// SteadyTime is the API server's time that was known last, plus the time since then; zero: it was never known.
+	SteadyTime time.Time
 	// LeaderSince is when this process began to lead, in the API server's time.
 	LeaderSince time.Time
 	// Refs are the receivers that the Alert names, or its default receiver; empty: no receiver.

@@ -71,10 +71,11 @@ func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 	}
 }
 
-// finishedAt is the present in the API server's time.
+// finishedAt is the present in the API server's time. While that is not known, it is the later time of this process's clock and of the time that was
+// known last: what begins now would end too early by the other.
 func (in Inputs) finishedAt() time.Time {
 	if in.ServerTime.IsZero() {
-		return in.Now
+		return times.Server{Steady: in.SteadyTime}.Begin(in.Now)
 	}
 	return in.ServerTime
 }

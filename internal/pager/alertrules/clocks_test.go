@@ -1,0 +1,52 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package alertrules
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/pager/notify/result"
+)
+
+// An Alert fires again while one machine's clock is behind, so that the API server's time is not known: it does not expire once the clock is right.
+func TestAnAlertFiresAgainAtAnUnknownTime(t *testing.T) {
+	a := newAlert(resolving(v1beta1.DeliveryResolved), recorded(1, -1), func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = new(int32(3600)) })
+	a.Status.Deliveries[0].ContentHash = ResolvedHash()
+	suspended := usable("v1")
+	suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
+	now := t0.Add(10 * time.Hour)
+	in := Inputs{Now: now.Add(-2 * time.Hour), SteadyTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: suspended})}
+	a.Status = Report(a, Decide(a, in), in)
+	now = now.Add(20 * time.Minute)
+	in = Inputs{Now: now, ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+	if d := Decide(a, in).Deliveries[0]; d.Send == nil {
+		t.Errorf("20 minutes after it fired again, an Alert that expires after an hour is %s", d.Row.State)
+	}
+}
+
+// A resolve that was first tried by a clock that was a year ahead is given up in time once the clock is right.
+func TestAResolveTriedByAClockAhead(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for name, of := range map[string]func(*v1beta1.Alert){"of a deleted Alert": deletedAt(t0), "of a resolved Alert": isOver} {
+		a := newAlert(rows(holds(oncall)), of)
+		at := t0.Add(year)
+		PutDelivery(a, Apply(a.Status.Deliveries[0], Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1, Version: "v1"}, Ref: oncall,
+			Began: at, At: at, Failure: &result.Error{Class: result.Temporary, Reason: "Refused"}}))
+		decide := func(now time.Time) Plan {
+			in := Inputs{Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+			plan := Decide(a, in)
+			a.Status = Report(a, plan, in)
+			return plan
+		}
+		decide(t0.Add(time.Hour))
+		if first := a.Status.Deliveries[0].FirstAttemptTime; !first.Time.Equal(t0.Add(time.Hour)) {
+			t.Errorf("%s: first tried at %s", name, first)
+		}
+		if plan := decide(t0.Add(2 * time.Hour)); plan.Action != Release && plan.Deliveries[0].reason != v1beta1.ReasonResolveTimedOut {
+			t.Errorf("%s: an hour later it is still tried: %s", name, plan.Deliveries[0].reason)
+		}
+	}
+}
