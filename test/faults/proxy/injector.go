@@ -228,14 +228,16 @@ func (i *Injector) Calls() []Call {
 	return append([]Call{}, i.recorded...)
 }
 
-// Happened reports whether the fault was injected.
+// Happened reports whether the fault was injected. One that refuses writes for a while has to have refused one.
 func (i *Injector) Happened() bool {
 	select {
 	case <-i.injected.Done:
-		return true
 	default:
 		return false
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.refusal.kind == "" || i.refusal.count > 0
 }
 
 // interceptEvent is called for each watch event of an object; it returns the kind of the fault that affects the event, or "".

@@ -87,7 +87,7 @@ func (i *Injector) refuse(r *http.Request, target resourcePath, body []byte, exi
 	switch {
 	case kind == refusedSecrets && target.resource == "secrets" && !exists(r.Context()):
 		answer = apiError(http.StatusForbidden, "Forbidden", named+`exceeded quota: `+RefusalText+`, requested: secrets=1, used: secrets=3, limited: secrets=3`)
-	case kind == refusedStatus && target.subresource == "status", kind == refusedFinalizers && strings.Contains(string(body), `"finalizers"`):
+	case kind == refusedStatus && target.subresource == "status", kind == refusedFinalizers && writesFinalizers(string(body)):
 		answer = denied
 	}
 	if answer != nil {
@@ -96,6 +96,11 @@ func (i *Injector) refuse(r *http.Request, target resourcePath, body []byte, exi
 		i.mu.Unlock()
 	}
 	return answer
+}
+
+// writesFinalizers reports whether the body of a request sets finalizers: as a field of an object, or as the path of a JSON patch.
+func writesFinalizers(body string) bool {
+	return strings.Contains(body, `"finalizers"`) || strings.Contains(body, `"/metadata/finalizers"`)
 }
 
 // exists returns a function that reports whether the API server has an object.

@@ -25,6 +25,12 @@ func TestRefusals(t *testing.T) {
 	secret, alert := resourcePath{resource: "secrets", name: "app"}, resourcePath{resource: "alerts", name: "disk"}
 	status := alert
 	status.subresource = "status"
+	// The bodies of internal/kube/patch, which writes a finalizer, and a status.
+	const (
+		guards        = `{"op":"test","path":"/metadata/uid","value":"u"},{"op":"test","path":"/metadata/resourceVersion","value":"7"}`
+		setFinalizers = `[` + guards + `,{"op":"add","path":"/metadata/finalizers","value":["pager.k8s.co/alert"]}]`
+		setStatus     = `[` + guards + `,{"op":"add","path":"/status","value":{"observedGeneration":1}}]`
+	)
 	for _, c := range []struct {
 		kind, method string
 		target       resourcePath
@@ -39,6 +45,8 @@ func TestRefusals(t *testing.T) {
 		{refusedStatus, http.MethodPatch, status, `{}`, true, 422},
 		{refusedStatus, http.MethodPatch, alert, `{}`, true, 0},
 		{refusedFinalizers, http.MethodPatch, alert, `{"metadata":{"finalizers":null}}`, true, 422},
+		{refusedFinalizers, http.MethodPatch, alert, setFinalizers, true, 422},
+		{refusedFinalizers, http.MethodPatch, alert, setStatus, true, 0},
 		{refusedFinalizers, http.MethodPatch, alert, `{"spec":{}}`, true, 0},
 		{NeighbourLabels, http.MethodPatch, status, `{}`, true, 0},
 	} {
@@ -49,6 +57,9 @@ func TestRefusals(t *testing.T) {
 		if (refused == nil) != (c.code == 0) || i.Refusals() != min(c.code, 1) {
 			t.Errorf("%s, %s %s: refused %v, %d times", c.kind, c.method, c.target.path(), refused != nil, i.Refusals())
 			continue
+		}
+		if want := refused != nil || i.plan.IsOfClient(); i.Happened() != want { // a run in which nothing was refused says nothing
+			t.Errorf("%s, %s %s: happened %v", c.kind, c.method, c.target.path(), i.Happened())
 		}
 		if refused == nil {
 			continue
