@@ -96,13 +96,22 @@ func (c Checker) checkPage(a *v1beta1.Alert) {
 	}
 }
 
-// noteMention records whether an object mentions a write that the API server refuses for a while.
+// noteMention records whether a condition in the status of an object mentions a write that the API server refuses for a while.
 func (c Checker) noteMention(o client.Object) {
 	if !c.Fault.NeedsMention() || c.hasMention.Load() {
 		return
 	}
-	if text, err := json.Marshal(o); err == nil && strings.Contains(string(text), proxy.RefusalText) {
-		c.hasMention.Store(true)
+	var read struct {
+		Status struct{ Conditions []struct{ Message string } }
+	}
+	text, err := json.Marshal(o)
+	if err != nil || json.Unmarshal(text, &read) != nil {
+		return
+	}
+	for _, condition := range read.Status.Conditions {
+		if strings.Contains(condition.Message, proxy.RefusalText) {
+			c.hasMention.Store(true)
+		}
 	}
 }
 

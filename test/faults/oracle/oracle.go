@@ -61,7 +61,7 @@ type Checker struct {
 	*scenario.Environment
 
 	joins *joinTimes
-	// hasMention: a state of an object has mentioned a write that the API server refused.
+	// hasMention: a condition has mentioned a write that the API server refused.
 	hasMention *atomic.Bool
 }
 

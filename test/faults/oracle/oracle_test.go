@@ -7,6 +7,12 @@ import (
 	"slices"
 	"testing"
 
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -89,6 +95,27 @@ func TestEqualOutcomeOfUnknownOwnership(t *testing.T) {
 		}
 		if got := NewChecker(&scenario.Environment{Fault: fault}).EqualOutcome(unknown, known); got != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestMention: an event or another field of a status is not where a user looks for the reason.
+func TestMention(t *testing.T) {
+	condition := v1beta1.Condition{Type: v1beta1.ConditionReady, Message: "exceeded quota: " + proxy.RefusalText}
+	binding := &v1beta1.ServiceBinding{}
+	binding.Status.Conditions = []v1beta1.Condition{condition}
+	for _, test := range []struct {
+		object client.Object
+		want   bool
+	}{
+		{binding, true},
+		{&pagerv1beta1.Alert{Status: pagerv1beta1.AlertStatus{Conditions: []metav1.Condition{{Message: condition.Message}}}}, true},
+		{&pagerv1beta1.Alert{Status: pagerv1beta1.AlertStatus{Deliveries: []pagerv1beta1.Delivery{{Message: condition.Message}}}}, false},
+		{&eventsv1.Event{Note: condition.Message}, false},
+	} {
+		c := NewChecker(&scenario.Environment{Fault: proxy.Fault{Kind: "refused-secrets", At: proxy.Nth(1)}})
+		if c.noteMention(test.object); c.hasMention.Load() != test.want {
+			t.Errorf("%T: %v", test.object, c.hasMention.Load())
 		}
 	}
 }
