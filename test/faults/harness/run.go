@@ -112,7 +112,7 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 		err = nil
 	}
 	if err == nil && f.Kind != "" {
-		r.waitForFault(ctx)
+		r.waitForFault(ctx, f)
 		if f.IsOverlap() && r.Injector.Happened() {
 			<-takenOver
 		}
@@ -187,9 +187,12 @@ func (r *Run) replicaFlags() []string {
 	return []string{"--leader-elect-lease-duration=12s"}
 }
 
-// waitForFault gives the fault time to happen after the last step.
-func (r *Run) waitForFault(ctx context.Context) {
+// waitForFault gives the fault time to happen after the last step, and one of a clock to last until the operator believes it, or is restarted.
+func (r *Run) waitForFault(ctx context.Context, f proxy.Fault) {
 	for end := time.Now().Add(2 * proxy.FaultDuration); !r.Injector.Happened() && r.Injector.IdleTime() < proxy.FaultDuration/2 && time.Now().Before(end); {
+		proxy.Sleep(ctx, 20*time.Millisecond)
+	}
+	for end := time.Now().Add(scenario.Deadline); f.IsOfTime() && r.Injector.IsBusy() && time.Now().Before(end); {
 		proxy.Sleep(ctx, 20*time.Millisecond)
 	}
 }

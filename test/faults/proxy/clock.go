@@ -13,15 +13,18 @@ import (
 )
 
 // The kinds of faults of clocks, from a call on until the steps have ended: date-… of the API server, as its responses show it, clock-… of the
-// processes while they run, start-… of the process that takes over after the call, and restart-… of the process, which is killed soon after: the next
-// one has the right time. Each is followed by a name of shifts; with date-…, -briefly may follow that. Timers, and what the processes measure with
-// the monotonic clock, are not affected.
+// processes while they run, machine-… of both, as where one machine runs the API server and the processes, start-… of the process that takes over
+// after the call, start-date-… of the API server as that process sees it, from its first response on, and restart-… of the process, which is killed
+// soon after: the next one has the right time. Each is followed by a name of shifts; with date-…, -briefly may follow that. Timers, and what the
+// processes measure with the monotonic clock, are not affected.
 const (
-	dateKind    = "date-"
-	clockKind   = "clock-"
-	startKind   = "start-"
-	restartKind = "restart-"
-	briefly     = "-briefly"
+	dateKind      = "date-"
+	clockKind     = "clock-"
+	machineKind   = "machine-"
+	startKind     = "start-"
+	startDateKind = "start-date-"
+	restartKind   = "restart-"
+	briefly       = "-briefly"
 
 	dateAlternates   = "date-alternates"    // two API servers, whose clocks differ, answer in turn
 	dateMissing      = "date-missing"       // responses have no Date
@@ -33,8 +36,14 @@ const (
 )
 
 const (
-	// briefTime is how long a brief shift lasts.
-	briefTime = 20 * time.Second
+	// Agreement is how long the responses of the API server have to agree after a jump until the operator under test believes them: its constant
+	// agreement is edited to be this.
+	Agreement = 6 * time.Second
+	// briefTime is how long a brief shift lasts. It is shorter than Agreement, so that the operator never believes it.
+	briefTime = 3 * time.Second
+	// beliefTime is how long a lasting shift of the API server's clock lasts at least, although the steps may end before. It is longer than Agreement,
+	// so that the operator believes it, and does what follows from it.
+	beliefTime = Agreement + 3*time.Second
 	// restartDelay is how long a process has a wrong clock until it is killed, unless it sends another request to a broker or a receiver before.
 	restartDelay = 3 * time.Second
 	// alternation is by how much the clocks of two API servers differ.
@@ -53,7 +62,7 @@ var shifts = map[string]time.Duration{
 func TimeKinds() []string {
 	all := []string{dateAlternates, dateMissing, startDateMissing, stopped, StoppedLeader}
 	for _, shift := range slices.Sorted(maps.Keys(shifts)) {
-		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, startKind+shift, restartKind+shift)
+		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, machineKind+shift, startKind+shift, startDateKind+shift, restartKind+shift)
 	}
 	return all
 }
@@ -67,14 +76,30 @@ func (f Fault) startsShifted() bool { return strings.HasPrefix(f.Kind, startKind
 // isUntilRestart reports whether the clock is right again in the process that takes over.
 func (f Fault) isUntilRestart() bool { return strings.HasPrefix(f.Kind, restartKind) }
 
-// MovesAhead reports whether the API server's time seems to have passed that has not: what ends by it may end earlier.
-func (f Fault) MovesAhead() bool {
-	return strings.HasPrefix(f.Kind, dateKind+"ahead-") && (!strings.HasSuffix(f.Kind, briefly) || strings.Contains(f.Kind, "-58s"))
-}
-
 // shift returns by how much the fault shifts a clock.
 func (f Fault) shift(kind string) time.Duration {
 	return shifts[strings.TrimSuffix(strings.TrimPrefix(f.Kind, kind), briefly)]
+}
+
+// dateShift returns by how much the API server's time differs once the operator believes it. A brief shift is believed, at once, only if it is small.
+func (f Fault) dateShift() time.Duration {
+	for _, kind := range []string{dateKind, startDateKind, machineKind} {
+		if by := f.shift(kind); strings.HasPrefix(f.Kind, kind) && (!f.isBrief() || by.Abs() < time.Minute) {
+			return by
+		}
+	}
+	return 0
+}
+
+func (f Fault) isBrief() bool { return strings.HasSuffix(f.Kind, briefly) }
+
+// MovesAhead returns how much of the API server's time seems to have passed that has not: what ends by it within this time may end early.
+func (f Fault) MovesAhead() time.Duration { return max(0, f.dateShift()) }
+
+// HoldsUp reports whether the API server's time is behind, or not known, for as long as the steps take: what ends by it does not end, or ends late.
+// With dateMissing the process goes on with the time that it knows; after a brief shift the right time is known again.
+func (f Fault) HoldsUp() bool {
+	return f.Kind == dateAlternates || f.Kind == startDateMissing || f.dateShift() < 0 && !f.isBrief()
 }
 
 // serverClock is the API server's clock as its responses show it. The zero value is right.
@@ -110,10 +135,13 @@ func (i *Injector) beginShift(f *Fault) {
 		i.server = serverClock{shift: alternation, alternates: true}
 	case f.Kind == dateMissing, f.Kind == startDateMissing:
 		i.server = serverClock{isMissing: true}
-	case strings.HasPrefix(f.Kind, dateKind):
-		i.server = serverClock{shift: f.shift(dateKind)}
-		if strings.HasSuffix(f.Kind, briefly) {
-			i.server.until = time.Now().Add(briefTime)
+	case f.isBrief():
+		i.server = serverClock{shift: f.shift(dateKind), until: time.Now().Add(briefTime)}
+	case f.dateShift() != 0:
+		i.server = serverClock{shift: f.dateShift()}
+		i.busyUntil = time.Now().Add(beliefTime)
+		if strings.HasPrefix(f.Kind, machineKind) {
+			i.setProcessClock(f.dateShift())
 		}
 	case f.startsShifted():
 		i.setProcessClock(f.shift(startKind))

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -18,6 +20,60 @@ func TestTimeKinds(t *testing.T) {
 		f, err := ParseFault(kind + "@3")
 		if err != nil || !f.IsOfTime() || f.String() != kind+"@3" {
 			t.Errorf("%s: %s, %v", kind, f, err)
+		}
+	}
+}
+
+// Each kind shifts the clocks that its name says, and kills or stops the process if its name says that.
+func TestClocksOfKinds(t *testing.T) {
+	for _, kind := range TimeKinds() {
+		i := NewInjector(nil)
+		i.ClockFile = filepath.Join(t.TempDir(), "clock")
+		f := Fault{Kind: kind, At: Nth(1)}
+		i.Arm(f)
+		act := i.intercept(t.Context(), Call{})
+		text, _ := os.ReadFile(i.ClockFile) // there is none before a shift
+		process, _ := time.ParseDuration(string(text))
+		hasPrefix := func(prefixes ...string) bool {
+			return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(kind, prefix) })
+		}
+		isServer, isStop := hasPrefix(dateKind, startDateKind, machineKind), hasPrefix(stopped)
+		if got := i.server.shift != 0 || i.server.isMissing; got != isServer {
+			t.Errorf("%s: the API server's clock is %+v", kind, i.server)
+		}
+		if got := process != 0; got != (!isServer && !isStop || hasPrefix(machineKind)) || hasPrefix(machineKind) && process != i.server.shift {
+			t.Errorf("%s: the clock of the process is shifted by %s", kind, process)
+		}
+		if act.killAfter != hasPrefix(startKind) || act.killLater != hasPrefix(restartKind) || act.stop != isStop {
+			t.Errorf("%s: %+v", kind, act)
+		}
+		if f.HasSuccessor() != (act.killAfter || act.killLater || kind == StoppedLeader) {
+			t.Errorf("%s: another process takes over: %v", kind, f.HasSuccessor())
+		}
+		// The operator has to believe a lasting shift of the API server's clock, and must not believe a brief one.
+		if isKept := i.busyUntil.After(time.Now().Add(Agreement)); isKept != (isServer && i.server.shift != 0 && !f.isBrief() && kind != dateAlternates) {
+			t.Errorf("%s lasts until %s", kind, i.busyUntil)
+		}
+	}
+	if briefTime >= Agreement || beliefTime <= Agreement {
+		t.Error("a brief shift is believed, or a lasting one is not")
+	}
+}
+
+// What ends by the API server's time ends early, late, not at all, or as if its clock were right.
+func TestEndsByTime(t *testing.T) {
+	for kind, want := range map[string]struct {
+		ahead time.Duration
+		held  bool
+	}{
+		"date-ahead-1h": {time.Hour, false}, "date-ahead-1h-briefly": {}, "date-ahead-58s": {58 * time.Second, false}, "date-ahead-58s-briefly": {58 * time.Second, false},
+		"date-behind-1h": {0, true}, "date-behind-58s": {0, true}, "date-behind-1h-briefly": {}, "date-behind-58s-briefly": {},
+		"start-date-ahead-1d": {24 * time.Hour, false}, "start-date-behind-58s": {0, true}, "machine-ahead-1h": {time.Hour, false}, "machine-behind-1h": {0, true},
+		dateAlternates: {0, true}, startDateMissing: {0, true}, dateMissing: {}, "clock-ahead-1h": {}, "start-behind-1h": {}, "restart-ahead-1d": {}, stopped: {}, CrashAfter: {},
+	} {
+		f := Fault{Kind: kind, At: Nth(1)}
+		if f.MovesAhead() != want.ahead || f.HoldsUp() != want.held {
+			t.Errorf("%s: ahead by %s, held up %v", kind, f.MovesAhead(), f.HoldsUp())
 		}
 	}
 }
@@ -58,6 +114,7 @@ func dates(t *testing.T, kind string, responses int) (ahead []*time.Duration) {
 func TestDates(t *testing.T) {
 	for kind, want := range map[string][2]time.Duration{
 		"date-ahead-1h": {time.Hour, time.Hour}, "date-behind-1h-briefly": {-time.Hour, -time.Hour}, dateAlternates: {alternation, 0}, "clock-ahead-1d": {},
+		"machine-ahead-1h": {time.Hour, time.Hour}, "start-date-behind-1h": {-time.Hour, -time.Hour},
 	} {
 		got := dates(t, kind, 2)
 		if got[0] == nil || got[1] == nil || *got[0] != want[0] || *got[1] != want[1] {

@@ -83,13 +83,12 @@ func (v variant) adapted() variant {
 
 // shortAgreement are edits after which the API server's time is known again some seconds after a jump, instead of minutes.
 func shortAgreement() []mistake {
-	return []mistake{{"internal/kube/apiserver/clock.go", "\tagreement = 15 * time.Minute\n", "\tagreement = 3 * time.Second\n"}}
+	return []mistake{{"internal/kube/apiserver/clock.go", "\tagreement = 15 * time.Minute\n", "\tagreement = " + seconds(proxy.Agreement) + "\n"}}
 }
 
 // shortTimes are edits after which the operator decides about posts in seconds instead of minutes, and counts what receivers got sooner.
 func shortTimes() (edits []mistake) {
 	const rules = sourceRules + "source.go"
-	seconds := func(d time.Duration) string { return fmt.Sprintf("%d * time.Second", d/time.Second) }
 	for _, e := range []struct{ file, name, is, short string }{
 		{rules, "joinEvery", "5 * time.Minute", seconds(scenario.JoinEvery)},
 		{rules, "burst", "30 * time.Second", "time.Second"},
@@ -104,3 +103,6 @@ func shortTimes() (edits []mistake) {
 	}
 	return edits
 }
+
+// seconds returns a number of whole seconds as a source has it.
+func seconds(d time.Duration) string { return fmt.Sprintf("%d * time.Second", d/time.Second) }

@@ -184,7 +184,7 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 			all = ofEachClass(all, names, n, d)
 		}
 		if s.scenario.EndsByTime { // what may end by the API server's time does so earlier
-			all = slices.DeleteFunc(all, proxy.Fault.MovesAhead)
+			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return f.MovesAhead() > 0 })
 		}
 		if o.Fixed {
 			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)
