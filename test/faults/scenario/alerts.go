@@ -191,7 +191,7 @@ func alertExpired(e *Environment) {
 func alertEndures(e *Environment) {
 	e.Receivers["hook"].down.Store(true)
 	a := e.NewAlert("disk", "hook")
-	a.Spec.ExpireAfterSeconds, a.Spec.TTLSecondsAfterFinished = new(int32(1800)), new(int32(1800))
+	a.Spec.ExpireAfterSeconds, a.Spec.TTLSecondsAfterFinished = new(int32(enduranceTime/time.Second)), new(int32(enduranceTime/time.Second))
 	e.create(a)
 	e.waitRetrying(a)
 	e.Receivers["hook"].down.Store(false)

@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
 // Scenario is what a user does.
@@ -46,8 +49,10 @@ type Scenario struct {
 	ReusesID bool
 	// MaxFaults limits the faults of each class to so many; 0: all faults.
 	MaxFaults int
-	// EndsByTime: the API server's time ends something, which may be earlier if that time is ahead.
-	EndsByTime bool
+	// endsByTime: the API server's time ends something in the steps.
+	endsByTime bool
+	// endures: something ends by the API server's time, but enduranceTime after the steps began.
+	endures bool
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
 	Unordered bool
 }
@@ -61,9 +66,19 @@ func All() []Scenario {
 	all = append(all, sizeScenarios()...)
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
-		all[i].EndsByTime = endsByTimeNames.MatchString(all[i].Name)
+		all[i].endsByTime = endsByTimeNames.MatchString(all[i].Name)
+		all[i].endures = strings.HasSuffix(all[i].Name, "alert-endures")
 	}
 	return all
+}
+
+// enduranceTime is after how long something ends that must not end in the steps.
+const enduranceTime = 30 * time.Minute
+
+// HasNoEnd reports whether the end of the scenario is not defined with a fault of the API server's clock: what ends in the steps ends early, late or
+// not at all, or what must not end in them does.
+func (s Scenario) HasNoEnd(f proxy.Fault) bool {
+	return s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()) || s.endures && f.MovesAhead() >= enduranceTime
 }
 
 // troubledNames matches the scenarios with Warning events without a fault as well: something fails, is missing or suspended, or is left
@@ -78,7 +93,7 @@ var troubledNames = regexp.MustCompile(`^((cluster|grpc)-)?(` +
 	`^cluster-broker-namespace-deleted$`)
 
 // endsByTimeNames matches the scenarios with an expiry, a time to live, or instances that lapse.
-var endsByTimeNames = regexp.MustCompile(`^((cluster|grpc)-)?(alert-(again-expires|ttl|ttl-anew|endures|expired)|source.*)$`)
+var endsByTimeNames = regexp.MustCompile(`^((cluster|grpc)-)?(alert-(again-expires|ttl|ttl-anew|expired)|source.*)$`)
 
 // clusterWideNames matches the scenarios in which much depends on brokers and receivers, and on what they offer.
 var clusterWideNames = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)

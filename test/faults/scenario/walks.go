@@ -96,6 +96,7 @@ func newWalk(kind string, seed uint64) Scenario {
 	hurried := seed%2 == 1
 	return Scenario{
 		Name: fmt.Sprintf("walk-%s-%d", kind, seed), Prepare: k.prepare, timingDependent: hurried, MaxCrashes: crashesInWalk, Troubled: true,
+		endsByTime: kind == "alert", // the schema generates expiries
 		Steps: func(e *Environment) {
 			definition, err := readCRD(k.crd)
 			e.must(err)

@@ -5,10 +5,12 @@ package sweep
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gophernetes/bellhop/test/faults/harness"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
 func aResult() harness.Result {
@@ -118,6 +120,38 @@ func TestSampleIsStableWhenACallIsAdded(t *testing.T) {
 	stay := count(before, func(f string) bool { return slices.Contains(after, f) })
 	if stay < len(before)*3/4 {
 		t.Errorf("of %v only %d are in %v", before, stay, after)
+	}
+}
+
+// With a wrong or unknown time of the API server it is not defined when something ends, unless it must not end for half an hour.
+func TestEndsAreDefined(t *testing.T) {
+	removed := map[string]string{
+		"alert":         "",
+		"alert-ttl":     "date-ahead-58s date-ahead-58s-briefly date-ahead-1h date-behind-58s date-behind-1h date-alternates start-date-ahead-58s start-date-behind-1h start-date-missing machine-ahead-1h machine-behind-58s",
+		"source-grows":  "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1d",
+		"alert-endures": "date-ahead-1h start-date-ahead-1h machine-ahead-1y", "grpc-alert-endures": "date-ahead-1h start-date-ahead-1h",
+	}
+	kept := map[string]string{
+		"alert":         "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1h",
+		"alert-ttl":     "date-ahead-1h-briefly date-behind-1h-briefly date-behind-58s-briefly date-missing clock-ahead-1h start-ahead-1y restart-behind-1h stopped crash-after",
+		"source-grows":  "date-missing clock-behind-1h",
+		"alert-endures": "date-ahead-58s date-ahead-58s-briefly date-behind-58s date-behind-1h date-alternates date-missing start-date-ahead-58s start-date-behind-1h start-date-missing machine-behind-1h",
+	}
+	tested := 0
+	for _, sc := range scenario.All() {
+		for _, kind := range strings.Fields(removed[sc.Name]) {
+			if tested++; !sc.HasNoEnd(proxy.Fault{Kind: kind, At: proxy.Nth(1)}) {
+				t.Errorf("%s is tried with %s", sc.Name, kind)
+			}
+		}
+		for _, kind := range strings.Fields(kept[sc.Name]) {
+			if tested++; sc.HasNoEnd(proxy.Fault{Kind: kind, At: proxy.Nth(1)}) {
+				t.Errorf("%s is not tried with %s", sc.Name, kind)
+			}
+		}
+	}
+	if tested != 47 {
+		t.Errorf("%d faults are tested", tested)
 	}
 }
 

@@ -173,6 +173,7 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 			all = atNthCall(all, s.learned.Calls)
 		}
 		all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !slices.Contains(names, classOf(f)) })
+		all = slices.DeleteFunc(all, s.scenario.HasNoEnd)
 		if n := s.scenario.MaxCrashes; n > 0 {
 			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !f.HasSuccessor() })
 			all = d.pick(all, n)
@@ -182,9 +183,6 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 		}
 		if n := s.scenario.MaxFaults; n > 0 {
 			all = ofEachClass(all, names, n, d)
-		}
-		if s.scenario.EndsByTime { // what may end by the API server's time does so earlier
-			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return f.MovesAhead() > 0 })
 		}
 		if o.Fixed {
 			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)
