@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
@@ -101,4 +102,36 @@ func (c Checker) checkSentRows(a *v1beta1.Alert) {
 			c.Reportf("%s reports that %s has %q, which did not arrive", a.Name, row.Name, content)
 		}
 	}
+}
+
+// checkTold checks that each receiver of a namespace that was deleted was told of the end of all Alerts that it was told of. F-P67. The Secrets of
+// receivers of the cluster may go with the namespace, in which case nothing more can be sent.
+func (c Checker) checkTold() {
+	if !c.HasEndedEarly() || c.ClusterWide {
+		return
+	}
+	for name, p := range c.Receivers {
+		if p.Inbox == nil || !p.IsAvailable() {
+			continue
+		}
+		for _, alert := range firing(p.Inbox.Messages()) {
+			c.Reportf("receiver %s was not told of the end of %s, whose namespace was deleted", name, alert)
+		}
+	}
+}
+
+// firing returns the names of the Alerts of which the last accepted message does not say that they are over.
+func firing(messages []inbox.Message) (names []string) {
+	last := map[string]inbox.Message{} // by UID
+	for _, m := range messages {
+		if m.Accepted > 0 {
+			last[m.UID] = m
+		}
+	}
+	for _, m := range last {
+		if m.Event != "alert.resolved" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }

@@ -13,6 +13,7 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -120,6 +121,22 @@ func TestMention(t *testing.T) {
 	}
 }
 
+// TestFiring: of each Alert the last message that was accepted counts.
+func TestFiring(t *testing.T) {
+	message := func(uid, event string, accepted int) inbox.Message {
+		return inbox.Message{UID: uid, Name: "disk-" + uid, Event: event, Accepted: accepted}
+	}
+	got := firing([]inbox.Message{
+		message("a", "alert.fired", 1), message("a", "alert.resolved", 2),
+		message("b", "alert.fired", 1), message("b", "alert.resolved", 0),
+		message("c", "alert.fired", 0),
+		message("d", "alert.resolved", 1), message("d", "alert.fired", 1),
+	})
+	if want := []string{"disk-b", "disk-d"}; !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("%v fire", got)
+	}
+}
+
 func TestNameOf(t *testing.T) {
 	for problem, want := range map[string]string{
 		"db is Ready: not within 1m0s: generation 2":                                        "reached",
@@ -152,6 +169,7 @@ func TestNameOf(t *testing.T) {
 		`receiver hook was notified of nothing new: "a is full"`:                            "notified",
 		"Alert prom-1 notifies of what joins 1s after it did":                               "joined",
 		`the instance "a is full" of Alert prom-1 has ended, which its sender has not said`: "ended",
+		"receiver hook was not told of the end of disk, whose namespace was deleted":        "told",
 		"reading metrics: EOF":                                                              "",
 	} {
 		if got := NameOf(problem); got != want {

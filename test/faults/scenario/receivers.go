@@ -41,6 +41,9 @@ type FakeReceiver struct {
 	collisions   []string          // those contents
 }
 
+// IsAvailable reports whether the scenario lets it accept messages.
+func (f *FakeReceiver) IsAvailable() bool { return !f.down.Load() && !f.ExpectsRefusals }
+
 // newIdempotentReceiver returns a service that recognizes a repeat by its key, and refuses another message under the same key.
 func newIdempotentReceiver() *FakeReceiver {
 	p := &FakeReceiver{firstContent: map[string]string{}, otherContent: map[string]int{}}
