@@ -15,13 +15,14 @@ import (
 )
 
 // evaluate waits for the end state, and returns what was wrong. whole: all steps were made.
-func (r *Run) evaluate(expected string, whole bool) Result {
+func (r *Run) evaluate(learned Result, whole bool) Result {
 	env := r.Env
 	state := r.Oracle.State()
 	if whole {
-		state = r.waitForEnd(expected)
+		state = r.waitForEnd(learned.State)
 	}
 	r.Oracle.Check(whole)
+	r.Oracle.CheckRepeats(r.Injector.Calls(), learned.Calls)
 	if env.Fault.Kind == "" && env.RetryRequests > 0 {
 		env.Reportf("the user had to request %d retries, though nothing was refused", env.RetryRequests)
 	}

@@ -83,8 +83,8 @@ func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...strin
 	return r, nil
 }
 
-// TryScenario runs a scenario with a fault. expected is the end state without a fault; "": this run finds out.
-func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy.Fault, expected string) (Result, error) {
+// TryScenario runs a scenario with a fault. learned is the run without a fault; the zero value: this run is that one.
+func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy.Fault, learned Result) (Result, error) {
 	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -124,7 +124,7 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 	if err != nil {
 		env.Reportf("%v", err)
 	}
-	found := r.evaluate(expected, err == nil)
+	found := r.evaluate(learned, err == nil)
 	cancel()
 	endWatches()
 	<-neighbourIsDone

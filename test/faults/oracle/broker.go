@@ -13,6 +13,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
@@ -107,6 +108,28 @@ func (c Checker) GuardBroker(r *http.Request) {
 		}
 		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends && !c.Fault.MayWriteSecretLate() {
 			c.Reportf("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
+		}
+	}
+}
+
+// CheckRepeats checks that wrong clocks, and neighbours that change nothing, do not have the operator create and remove resources again and again:
+// it sends about as many requests as in the run without a fault. Where something fails in that run, the number depends on how long it fails.
+func (c Checker) CheckRepeats(calls, learned []proxy.Call) {
+	if !c.Fault.IsOfTime() && !c.Fault.ChangesNothing() || c.Troubled {
+		return
+	}
+	for _, name := range []string{"PUT service_instances", "PUT service_instances/service_bindings", "DELETE service_instances", "DELETE service_instances/service_bindings"} {
+		count := func(calls []proxy.Call) (n int) {
+			for _, call := range calls {
+				if call.Name == name {
+					n++
+				}
+			}
+			return n
+		}
+		n, before := count(calls), count(learned)
+		if limit := before + c.MaxRepeats + 1; n > limit {
+			c.Reportf("the broker got %d requests %s, and %d without the fault", n, name, before)
 		}
 	}
 }

@@ -43,6 +43,7 @@ var oracles = []struct {
 	{"joined", regexp.MustCompile(`^Alert .* notifies of what joins `)},
 	{"ended", regexp.MustCompile(`^the instance .* has ended, which its sender has not said$`)},
 	{"mention", regexp.MustCompile(`^the API server refused \d+ writes, which no condition mentions$`)},
+	{"repeats", regexp.MustCompile(`^the broker got \d+ requests `)},
 	{"told", regexp.MustCompile(`^receiver .* was not told of the end of `)},
 	{"goroutine", regexp.MustCompile(`^an idle operator has the goroutine`)},
 }

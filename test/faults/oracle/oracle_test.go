@@ -137,6 +137,39 @@ func TestFiring(t *testing.T) {
 	}
 }
 
+// TestCheckRepeats: one request more than without the fault is allowed, and one for each answer that may be lost.
+func TestCheckRepeats(t *testing.T) {
+	const bind, unbind = "PUT service_instances/service_bindings", "DELETE service_instances/service_bindings"
+	named := func(name string, n int) []proxy.Call { return slices.Repeat([]proxy.Call{{Name: name}}, n) }
+	for _, test := range []struct {
+		fault    string
+		calls    []proxy.Call
+		troubled bool
+		want     int
+	}{
+		{"date-ahead-1h@1", named(bind, 2), false, 0},
+		{"date-ahead-1h@1", named(bind, 3), false, 1},
+		{"date-ahead-1h@1", slices.Concat(named(bind, 9), named(unbind, 9)), false, 2},
+		{"date-ahead-1h@1", named(bind, 9), true, 0},
+		{"start-date-ahead-1h@1", named(bind, 3), false, 0},
+		{"start-date-ahead-1h@1", named(bind, 4), false, 1},
+		{"neighbour-labels@1", named(bind, 3), false, 1},
+		{"neighbour-edits@1", named(bind, 3), false, 0},
+		{"namespace-deleted@1", named(unbind, 3), false, 0},
+		{"500@1", named(bind, 3), false, 0},
+	} {
+		fault, err := proxy.ParseFault(test.fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewChecker(&scenario.Environment{Fault: fault, MaxRepeats: fault.MaxRepeats(), Troubled: test.troubled})
+		c.CheckRepeats(test.calls, named(bind, 1))
+		if n := len(c.AllProblems()); n != test.want {
+			t.Errorf("%s with %d requests: %q", test.fault, len(test.calls), c.AllProblems())
+		}
+	}
+}
+
 func TestNameOf(t *testing.T) {
 	for problem, want := range map[string]string{
 		"db is Ready: not within 1m0s: generation 2":                                        "reached",
@@ -169,6 +202,7 @@ func TestNameOf(t *testing.T) {
 		`receiver hook was notified of nothing new: "a is full"`:                            "notified",
 		"Alert prom-1 notifies of what joins 1s after it did":                               "joined",
 		`the instance "a is full" of Alert prom-1 has ended, which its sender has not said`: "ended",
+		"the broker got 5 requests PUT service_instances, and 1 without the fault":          "repeats",
 		"receiver hook was not told of the end of disk, whose namespace was deleted":        "told",
 		"reading metrics: EOF":                                                              "",
 	} {

@@ -44,6 +44,11 @@ func (f Fault) IsOfClient() bool {
 	return f.IsOfNeighbours() && !slices.Contains(refusedKinds, f.Kind)
 }
 
+// ChangesNothing reports whether neighbours leave all specs, and all objects, as they are.
+func (f Fault) ChangesNothing() bool {
+	return f.IsOfNeighbours() && f.Kind != NeighbourEdits && f.Kind != NamespaceDeleted
+}
+
 // LastsUntilEnd reports whether a neighbour writes until the end of the run.
 func (f Fault) LastsUntilEnd() bool { return f.Kind == NeighbourLabels || f.Kind == NeighbourApplies }
 

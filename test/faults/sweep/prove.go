@@ -32,9 +32,9 @@ type variantResult struct {
 type variantRunner struct {
 	*operators
 	repo string
-	// scenarios by name, and their end states without a fault.
+	// scenarios by name, and their runs without a fault.
 	scenarios        map[string]scenario.Scenario
-	endStates        map[string]string
+	learned          map[string]harness.Result
 	building         chan struct{} // one build at a time, as each uses all cores
 	baselineFailures int           // failed runs of the unmodified operator
 }
@@ -65,7 +65,7 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	runner := &variantRunner{operators: under, repo: repo, scenarios: map[string]scenario.Scenario{}, endStates: map[string]string{}, building: make(chan struct{}, 1)}
+	runner := &variantRunner{operators: under, repo: repo, scenarios: map[string]scenario.Scenario{}, learned: map[string]harness.Result{}, building: make(chan struct{}, 1)}
 	for _, sc := range append(scenario.All(), scenario.ForVariants()...) {
 		runner.scenarios[sc.Name] = sc
 	}
@@ -117,7 +117,7 @@ func (r *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 	failures := 0
 	check := func(t trial) error {
 		mu.Lock()
-		expected := r.endStates[t.scenario]
+		learned := r.learned[t.scenario]
 		mu.Unlock()
 		f, err := proxy.ParseFault(t.fault)
 		if err != nil {
@@ -127,14 +127,14 @@ func (r *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 		if err != nil {
 			return err
 		}
-		found, err := r.run(ctx, cluster, t, expected)
+		found, err := r.run(ctx, cluster, t, learned)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if expected == "" {
-			r.endStates[t.scenario] = found.State
+		if learned.State == "" {
+			r.learned[t.scenario] = found
 		}
 		if problems := found.Problems; len(problems) > 0 || !found.Happened && t.fault != "none" {
 			failures++
@@ -153,7 +153,7 @@ func (r *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 }
 
 // run makes one run.
-func (r *variantRunner) run(ctx context.Context, cluster *harness.Cluster, t trial, expected string) (harness.Result, error) {
+func (r *variantRunner) run(ctx context.Context, cluster *harness.Cluster, t trial, learned harness.Result) (harness.Result, error) {
 	f, err := proxy.ParseFault(t.fault)
 	if err != nil {
 		return harness.Result{}, err
@@ -162,7 +162,7 @@ func (r *variantRunner) run(ctx context.Context, cluster *harness.Cluster, t tri
 	if !ok {
 		return harness.Result{}, fmt.Errorf("there is no scenario %q", t.scenario)
 	}
-	return cluster.TryScenario(ctx, sc, f, expected)
+	return cluster.TryScenario(ctx, sc, f, learned)
 }
 
 // try builds a variant and makes its runs: only its own fault may reveal the mistake.
@@ -183,7 +183,7 @@ func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, erro
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
-		run, err := r.run(ctx, r.cluster.WithOperator(binary), t, r.endStates[t.scenario])
+		run, err := r.run(ctx, r.cluster.WithOperator(binary), t, r.learned[t.scenario])
 		switch {
 		case err != nil:
 			return result, err

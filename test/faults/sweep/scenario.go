@@ -74,7 +74,7 @@ func (s *scenarioSweep) run(ctx context.Context, under *operators, f proxy.Fault
 		return harness.Result{}, err
 	}
 	for range 4 {
-		result, err = cluster.TryScenario(ctx, s.scenario, f, s.learned.State)
+		result, err = cluster.TryScenario(ctx, s.scenario, f, s.learned)
 		if ctx.Err() != nil { // an interrupted run has no result
 			return harness.Result{}, ctx.Err()
 		}
