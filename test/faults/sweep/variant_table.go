@@ -304,5 +304,19 @@ var lostHere bool
 		{name: "hides-a-refused-Secret", edits: []mistake{{services + "binding/controller.go", `errors.New("The credentials cannot be put into the Secret: "+text)`, `errors.New("The credentials cannot be put into the Secret")`}, {
 			services + "binding/controller.go", `errors.New("The credentials cannot be put into the Secret: "+credentials.Message(err))`, `errors.New("The credentials cannot be put into the Secret")`}},
 			scenario: "binding", fault: "refused-secrets@POST:secrets/app#1", oracle: "mention"},
+		{name: "drops-a-refused-release", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.WithOwnStatus(), v1beta1.Finalizer); err != nil {
+		return err
+	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, s.Before.WithOwnStatus(), v1beta1.Finalizer)`}},
+			scenario: "instance", fault: "refused-finalizers@PATCH:serviceinstances/db#1", oracle: "reached|mention"},
+		{name: "believes-a-jump", edits: []mistake{{"internal/kube/apiserver/clock.go", "\tmaxJump = time.Minute\n", "\tmaxJump = 1000 * time.Hour\n"}},
+			scenario: "alert-endures", fault: "date-ahead-1h-briefly@POST:receiver:hook#1", oracle: "end|reached"},
+		// F-P67
+		{name: "leaves-without-a-word", edits: []mistake{{alertRules + "table.go", `		case holding != HoldsNothing && !t.isGone() && inTime:
+`, `		case holding == MayHold && !t.isGone() && inTime:
+`}}, scenario: "alert", fault: "namespace-deleted@PATCH:alerts/disk/status#2", oracle: "told"},
+		{name: "forgets-a-refused-result", edits: []mistake{{services + "engine/record.go", `	if err := patch.Status(ctx, r.Client, after, status); err != nil {
+`, `	if err := patch.Status(ctx, r.Client, after, status); err != nil {
+		s.Memory.PendingStatus, s.Memory.Unrecorded = nil, nil
+`}}, scenario: "instance", fault: "refused-status@PUT:service_instances#1", oracle: "repeats"},
 	}
 }
