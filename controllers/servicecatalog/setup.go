@@ -64,7 +64,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		CountRelease: m.released,
 		Recorder:     o.Recorder,
 		Clock:        clock.RealClock{},
-		Started:      time.Now(),
+		Started:      clock.RealClock{}.Now(),
 		ServerTime:   o.ServerTime,
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}

@@ -96,6 +96,11 @@ func (f Fault) isBrief() bool { return strings.HasSuffix(f.Kind, briefly) }
 // MovesAhead returns how much of the API server's time seems to have passed that has not: what ends by it within this time may end early.
 func (f Fault) MovesAhead() time.Duration { return max(0, f.dateShift()) }
 
+// ShiftsClock reports whether a clock differs for as long as the steps take.
+func (f Fault) ShiftsClock() bool {
+	return f.dateShift() != 0 && !f.isBrief() || f.startsShifted() || strings.HasPrefix(f.Kind, clockKind)
+}
+
 // HoldsUp reports whether the API server's time is behind, or not known, for as long as the steps take: what ends by it does not end, or ends late.
 // With dateMissing the process goes on with the time that it knows; after a brief shift the right time is known again.
 func (f Fault) HoldsUp() bool {

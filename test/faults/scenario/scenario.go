@@ -51,6 +51,8 @@ type Scenario struct {
 	MaxFaults int
 	// endsByTime: the API server's time ends something in the steps.
 	endsByTime bool
+	// expires: the broker says when credentials expire, which is within the steps.
+	expires bool
 	// endures: something ends by the API server's time, but enduranceTime after the steps began.
 	endures bool
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
@@ -67,6 +69,7 @@ func All() []Scenario {
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
 		all[i].endsByTime = endsByTimeNames.MatchString(all[i].Name)
+		all[i].expires = expiringNames.MatchString(all[i].Name)
 		all[i].endures = strings.HasSuffix(all[i].Name, "alert-endures")
 	}
 	return all
@@ -75,10 +78,10 @@ func All() []Scenario {
 // enduranceTime is after how long something ends that must not end in the steps.
 const enduranceTime = 30 * time.Minute
 
-// HasNoEnd reports whether the end of the scenario is not defined with a fault of the API server's clock: what ends in the steps ends early, late or
-// not at all, or what must not end in them does.
+// HasNoEnd reports whether the end of the scenario is not defined with a fault of a clock: what ends in the steps ends early, late or not at all, or
+// what must not end in them does.
 func (s Scenario) HasNoEnd(f proxy.Fault) bool {
-	return s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()) || s.endures && f.MovesAhead() >= enduranceTime
+	return s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()) || s.endures && f.MovesAhead() >= enduranceTime || s.expires && f.ShiftsClock()
 }
 
 // troubledNames matches the scenarios with Warning events without a fault as well: something fails, is missing or suspended, or is left
@@ -91,6 +94,9 @@ var troubledNames = regexp.MustCompile(`^((cluster|grpc)-)?(` +
 	`page-consent-withdrawn|` +
 	`receiver-(edited|secret-rotated|by-default|anew-awaited))$|` +
 	`^cluster-broker-namespace-deleted$`)
+
+// expiringNames matches the scenarios with credentials that expire.
+var expiringNames = regexp.MustCompile(`^binding-(renewed|ended)$`)
 
 // endsByTimeNames matches the scenarios with an expiry, a time to live, or instances that lapse.
 var endsByTimeNames = regexp.MustCompile(`^((cluster|grpc)-)?(alert-(again-expires|ttl|ttl-anew|expired)|source.*)$`)

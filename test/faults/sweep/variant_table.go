@@ -284,6 +284,8 @@ var lostHere bool
 			{bindingRules + "overlap.go", `in.Overlaps[p.ID]; ok {`, `in.Overlaps[""]; ok {`},
 			{bindingRules + "overlap.go", `times.Earliest(in.Now, in.Server.Steady)`, `in.Now`},
 		}, scenario: "binding-overlap", fault: "clock-ahead-1h@PUT:service_instances/service_bindings#3", oracle: "end"},
+		{name: "believes-the-first-date", edits: []mistake{{bindingRules + "overlap.go", `times.Earliest(in.Now, in.Server.Steady)`, `in.Server.Steady`}},
+			scenario: "binding-overlap", fault: "start-date-ahead-1h@PUT:service_instances/service_bindings#3", oracle: "end|reached|in use"},
 		// F-S33
 		{name: "renews-a-day-late", edits: []mistake{{"internal/kube/times/times.go", `	if last.After(now) {
 		return now
