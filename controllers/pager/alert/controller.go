@@ -223,20 +223,23 @@ func (r *Reconciler) applyPending(s *scope) bool {
 	s.alert = s.before.DeepCopy()
 	s.lastPending = r.pending.apply(s.alert, &s.inputs)
 	server := r.serverTime()
-	s.inputs.Now, s.inputs.ServerTime, s.inputs.SteadyTime, s.inputs.LeaderSince = r.clock.Now(), server.Known, server.Steady, r.leaderSince(server.Known)
+	s.inputs.Now, s.inputs.ServerTime, s.inputs.SteadyTime, s.inputs.LeaderSince = r.clock.Now(), server.Known, server.Steady, r.leaderSince(server)
 	return s.lastPending > 0
 }
 
 // lead records when this process begins to lead, which may be long before its first reconcile.
-func (r *Reconciler) lead() { r.leaderSince(r.serverTime().Known) }
+func (r *Reconciler) lead() { r.leaderSince(r.serverTime()) }
 
-// leaderSince returns when this process began to lead, by the API server's clock, which shows now; zero: it is not known. A time that lies ahead is
-// that of a clock that has been corrected since.
-func (r *Reconciler) leaderSince(now time.Time) time.Time {
+// leaderSince returns when this process began to lead, in the API server's time. It is never zero: what was created before may have been sent by a former
+// leader, also where the time is not known. A time that lies ahead is that of a clock that has been corrected since.
+func (r *Reconciler) leaderSince(server times.Server) time.Time {
 	r.sinceLock.Lock()
 	defer r.sinceLock.Unlock()
-	if !now.IsZero() && (r.since.IsZero() || times.IsAhead(r.since, now)) {
-		r.since = now
+	switch {
+	case !server.Known.IsZero() && (r.since.IsZero() || times.IsAhead(r.since, server.Known)):
+		r.since = server.Known
+	case r.since.IsZero():
+		r.since = server.Begin(r.clock.Now())
 	}
 	return r.since
 }

@@ -134,6 +134,11 @@ func (in Inputs) hasPassed(t time.Time) bool {
 	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
 }
 
+// isAhead reports whether a recorded time lies ahead of the API server's known time: a clock has been corrected since (R11).
+func (in Inputs) isAhead(t time.Time) bool {
+	return !in.ServerTime.IsZero() && times.IsAhead(t, in.ServerTime)
+}
+
 // unlessPassed returns a time of the API server, or zero if it has passed.
 func (in Inputs) unlessPassed(t time.Time) time.Time {
 	if in.hasPassed(t) {

@@ -54,7 +54,10 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 	case isSuspended(t), t.Problem == nil && row.Reason == v1beta1.ReasonSuspended:
 		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
-		began = times.Latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time)
+		began = row.FirstAttemptTime.Time
+		if !in.isAhead(a.DeletionTimestamp.Time) { // else nobody can correct it
+			began = times.Latest(a.DeletionTimestamp.Time, began)
+		}
 	}
 	return began.Add(timeout)
 }

@@ -118,7 +118,8 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 	if full && !IsConsidered(row) {
 		t.Problem = &tooManyReceivers
 	}
-	if first := row.FirstAttemptTime; first != nil && isResolved(row.LastAttemptedHash) && !in.ServerTime.IsZero() && times.IsAhead(first.Time, in.ServerTime) {
+	isOpen := isResolved(row.LastAttemptedHash) && !confirmed(row, ResolvedHash())
+	if first := row.FirstAttemptTime; first != nil && isOpen && in.isAhead(first.Time) {
 		row.FirstAttemptTime = times.Timestamp(in.ServerTime) // a clock was ahead: the resolve would be tried for as long
 	}
 	d := DeliveryPlan{Row: row, recordedState: row.State, Named: slices.Contains(in.Refs, ref)}

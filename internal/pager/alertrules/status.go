@@ -45,7 +45,7 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
 	if plan.finished(a, in) && a.DeletionTimestamp.IsZero() {
 		status.FinishedTime = a.Status.FinishedTime
-		if status.FinishedTime == nil || times.IsAhead(status.FinishedTime.Time, in.finishedAt()) {
+		if status.FinishedTime == nil || in.isAhead(status.FinishedTime.Time) {
 			status.FinishedTime = times.Timestamp(in.finishedAt())
 		}
 	}
