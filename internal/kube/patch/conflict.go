@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -28,7 +30,26 @@ func RequeueOnConflict(ctx context.Context, result reconcile.Result, err error) 
 	return again, err
 }
 
-// IsRefusal reports whether the API server has refused an object, such as by an admission policy: the same write is refused again.
+// IsRefusal reports whether the API server has refused an object, such as by an admission policy: the same write is refused again. A webhook that
+// refuses with 404 or 409 is not told from an object that has changed, whose write is repeated.
 func IsRefusal(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err) || isDenied(err)
+}
+
+// isDenied reports whether admission refused an object with a code that other errors have as well, which only the text tells apart: a webhook may
+// choose any code, and a ValidatingAdmissionPolicy 401.
+func isDenied(err error) bool {
+	return hasText(err, http.StatusInternalServerError, "admission webhook ") || hasText(err, http.StatusUnauthorized, "admission webhook ") ||
+		hasText(err, http.StatusUnauthorized, "denied request")
+}
+
+// isWebhookAway reports whether the API server could not call a webhook. This is no refusal of the object: the webhook may be back at the next write.
+func isWebhookAway(err error) bool {
+	return hasText(err, http.StatusInternalServerError, "failed calling webhook")
+}
+
+// hasText reports whether the API server has answered with the code and the text.
+func hasText(err error, code int32, text string) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && status.ErrStatus.Code == code && strings.Contains(status.ErrStatus.Message, text)
 }

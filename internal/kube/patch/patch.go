@@ -15,13 +15,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/outbound/redact"
 )
 
-// RefusedError says that the API server refuses to change the finalizers of an object, as an admission policy has it do.
+// maxRefusal bounds the API server's message in a RefusedError, in bytes: it has the text of a webhook or policy.
+const maxRefusal = 1024
+
+// RefusedError says that the API server refuses to change the finalizers of an object, as an admission policy or webhook has it do.
 type RefusedError struct{ Err error }
 
 func (e *RefusedError) Error() string {
-	return "the API server refuses to change the finalizers: " + e.Err.Error()
+	return "the API server refuses to change the finalizers: " + redact.NewRedactor().Clean(e.Err.Error(), maxRefusal)
 }
 
 // Unwrap returns the error of the API server.
@@ -76,7 +81,13 @@ func setFinalizers(ctx context.Context, c client.Client, obj client.Object, fina
 		return err
 	}
 	err = staleOr(c.Patch(ctx, obj, patch))
-	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+	return RefusedOr(err)
+}
+
+// RefusedOr returns a RefusedError where the error of a write of finalizers is a refusal, and err otherwise. A webhook that cannot be called refuses
+// the write as long as it is away.
+func RefusedOr(err error) error {
+	if IsRefusal(err) || isWebhookAway(err) {
 		return &RefusedError{err}
 	}
 	return err
