@@ -224,6 +224,9 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	err := change(ctx, r.client, secret, v1beta1.AuthSecretFinalizer)
+	if _, isRefused := errors.AsType[*patch.RefusedError](err); isRefused {
+		engine.EmitFinalizerRefused(r.recorder, secret, &patch.RefusedError{Err: errUnquoted})
+	}
 	if err == nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -231,6 +234,10 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 	}
 	return err
 }
+
+// errUnquoted stands for the API server's message in an event about a Secret: a webhook may quote values of the Secret, which this process has not
+// read and cannot redact, and who reads events may not read Secrets.
+var errUnquoted = errors.New("the log of the operator has the reason")
 
 // forget drops the memory of a Secret that was deleted.
 func (r *Reconciler) forget(uid types.UID) {

@@ -80,6 +80,28 @@ func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
 	}
 }
 
+// A Secret has no status: an event says why it is not deleted. It does not have the words of a webhook, which may quote the Secret.
+func TestRefusedFinalizerOfASecret(t *testing.T) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
+	secret.DeletionTimestamp = &metav1.Time{Time: rulestest.Noon}
+	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, o.GetName(), errors.New("the password is hunter2"))
+	}}, secret)
+	recorder := events.NewFakeRecorder(10)
+	r := NewReconciler(c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err == nil {
+		t.Error("no error")
+	}
+	select {
+	case said := <-recorder.Events:
+		if !strings.HasPrefix(said, "Warning FinalizerRefused The API server refuses ") || strings.Contains(said, "hunter2") {
+			t.Errorf("the event is %q", said)
+		}
+	default:
+		t.Error("no event")
+	}
+}
+
 func TestASecretIsProtectedOnce(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.Namespaced, "https://osba.example")
 	b.SetNamespace("demo")

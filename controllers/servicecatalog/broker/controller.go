@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
@@ -102,6 +103,7 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 			return enqueue.Requeue(checkAt, now), err
 		}
 		if err := patch.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
+			engine.EmitFinalizerRefused(r.recorder, b, err)
 			return ctrl.Result{}, err
 		}
 	}

@@ -85,6 +85,29 @@ func TestABrokerThatCameAroundAdmissionGetsTheFinalizer(t *testing.T) {
 	}
 }
 
+// The status of a broker says nothing before it has the finalizer.
+func TestRefusedFinalizerOfANewBroker(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
+		b.SetFinalizers(nil)
+		c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
+			return apierrors.NewForbidden(schema.GroupResource{}, o.GetName(), errors.New("denied by policy"))
+		}}, b)
+		r, _ := newBrokerReconciler(t, s, c, rulestest.Noon)
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); err == nil {
+			t.Errorf("%s: no error", s.Scope)
+		}
+		select {
+		case said := <-r.recorder.(*events.FakeRecorder).Events:
+			if !strings.HasPrefix(said, "Warning FinalizerRefused The API server refuses ") || !strings.HasSuffix(said, "denied by policy") {
+				t.Errorf("%s: the event is %q", s.Scope, said)
+			}
+		default:
+			t.Errorf("%s: no event", s.Scope)
+		}
+	}
+}
+
 func TestWhatWasReadIsRecordedOnABrokerThatWasChangedMeanwhile(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
@@ -314,18 +337,20 @@ func TestAClassComesAfterAllOfItsPlans(t *testing.T) {
 	}
 	for _, s := range catalogsync.AllKinds {
 		for name, test := range map[string]struct {
-			unwritten, unseen bool
-			want              int32
+			unwritten error
+			unseen    bool
+			want      int32
 		}{
-			"one cannot be written now": {true, false, 1}, // the other service's
-			"the cache shows none yet":  {false, true, 0},
+			"one cannot be written now":  {errors.New("etcd"), false, 1}, // the other service's
+			"a webhook cannot be called": {errors.New(`failed calling webhook "x": no endpoints`), false, 1},
+			"the cache shows none yet":   {nil, true, 0},
 		} {
 			server := osbtest.Start(t, osbtest.Options{})
 			b, broken := controllertest.NewBroker(s, server.URL), true
 			c := controllertest.NewCluster(t, interceptor.Funcs{
 				Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-					if broken && test.unwritten && o.GetName() == osbtest.SyncPlan {
-						return apierrors.NewInternalError(errors.New("etcd"))
+					if broken && test.unwritten != nil && o.GetName() == osbtest.SyncPlan {
+						return apierrors.NewInternalError(test.unwritten)
 					}
 					o.SetUID(types.UID("of " + o.GetName())) // which the API server does
 					return c.Create(ctx, o, opts...)

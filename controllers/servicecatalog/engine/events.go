@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -93,5 +95,13 @@ func EmitRelease(ctx context.Context, recorder events.EventRecorder, about clien
 		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(redact.Capitalize(why.Message), rules.MaxNote))
 	default:
 		log.FromContext(ctx).V(1).Info("Released", "reason", why.Reason)
+	}
+}
+
+// EmitFinalizerRefused emits an event if the error says that the API server refuses the finalizer of an object that has no status to say so: it has
+// none before it has the finalizer, or is a Secret.
+func EmitFinalizerRefused(recorder events.EventRecorder, about client.Object, err error) {
+	if refused, ok := errors.AsType[*patch.RefusedError](err); ok {
+		recorder.Eventf(about, nil, corev1.EventTypeWarning, v1beta1.ReasonFinalizerRefused, "SetFinalizers", "%s", redact.Shorten(redact.Capitalize(refused.Error()), rules.MaxNote))
 	}
 }

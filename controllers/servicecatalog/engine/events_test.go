@@ -4,6 +4,8 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
@@ -70,6 +73,15 @@ func TestAnEventHasANewIDAndTheFormerOnes(t *testing.T) {
 
 // F-U10: the event about a deletion that makes progress does not say how to leave everything at the broker; the condition, and an event
 // about a failure, do.
+// The API server refuses an event with a longer note.
+func TestNoteOfARefusedFinalizerIsBounded(t *testing.T) {
+	recorder := events.NewFakeRecorder(1)
+	EmitFinalizerRefused(recorder, rulestest.NewInstance(), fmt.Errorf("adding it: %w", &patch.RefusedError{Err: errors.New(strings.Repeat("because ", 500))}))
+	if note := strings.TrimPrefix(<-recorder.Events, "Warning FinalizerRefused "); !strings.HasPrefix(note, "The API server refuses ") || len(note) > rules.MaxNote {
+		t.Errorf("a note of %d bytes: %s", len(note), note)
+	}
+}
+
 func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {
 	ctx, _ := controllertest.RecordLog(t)
 	about := &v1beta1.ServiceInstance{}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -40,8 +39,8 @@ func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
 		s.Object.SetStatus(m.StatusForBlocker(rules.InProgress(t.reason, t.Error()), r.Clock.Now()))
 		r.KeepPending(s)
 	}
-	if refused, ok := errors.AsType[*patch.RefusedError](err); ok && !controllerutil.ContainsFinalizer(s.Before, v1beta1.Finalizer) { // its status says nothing before
-		r.Recorder.Eventf(s.Before, nil, corev1.EventTypeWarning, v1beta1.ReasonFinalizerRefused, "AddFinalizer", "%s", refused)
+	if !controllerutil.ContainsFinalizer(s.Before, v1beta1.Finalizer) {
+		EmitFinalizerRefused(r.Recorder, s.Before, err)
 	}
 	if s.Memory.PendingStatus == nil {
 		return err

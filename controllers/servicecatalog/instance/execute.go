@@ -14,6 +14,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/outbound/redact"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
@@ -173,7 +174,7 @@ func (r *Reconciler) addFinalizerAndID(ctx context.Context, si *v1beta1.ServiceI
 		}
 		after.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID(after.Spec.ExternalID, r.Clock.Now())
 	}
-	return r.write(ctx, si, after)
+	return patch.RefusedOr(r.write(ctx, si, after))
 }
 
 // writeReferences writes the references of class and plan into the spec.

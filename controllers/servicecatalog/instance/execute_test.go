@@ -6,14 +6,23 @@ package instance
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/kube/consistency"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
@@ -85,6 +94,28 @@ func TestPollFetchesDashboard(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An instance that bypassed admission has no status before it has the finalizer: an event says that it is refused.
+func TestRefusedFinalizerAndID(t *testing.T) {
+	si, recorder := rulestest.NewInstance(), events.NewFakeRecorder(10)
+	si.Finalizers = nil
+	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "serviceinstances"}, o.GetName(), errors.New("denied by policy"))
+	}}, si)
+	r := newReconciler(c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(rulestest.T0),
+		Barrier: consistency.CacheBarrier{Cache: c, Live: c}})
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err == nil {
+		t.Error("no error")
+	}
+	select {
+	case said := <-recorder.Events:
+		if !strings.HasPrefix(said, "Warning FinalizerRefused The API server refuses ") || !strings.HasSuffix(said, "denied by policy") {
+			t.Errorf("the event is %q", said)
+		}
+	default:
+		t.Error("no event")
 	}
 }
 
