@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
+	"github.com/gophernetes/bellhop/internal/kube/guard"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -110,6 +111,66 @@ func TestTheStatusSaysThatARemovalIsInFlight(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The broker has confirmed a removal, and an admission policy refuses to remove the finalizer: the status says both, and the next process sends nothing.
+func TestRemovalIsRecordedBesideARefusedFinalizer(t *testing.T) {
+	si := deletedInstance()
+	si.Finalizers = []string{v1beta1.Finalizer}
+	si.Status.ProvisionStatus, si.Status.DeprovisionStatus = v1beta1.Provisioned, v1beta1.DeprovisionRequired
+	instancerules.SetConditions(&si.Status, rules.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully}, rulestest.T0)
+	writes := 0
+	c := controllertest.NewCluster(t, interceptor.Funcs{
+		Patch: refuseFinalizers("denied by policy"),
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			writes++
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+	}, si)
+	r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Recorder: events.NewFakeRecorder(10), Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+	answered := false
+	r.reconcile = func(ctx context.Context, s *Scope) (ctrl.Result, error) {
+		if !answered {
+			answered = true
+			status := &s.Object.(*v1beta1.ServiceInstance).Status
+			status.DeprovisionStatus, status.ProvisionStatus = v1beta1.DeprovisionSucceeded, v1beta1.NotProvisioned
+			instancerules.SetConditions(status, rules.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully}, rulestest.T0)
+			r.KeepPending(s)
+		}
+		s.Inputs = &operation.Inputs{}
+		next := instancerules.Decide(s.Object.(*v1beta1.ServiceInstance), instancerules.Inputs{})
+		if next.Request != nil || next.Need != "" {
+			t.Errorf("the removal is requested again: %+v, needs %q", next.Request, next.Need)
+		}
+		return r.finish(ctx, machine{scope: s}, Step{Decision: next.Decision, Status: s.Object.CommonStatus()})
+	}
+	guarded := guard.Reconciler(r, guard.InStatus(c, func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowFailure))
+	for attempt := range 3 {
+		if attempt == 2 { // another process
+			r.pending = newPending()
+		}
+		if _, err := guarded.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err == nil {
+			t.Fatal("no error")
+		}
+		now := &v1beta1.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), now); err != nil {
+			t.Fatal(err)
+		}
+		ready, stalled := rules.FindCondition(now.Status.Conditions, v1beta1.ConditionReady), rules.FindCondition(now.Status.Conditions, v1beta1.ConditionStalled)
+		if now.Status.DeprovisionStatus != v1beta1.DeprovisionSucceeded || rules.IsTrue(ready) || stalled.Reason != v1beta1.ReasonFinalizerRefused {
+			t.Errorf("attempt %d: deprovisionStatus is %s, Ready is %s, Stalled has the reason %s", attempt, now.Status.DeprovisionStatus, ready.Status, stalled.Reason)
+		}
+	}
+	if writes != 2 {
+		t.Errorf("the status is written %d times, want the result and the refusal", writes)
+	}
+}
+
+// refuseFinalizers is an admission policy that refuses all writes of metadata.
+func refuseFinalizers(text string) func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+	return func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "serviceinstances"}, o.GetName(), errors.New(text))
 	}
 }
 

@@ -87,7 +87,7 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 				return ctrl.Result{}, r.fail(ctx, m, err)
 			}
 			if next = m.Decide(ctx); next.Need == "" { // the API server refused the write, as the conditions say
-				return r.finish(ctx, s, next)
+				return r.finish(ctx, m, next)
 			}
 			return ctrl.Result{}, nil // the write of the finalizer or the references causes another reconcile
 		case next.Need != "", next.Request != nil && s.calls > 0 && (!s.more || s.calls >= maxCalls): // the next request needs a reconcile of its own, as it may wait for a slot
@@ -97,7 +97,7 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 				return result, err
 			}
 		default:
-			return r.finish(ctx, s, next)
+			return r.finish(ctx, m, next)
 		}
 	}
 }
@@ -154,11 +154,11 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 	switch {
 	case problem != nil && next.Request.CleanUp: // it changes no condition
 		next.Request, next.RequeueAt = nil, r.Clock.Now()
-		result, unrecorded := r.finish(ctx, s, next)
+		result, unrecorded := r.finish(ctx, m, next)
 		return false, result, errors.Join(err, unrecorded)
 	case problem != nil:
 		s.Inputs.BrokerBlocker = problem
-		result, unrecorded := r.finish(ctx, s, m.Decide(ctx))
+		result, unrecorded := r.finish(ctx, m, m.Decide(ctx))
 		return false, result, errors.Join(err, unrecorded)
 	case err != nil:
 		return false, ctrl.Result{}, err
@@ -204,8 +204,9 @@ func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operatio
 	in.SeenRunning, in.LastPoll, in.PollAfter = s.Memory.SeenRunning, s.Memory.LastPoll, s.Memory.PollAfter
 }
 
-// finish records a step without a request.
-func (r *Reconciler) finish(ctx context.Context, s *Scope, next Step) (ctrl.Result, error) {
+// finish records a step without a request. Where the finalizer cannot be removed, the status has what the broker has confirmed.
+func (r *Reconciler) finish(ctx context.Context, m Machine, next Step) (ctrl.Result, error) {
+	s := m.Common()
 	r.Queue.Leave(client.ObjectKeyFromObject(s.Object), &s.Memory.Queue)
 	if next.Release == nil {
 		if err := r.Record(ctx, s, next.Status); err != nil {
@@ -219,7 +220,7 @@ func (r *Reconciler) finish(ctx context.Context, s *Scope, next Step) (ctrl.Resu
 		return r.requeue(next.RequeueAt, next.Status), nil
 	}
 	if err := r.release(ctx, s, s.external(next.ID), *next.Release); err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, r.fail(ctx, m, err)
 	}
 	r.Claims.Release(s.Object.GetUID())
 	return ctrl.Result{}, nil

@@ -19,6 +19,15 @@ type stub struct {
 	reconcile func(context.Context, *Scope) (ctrl.Result, error)
 }
 
+// machine is a Machine of which only the scope is used.
+type machine struct {
+	Machine
+
+	scope *Scope
+}
+
+func (m machine) Common() *Scope { return m.scope }
+
 func newStub(c client.Client, config *Config) *stub {
 	s := &stub{}
 	s.Reconciler = NewReconciler(config, Kind{
