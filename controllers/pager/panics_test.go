@@ -5,6 +5,7 @@ package pager_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,6 +66,44 @@ func testFailureIsShown(t *testing.T, fail func() error, reason, message string)
 				written = shown.GetResourceVersion()
 			}
 		})
+	}
+}
+
+// The words of a webhook may have the id of the request. Each write of the status queues an Alert again, so that one for each refusal would be a
+// loop without backoff.
+func TestRefusalInOtherWordsIsNotWrittenAgain(t *testing.T) {
+	o := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid", Generation: 1}}
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(o).WithStatusSubresource(o).Build()
+	attempts := 0
+	r := guard.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
+		attempts++
+		return reconcile.Result{}, &patch.RefusedError{Err: fmt.Errorf("denied request %d", attempts)}
+	}), guard.InStatus(c, func() client.Object { return &v1beta1.Alert{} }, alertrules.ShowFailure))
+	refuse := func() *v1beta1.Alert {
+		if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}); err == nil {
+			t.Error("no error")
+		}
+		now := &v1beta1.Alert{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), now); err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	first := refuse()
+	if again := refuse(); again.ResourceVersion != first.ResourceVersion {
+		t.Errorf("the second refusal is written: %+v", again.Status.Conditions)
+	}
+	first.Generation = 2
+	if err := c.Update(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	stalled := meta.FindStatusCondition(refuse().Status.Conditions, v1beta1.ConditionStalled)
+	if stalled.ObservedGeneration != 2 || !strings.HasSuffix(stalled.Message, "denied request 3") {
+		t.Errorf("after a change of the spec Stalled is %+v", stalled)
 	}
 }
 
