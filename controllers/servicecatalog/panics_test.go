@@ -132,6 +132,38 @@ func testFailureIsShown(t *testing.T, fail func() error, reason, message string)
 	}
 }
 
+// A reconcile that ends early, as the object has changed or the process stops, has not found the finalizer accepted.
+func TestFailureStaysWhereAReconcileEndsEarly(t *testing.T) {
+	o := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid", Finalizers: []string{v1beta1.Finalizer}},
+		Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: conditions(v1beta1.ConditionReady)}}}
+	c := newCluster(t, o)
+	ctx, stop := context.WithCancel(t.Context())
+	for _, attempt := range []struct {
+		name      string
+		reconcile func() (reconcile.Result, error)
+		want      string
+	}{
+		{"refused", func() (reconcile.Result, error) { return reconcile.Result{}, refuseFinalizer(ctx) }, "FinalizerRefused"},
+		{"changed", func() (reconcile.Result, error) {
+			return patch.RequeueOnConflict(ctx, reconcile.Result{}, patch.ErrStale)
+		}, "FinalizerRefused"},
+		{"accepted", func() (reconcile.Result, error) { return reconcile.Result{}, nil }, "Before"},
+		{"refused again", func() (reconcile.Result, error) { return reconcile.Result{}, refuseFinalizer(ctx) }, "FinalizerRefused"},
+		{"stops", func() (reconcile.Result, error) { stop(); return reconcile.Result{}, nil }, "FinalizerRefused"},
+	} {
+		r := guard.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return attempt.reconcile() }),
+			guard.InStatus(c, func() client.Object { return &v1beta1.ServiceInstance{} }, rules.ShowFailure))
+		_, _ = r.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)})
+		now := &v1beta1.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), now); err != nil {
+			t.Fatal(err)
+		}
+		if _, reason, _ := stalledOf(now); reason != attempt.want {
+			t.Errorf("%s: Stalled has the reason %s, want %s", attempt.name, reason, attempt.want)
+		}
+	}
+}
+
 func stalledOf(o client.Object) (status, reason, message string) {
 	for _, c := range conditionsOf(o) {
 		if c.Type == v1beta1.ConditionStalled {
