@@ -44,6 +44,8 @@ const (
 	// beliefTime is how long a lasting shift of the API server's clock lasts at least, although the steps may end before. It is longer than Agreement,
 	// so that the operator believes it, and does what follows from it.
 	beliefTime = Agreement + 3*time.Second
+	// processTime is how long a lasting shift of the clock of a process lasts at least, so that the process does what follows from it.
+	processTime = 5 * time.Second
 	// restartDelay is how long a process has a wrong clock until it is killed, unless it sends another request to a broker or a receiver before.
 	restartDelay = 3 * time.Second
 	// alternation is by how much the clocks of two API servers differ.
@@ -150,11 +152,13 @@ func (i *Injector) beginShift(f *Fault) {
 		}
 	case f.startsShifted():
 		i.setProcessClock(f.shift(startKind))
+		i.busyUntil = time.Now().Add(processTime)
 	case f.isUntilRestart():
 		i.setProcessClock(f.shift(restartKind))
 		i.isRestarting, i.busyUntil = true, time.Now().Add(restartDelay+time.Second)
 	default:
 		i.setProcessClock(f.shift(clockKind))
+		i.busyUntil = time.Now().Add(processTime)
 	}
 }
 
