@@ -55,8 +55,9 @@ func Reconciler(r reconcile.Reconciler, show Show) reconcile.Reconciler {
 			return reconcile.Result{Priority: result.Priority}, err
 		case err != nil:
 			return result, err
-		case result.Requeue, ctx.Err() != nil: //nolint:staticcheck // it has ended early, after a conflict or as the process stops: nothing is known of the failure
-			return result, nil
+		}
+		if result.Requeue || ctx.Err() != nil { //nolint:staticcheck // it has ended early, after a conflict or as the process stops: nothing is known of the failure
+			return result, err
 		}
 		if err := show.guarded(ctx, req, Failure{}); err != nil {
 			return patch.RequeueOnConflict(ctx, result, err)

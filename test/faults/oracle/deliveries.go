@@ -104,9 +104,9 @@ func (c Checker) checkSentRows(a *v1beta1.Alert) {
 	}
 }
 
-// checkTold checks that each receiver of a namespace that was deleted was told of the end of all Alerts that it was told of. F-P67. The Secrets of
+// checkResolved checks that each receiver of a namespace that was deleted has received the end of all Alerts that it was told of. F-P67. The Secrets of
 // receivers of the cluster may go with the namespace, in which case nothing more can be sent.
-func (c Checker) checkTold() {
+func (c Checker) checkResolved() {
 	if !c.HasEndedEarly() || c.ClusterWide {
 		return
 	}
@@ -115,7 +115,7 @@ func (c Checker) checkTold() {
 			continue
 		}
 		for _, alert := range firing(p.Inbox.Messages()) {
-			c.Reportf("receiver %s was not told of the end of %s, whose namespace was deleted", name, alert)
+			c.Reportf("receiver %s has not received the end of %s, whose namespace was deleted", name, alert)
 		}
 	}
 }

@@ -44,7 +44,7 @@ var oracles = []struct {
 	{"ended", regexp.MustCompile(`^the instance .* has ended, which its sender has not said$`)},
 	{"mention", regexp.MustCompile(`^the API server refused \d+ writes, which no condition mentions$`)},
 	{"repeats", regexp.MustCompile(`^the broker got \d+ requests `)},
-	{"told", regexp.MustCompile(`^receiver .* was not told of the end of `)},
+	{"resolved", regexp.MustCompile(`^receiver .* has not received the end of `)},
 	{"goroutine", regexp.MustCompile(`^an idle operator has the goroutine`)},
 }
 
@@ -82,7 +82,7 @@ func (c Checker) Check(atRest bool) {
 	if atRest {
 		c.checkBroker(all)
 		c.checkSecrets(all)
-		c.checkTold()
+		c.checkResolved()
 	}
 	for _, o := range all {
 		c.checkCanary(o)

@@ -203,7 +203,7 @@ func TestNameOf(t *testing.T) {
 		"Alert prom-1 notifies of what joins 1s after it did":                               "joined",
 		`the instance "a is full" of Alert prom-1 has ended, which its sender has not said`: "ended",
 		"the broker got 5 requests PUT service_instances, and 1 without the fault":          "repeats",
-		"receiver hook was not told of the end of disk, whose namespace was deleted":        "told",
+		"receiver hook has not received the end of disk, whose namespace was deleted":       "resolved",
 		"reading metrics: EOF":                                                              "",
 	} {
 		if got := NameOf(problem); got != want {

@@ -315,7 +315,7 @@ var lostHere bool
 		// F-P67
 		{name: "leaves-without-a-word", edits: []mistake{{alertRules + "table.go", `		case holding != HoldsNothing && !t.isGone() && inTime:
 `, `		case holding == MayHold && !t.isGone() && inTime:
-`}}, scenario: "alert", fault: "namespace-deleted@PATCH:alerts/disk/status#2", oracle: "told"},
+`}}, scenario: "alert", fault: "namespace-deleted@PATCH:alerts/disk/status#2", oracle: "resolved"},
 		{name: "forgets-a-refused-result", edits: []mistake{{services + "engine/record.go", `	if err := patch.Status(ctx, r.Client, after, status); err != nil {
 `, `	if err := patch.Status(ctx, r.Client, after, status); err != nil {
 		s.Memory.PendingStatus, s.Memory.Unrecorded = nil, nil
