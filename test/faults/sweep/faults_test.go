@@ -139,12 +139,12 @@ func TestEndsAreDefined(t *testing.T) {
 	}
 	tested := 0
 	for _, sc := range scenario.All() {
-		for _, kind := range strings.FieldsSeq(removed[sc.Name]) {
+		for kind := range strings.FieldsSeq(removed[sc.Name]) {
 			if tested++; !sc.HasNoEnd(proxy.Fault{Kind: kind, At: proxy.Nth(1)}) {
 				t.Errorf("%s is tried with %s", sc.Name, kind)
 			}
 		}
-		for _, kind := range strings.FieldsSeq(kept[sc.Name]) {
+		for kind := range strings.FieldsSeq(kept[sc.Name]) {
 			if tested++; sc.HasNoEnd(proxy.Fault{Kind: kind, At: proxy.Nth(1)}) {
 				t.Errorf("%s is not tried with %s", sc.Name, kind)
 			}
