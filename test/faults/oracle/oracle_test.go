@@ -155,6 +155,8 @@ func TestCheckRepeats(t *testing.T) {
 		{"start-date-ahead-1h@1", named(bind, 4), false, 1},
 		{"neighbour-labels@1", named(bind, 3), false, 1},
 		{"neighbour-edits@1", named(bind, 3), false, 0},
+		{"refused-status@1", named(bind, 3), false, 1},
+		{"refused-secrets@1", named(bind, 6), false, 0},
 		{"namespace-deleted@1", named(unbind, 3), false, 0},
 		{"500@1", named(bind, 3), false, 0},
 	} {

@@ -49,6 +49,10 @@ func (f Fault) ChangesNothing() bool {
 	return f.IsOfNeighbours() && f.Kind != NeighbourEdits && f.Kind != NamespaceDeleted
 }
 
+// RefusesSecrets reports whether the API server refuses new Secrets. Credentials that a broker does not return again are requested again then, after a
+// delay each time.
+func (f Fault) RefusesSecrets() bool { return f.Kind == refusedSecrets }
+
 // LastsUntilEnd reports whether a neighbour writes until the end of the run.
 func (f Fault) LastsUntilEnd() bool { return f.Kind == NeighbourLabels || f.Kind == NeighbourApplies }
 

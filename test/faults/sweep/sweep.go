@@ -146,7 +146,7 @@ func (o Options) classes() []string {
 		return strings.Split(o.Class, ",")
 	}
 	names := classNames()
-	if o.Binaries != (harness.Binaries{}) { // the clocks of given binaries cannot be shifted
+	if o.Binaries != (harness.Binaries{}) || o.Fixed { // the clocks of given binaries cannot be shifted, and a wrong clock takes a run of the gate too long
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "time" })
 	}
 	return names
