@@ -20,6 +20,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/index"
@@ -104,7 +105,7 @@ func TestRefusedFinalizerAndID(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
 		return apierrors.NewForbidden(schema.GroupResource{Resource: "serviceinstances"}, o.GetName(), errors.New("denied by policy"))
 	}}, si)
-	r := newReconciler(c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(rulestest.T0),
+	r := newReconciler(c, c, &engine.Config{ServerTime: func() times.Server { return times.Server{} }, Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(rulestest.T0),
 		Barrier: consistency.CacheBarrier{Cache: c, Live: c}})
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err == nil {
 		t.Error("no error")
