@@ -235,11 +235,8 @@ func (r *Reconciler) lead() { r.leaderSince(r.serverTime()) }
 func (r *Reconciler) leaderSince(server times.Server) time.Time {
 	r.sinceLock.Lock()
 	defer r.sinceLock.Unlock()
-	switch {
-	case !server.Known.IsZero() && (r.since.IsZero() || times.IsAhead(r.since, server.Known)):
-		r.since = server.Known
-	case r.since.IsZero():
-		r.since = server.Begin(r.clock.Now())
+	if r.since.IsZero() || !server.Known.IsZero() && times.IsAhead(r.since, server.Known) {
+		r.since = server.Present(r.clock.Now())
 	}
 	return r.since
 }

@@ -236,11 +236,7 @@ func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, d alertrule
 
 // beginning is when a request that is made now begins, in the API server's time.
 func (r *Reconciler) beginning() time.Time {
-	server := r.serverTime()
-	if server.Known.IsZero() {
-		return times.Timestamp(server.Begin(r.clock.Now())).Time
-	}
-	return times.Timestamp(server.Known).Time
+	return times.Timestamp(r.serverTime().Present(r.clock.Now())).Time
 }
 
 func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d alertrules.DeliveryPlan, o *alertrules.Outcome, target alertrules.Target) (result.Receipt, error) {

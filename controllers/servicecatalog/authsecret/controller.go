@@ -236,7 +236,7 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 }
 
 // errUnquoted stands for the API server's message in an event about a Secret: a webhook may quote values of the Secret, which this process has not
-// read and cannot redact, and who reads events may not read Secrets.
+// read and cannot redact, and users with the right to read events may not have that to read Secrets.
 var errUnquoted = errors.New("the log of the operator has the reason")
 
 // forget drops the memory of a Secret that was deleted.

@@ -44,6 +44,14 @@ type Server struct {
 // Begin returns from when something is counted that ends later: the later time of both clocks. By one that is behind, it would end too early.
 func (s Server) Begin(now time.Time) time.Time { return Latest(now, s.Steady) }
 
+// Present returns the time; while it is not known, Begin.
+func (s Server) Present(now time.Time) time.Time {
+	if s.Known.IsZero() {
+		return s.Begin(now)
+	}
+	return s.Known
+}
+
 // HavePassed reports whether a time has passed by both clocks. One alone may be ahead.
 func (s Server) HavePassed(t, now time.Time) bool {
 	return !s.Known.IsZero() && !s.Known.Before(t) && !now.Before(t)

@@ -70,6 +70,8 @@ func TestServer(t *testing.T) {
 		"begins by the other if it is behind":    {known.Begin(at.Add(-time.Hour)), at},
 		"begins at an unknown time":              {unknown.Begin(at.Add(-time.Hour)), at},
 		"begins before there is any":             {Server{}.Begin(at), at},
+		"is the known time, whatever the other":  {known.Present(at.Add(time.Hour)), at},
+		"is begun while it is not known":         {unknown.Present(at.Add(time.Hour)), at.Add(time.Hour)},
 		"ends by both":                           {known.HavePassed(at, at), true},
 		"does not end by this process's":         {known.HavePassed(at.Add(time.Second), at.Add(time.Hour)), false},
 		"does not end by the API server's":       {known.HavePassed(at, at.Add(-time.Second)), false},

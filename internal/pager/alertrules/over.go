@@ -55,7 +55,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
 		began = row.FirstAttemptTime.Time
-		if !in.isAhead(a.DeletionTimestamp.Time) { // else nobody can correct it
+		if !in.isAhead(a.DeletionTimestamp.Time) { // a deletion timestamp cannot be corrected
 			began = times.Latest(a.DeletionTimestamp.Time, began)
 		}
 	}

@@ -104,7 +104,7 @@ func (c Checker) checkSentRows(a *v1beta1.Alert) {
 	}
 }
 
-// checkResolved checks that each receiver of a namespace that was deleted has received the end of all Alerts that it was told of. F-P67. The Secrets of
+// checkResolved checks that each receiver of a namespace that was deleted has received the end of all Alerts whose message it has accepted. F-P67. The Secrets of
 // receivers of the cluster may go with the namespace, in which case nothing more can be sent.
 func (c Checker) checkResolved() {
 	if !c.HasEndedEarly() || c.ClusterWide {
