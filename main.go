@@ -24,6 +24,7 @@ import (
 	servicecatalogcontrollers "github.com/gophernetes/bellhop/controllers/servicecatalog"
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/pager/receivers"
@@ -93,11 +94,12 @@ func run(stopping context.Context, o operator.Options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := operator.NewManager(stopping, stop, cfg, o, servers, serving)
+	lease := leadership.NewLease()
+	mgr, err := operator.NewManager(stopping, stop, cfg, o, lease, servers, serving)
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	p := process{Options: o, mgr: mgr, recorder: mgr.GetEventRecorder("bellhop"), guard: guard, serverClock: serverClock, servers: servers, serving: serving}
+	p := process{Options: o, mgr: mgr, recorder: mgr.GetEventRecorder("bellhop"), guard: guard, serverClock: serverClock, lease: lease, servers: servers, serving: serving}
 	if err := p.setup(ctx, stopping); err != nil {
 		return err
 	}
@@ -119,6 +121,7 @@ type process struct {
 	recorder    events.EventRecorder
 	guard       *outbound.Guard
 	serverClock *apiserver.Clock
+	lease       *leadership.Lease
 	servers     *httpserver.Servers
 	serving     []func(*tls.Config)
 }
@@ -168,7 +171,7 @@ func (p process) setupPager(ctx context.Context) error {
 	err = pagercontrollers.Setup(ctx, p.mgr, pagercontrollers.Options{
 		Workers: p.AlertWorkers, OperatorNamespace: p.Namespace, Instance: instance, Policy: policy, Guard: p.guard, Recorder: p.recorder, Metrics: metrics.Registry,
 		PagedResources: paged, PageResolveAfter: p.PageResolveAfter, Namespaces: p.Namespaces, Ingest: posts, Lease: p.APIs.LeaseName(), ServerClock: p.serverClock,
-		UnwatchedSecrets: !p.WatchSecrets,
+		Leadership: p.lease, UnwatchedSecrets: !p.WatchSecrets,
 	})
 	if err != nil {
 		return fmt.Errorf("controllers: %w", err)
@@ -189,7 +192,7 @@ func (p process) setupServiceCatalog(ctx context.Context) error {
 	err := servicecatalogcontrollers.Setup(ctx, p.mgr, servicecatalogcontrollers.Options{
 		Workers: p.InstanceWorkers, BrokerWorkers: p.BrokerWorkers,
 		ClusterID: types.NamespacedName{Namespace: p.Namespace, Name: p.ClusterIDConfigMap},
-		Timeout:   p.OSBTimeout, RelistInterval: p.RelistInterval, Guard: p.guard, Strict: policy == servicecatalogwebhooks.BrokerPolicyStrict, Recorder: p.recorder, Metrics: metrics.Registry, ServerTime: p.serverClock.Reading,
+		Timeout:   p.OSBTimeout, RelistInterval: p.RelistInterval, Guard: p.guard, Strict: policy == servicecatalogwebhooks.BrokerPolicyStrict, Recorder: p.recorder, Metrics: metrics.Registry, ServerTime: p.serverClock.Reading, Leadership: p.lease,
 	})
 	if err != nil {
 		return fmt.Errorf("controllers: %w", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/alertsource"
 	"github.com/gophernetes/bellhop/controllers/pager/health"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -56,6 +57,8 @@ type Options struct {
 	Namespaces []string
 	// ServerClock is the clock of the API server.
 	ServerClock ServerClock
+	// Leadership is until when no other process leads.
+	Leadership *leadership.Lease
 	// UnwatchedSecrets: Secrets are got one by one, but not listed or watched.
 	UnwatchedSecrets bool
 }
@@ -95,7 +98,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	return errors.Join(
 		alertsource.Setup(mgr, alertsource.Options{Access: access, Secrets: metadata, Times: clocks}),
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Secrets: metadata, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Reading}),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Secrets: metadata, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Reading, Leadership: o.Leadership}),
 		receiver.Setup(mgr, resolver, metadata, cache, endpointHealth),
 		health.Setup(ctx, mgr, health.Options{
 			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter, Now: o.now,

@@ -21,6 +21,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/instance"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -43,6 +44,8 @@ type Options struct {
 	Strict bool
 	// ServerTime returns the API server's time.
 	ServerTime func() times.Server
+	// Leadership is until when no other process leads.
+	Leadership *leadership.Lease
 	// Recorder emits events.
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
@@ -66,6 +69,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		Clock:        clock.RealClock{},
 		Started:      clock.RealClock{}.Now(),
 		ServerTime:   o.ServerTime,
+		Leadership:   o.Leadership,
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}
 	config.Clients.Strict = o.Strict

@@ -18,15 +18,16 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/tools/record"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 )
 
 // newLock returns the lease of the options, which is not acquired while another installation leads; nil: no leader is elected. A container that
 // is restarted in its Pod has the same identity, and goes on at once with a lease that its predecessor did not release. stop is called if another
-// installation leads as well.
-func newLock(cfg *rest.Config, o Options, stop context.CancelCauseFunc) (resourcelock.Interface, error) {
+// installation leads as well. lasting follows the lease.
+func newLock(cfg *rest.Config, o Options, lasting *leadership.Lease, stop context.CancelCauseFunc) (resourcelock.Interface, error) {
 	if !o.LeaderElect {
 		return nil, nil //nolint:nilnil // as documented
 	}
@@ -55,7 +56,7 @@ func newLock(cfg *rest.Config, o Options, stop context.CancelCauseFunc) (resourc
 		return nil, err
 	}
 	l := &exclusiveLock{
-		Interface: own, clock: clock.RealClock{}, stop: stop, blocked: newBlockedMetric(), logger: ctrl.Log.WithName("leaderelection"), events: events,
+		Interface: own, clock: lasting.Clock, lasting: lasting, stop: stop, blocked: newBlockedMetric(), logger: ctrl.Log.WithName("leaderelection"), events: events,
 		lease: &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.APIs.LeaseName()}},
 	}
 	for _, name := range o.APIs.OtherLeases() {

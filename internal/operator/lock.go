@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/utils/clock"
+
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 )
 
 // reasonBlocked is the reason of the Event about a process that does not lead because another installation does.
@@ -34,11 +36,11 @@ type exclusiveLock struct {
 
 	others []*watchedLease
 	clock  clock.PassiveClock
-	// stop ends a process that leads although another one does, which may be of a release that does not look at this lease.
+	// stop ends a process that leads although another one does, which may be of a release that does not look at this lease, or has since.
 	stop      context.CancelCauseFunc
 	isLeading bool
-	// validUntil is when the own lease ends, unless it is renewed. Others count from when they saw it renewed, which is later.
-	validUntil time.Time
+	// lasting is until when no other process leads by the own lease.
+	lasting *leadership.Lease
 
 	// lease is the one that the Events regard.
 	lease   *coordinationv1.Lease
@@ -99,6 +101,9 @@ func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRe
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, nil, err
 	}
+	if err == nil && l.isLeading && own.HolderIdentity != l.Identity() { // client-go would go on leading if the other one has released it
+		return nil, nil, l.end(fmt.Errorf("the lease is held by %q: another process has led, or may, and what this one remembers may be obsolete", own.HolderIdentity))
+	}
 	other, otherErr := l.findLive(ctx)
 	if otherErr != nil {
 		return nil, nil, otherErr
@@ -114,12 +119,16 @@ func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRe
 
 // yieldsTo reports whether this process does not lead beside a live lease.
 func (l *exclusiveLock) yieldsTo(other *watchedLease) bool {
-	return !l.isLeading || other.isRenewed || !l.clock.Now().Before(l.validUntil)
+	return !l.isLeading || other.isRenewed || l.lasting.Err() != nil
 }
 
 // giveWay ends a process that leads beside another installation.
 func (l *exclusiveLock) giveWay(other *watchedLease) error {
-	err := fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity)
+	return l.end(fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity))
+}
+
+// end ends the process with an error.
+func (l *exclusiveLock) end(err error) error {
 	l.stop(err)
 	return err
 }
@@ -127,7 +136,7 @@ func (l *exclusiveLock) giveWay(other *watchedLease) error {
 // lead records that the lease was acquired or renewed.
 func (l *exclusiveLock) lead(held resourcelock.LeaderElectionRecord) {
 	l.isLeading = true
-	l.validUntil = held.RenewTime.Add(time.Duration(held.LeaseDurationSeconds) * time.Second)
+	l.lasting.Renew(held.RenewTime.Time, time.Duration(held.LeaseDurationSeconds)*time.Second)
 }
 
 // Create acquires the lease, which does not exist.

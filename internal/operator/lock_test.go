@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/tools/record"
 	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 )
 
 // storedLease is a lease as the API server has it, and the lock of one process on it.
@@ -73,7 +75,7 @@ func newElection() *election {
 	e := &election{own: &storedLease{}, other: &storedLease{}, clock: testingclock.NewFakePassiveClock(time.Now()), events: record.NewFakeRecorder(10)}
 	e.exclusiveLock = &exclusiveLock{
 		Interface: fakeLock{storedLease: e.own, identity: "me"}, others: []*watchedLease{{Interface: fakeLock{storedLease: e.other}, name: "other"}},
-		clock: e.clock, stop: func(err error) { e.stopped = err }, lease: &coordinationv1.Lease{}, events: e.events, logger: logr.Discard(), blocked: newBlockedMetric(),
+		clock: e.clock, lasting: &leadership.Lease{Clock: e.clock}, stop: func(err error) { e.stopped = err }, lease: &coordinationv1.Lease{}, events: e.events, logger: logr.Discard(), blocked: newBlockedMetric(),
 	}
 	return e
 }
@@ -251,6 +253,52 @@ func TestLeaderThatWasPausedGivesWay(t *testing.T) {
 	}
 	if err := e.Update(t.Context(), e.held("me")); err == nil {
 		t.Error("renewed beside another installation")
+	}
+}
+
+// client-go does not notice at once that a process was stopped for longer than its lease.
+func TestLeadershipEndsWithTheLease(t *testing.T) {
+	e := newElection()
+	if err := e.lasting.Err(); err != nil {
+		t.Errorf("without an election: %v", err)
+	}
+	if err := e.Create(t.Context(), e.held("me")); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		renew bool
+		ended bool
+	}{{after: 14 * time.Second}, {after: time.Second, ended: true}, {renew: true}, {after: 14 * time.Second}, {renew: true}, {after: 14 * time.Second}, {after: time.Second, ended: true}} {
+		e.clock.SetTime(e.clock.Now().Add(step.after))
+		if step.renew {
+			if err := e.Update(t.Context(), e.held("me")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.lasting.Err(); (err != nil) != step.ended {
+			t.Errorf("%+v: %v", step, err)
+		}
+	}
+}
+
+// Another process may have led while this one was stopped, and have released the lease: client-go would lead on.
+func TestLeaderThatWasReplacedEnds(t *testing.T) {
+	for name, holder := range map[string]string{"released": "", "held": "a successor"} {
+		t.Run(name, func(t *testing.T) {
+			e := newElection()
+			if err := e.Create(t.Context(), e.held("me")); err != nil {
+				t.Fatal(err)
+			}
+			if got := e.holder(t); got != "me" || e.stopped != nil {
+				t.Errorf("held by %q, stopped: %v", got, e.stopped)
+			}
+			e.clock.SetTime(e.clock.Now().Add(20 * time.Second))
+			e.hold(e.own, holder)
+			if _, _, err := e.Get(t.Context()); err == nil || e.stopped == nil {
+				t.Errorf("goes on to lead: %v, stopped: %v", err, e.stopped)
+			}
+		})
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/kube/apiserver"
 	"github.com/gophernetes/bellhop/internal/kube/cachetransform"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 )
 
 // gracefulStop bounds the shutdown: the longest request to a receiver (30 s) and its status patch. A request to a broker may take
@@ -42,12 +43,12 @@ func newScheme() *runtime.Scheme {
 
 // NewManager returns a manager whose webhook server uses the TLS settings. No Secret's content is cached. Once stopping ends, the webhook server
 // closes its connections. stop ends the process with an error.
-func NewManager(stopping context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o Options, servers *httpserver.Servers, serving []func(*tls.Config)) (ctrl.Manager, error) {
+func NewManager(stopping context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o Options, lasting *leadership.Lease, servers *httpserver.Servers, serving []func(*tls.Config)) (ctrl.Manager, error) {
 	watches, err := apiserver.OwnConnection(cfg)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := newLock(cfg, o, stop)
+	lock, err := newLock(cfg, o, lasting, stop)
 	if err != nil {
 		return nil, err
 	}

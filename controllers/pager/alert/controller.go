@@ -6,6 +6,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
@@ -61,6 +63,7 @@ type Reconciler struct {
 	clock     clock.PassiveClock
 	// serverTime returns the API server's time.
 	serverTime func() times.Server
+	leadership *leadership.Lease
 	pending    *pending
 	reposts    *repost.Loop
 	health     *endpoints.Health
@@ -89,6 +92,9 @@ type scope struct {
 
 // Reconcile observes, decides, executes and records.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if r.leadership.Err() != nil { // outcomes that are not recorded yet are recorded only if no other process has led since
+		return ctrl.Result{RequeueAfter: leadership.Retry}, nil
+	}
 	before, err := r.load(ctx, req.NamespacedName)
 	if before == nil || err != nil {
 		return ctrl.Result{}, err
@@ -108,8 +114,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if next.Action == alertrules.AddFinalizer {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
-	if ctx.Err() != nil { // a process that stops, or no longer leads, sends no request
-		return ctrl.Result{}, ctx.Err()
+	if err := cmp.Or(ctx.Err(), r.leadership.Err()); err != nil { // a process that stops, or may no longer lead, sends no request
+		return ctrl.Result{}, err
 	}
 	// Requests in flight are finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)

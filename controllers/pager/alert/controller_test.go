@@ -32,6 +32,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -703,6 +704,70 @@ func newReconciler(t *testing.T, c client.Client) *Reconciler {
 	r.serverTime = func() times.Server { return times.Server{Known: r.clock.Now(), Steady: r.clock.Now()} }
 	r.reposts = r.newReposts()
 	return r
+}
+
+// A process that was stopped for longer than its lease continues before the election notices: another one may have led in between. It may also renew the
+// lease, where it is the only one.
+func TestNothingIsSentAfterTheLeaseHasEnded(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit            func(*v1beta1.Alert)
+		before, written bool // whether the lease has ended before the reconcile, and once the request is on record
+	}{
+		"before the reconcile":                   {edit: func(a *v1beta1.Alert) { a.Spec.Content = "B" }, before: true},
+		"while the edit is recorded":             {edit: func(a *v1beta1.Alert) { a.Spec.Content = "B" }, written: true},
+		"while the end of the Alert is recorded": {edit: func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }, written: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
+			defer server.Close()
+			alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
+			alert.Generation, alert.Status.ObservedGeneration = 1, -1
+			now := clocktesting.NewFakePassiveClock(time.Now())
+			lease, endsOnWrite := &leadership.Lease{Clock: now}, false
+			end := func() { now.SetTime(now.Now().Add(time.Minute)) }
+			c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+				if endsOnWrite {
+					end()
+				}
+				return c.SubResource(sub).Patch(ctx, o, p, opts...)
+			}}, alert, receiver)
+			r := newReconciler(t, c)
+			r.leadership = lease
+			lease.Renew(now.Now(), time.Minute)
+			reconcile := func() (result ctrl.Result, errs error) {
+				for range 3 {
+					var err error
+					result, err = r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)})
+					errs = errors.Join(errs, err)
+				}
+				return result, errs
+			}
+			if _, err := reconcile(); err != nil || requests != 1 {
+				t.Fatalf("%d requests: %v", requests, err)
+			}
+			if err := c.Get(t.Context(), nameOf(alert), alert); err != nil {
+				t.Fatal(err)
+			}
+			test.edit(alert)
+			alert.Generation++
+			if err := c.Update(t.Context(), alert); err != nil {
+				t.Fatal(err)
+			}
+			if test.before {
+				end()
+			}
+			endsOnWrite = test.written
+			if result, err := reconcile(); requests != 1 || result.RequeueAfter == 0 || test.written != errors.Is(err, leadership.ErrEnded) {
+				t.Errorf("%d requests after the lease has ended; then %+v, %v", requests-1, result, err)
+			}
+			endsOnWrite = false
+			lease.Renew(now.Now(), time.Minute)
+			if _, err := reconcile(); err != nil || requests != 2 {
+				t.Errorf("%d requests once the lease is renewed: %v", requests-1, err)
+			}
+		})
+	}
 }
 
 // uncounted are Metrics that count nothing.

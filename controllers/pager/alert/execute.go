@@ -42,6 +42,9 @@ func (r *Reconciler) execute(ctx context.Context, s *scope, plan alertrules.Plan
 	}
 	deliverAll(sends)
 	intended, err := r.recordBeforeSending(ctx, s, append(slices.Clone(ahead), sends...))
+	if err == nil && len(ahead) > 0 {
+		err = r.leadership.Err() // the process may have been stopped meanwhile, and another one have taken over what is on record
+	}
 	if err == nil {
 		for _, d := range ahead {
 			r.pending.confirm(alert, alertrules.RefOf(d.Row))

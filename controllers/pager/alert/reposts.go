@@ -44,7 +44,7 @@ func (r reposts) Claim(ctx context.Context, listed *v1beta1.Alert, ref v1beta1.R
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("Could not read an Alert to repost", "alert", nameOf(listed), "error", err.Error())
 	}
-	if err != nil || !isFresh || now.UID != listed.UID {
+	if err != nil || !isFresh || now.UID != listed.UID || r.leadership.Err() != nil {
 		return nil
 	}
 	isClaimed = true

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/pager/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
@@ -161,6 +162,22 @@ func TestAlertmanagerIsToldAgain(t *testing.T) {
 	if seen := f.service.Seen(); len(seen) != 1 {
 		t.Errorf("people see %v", seen)
 	}
+}
+
+// The next leader may have resolved it meanwhile.
+func TestAlertIsNotRepostedAfterTheLeaseHasEnded(t *testing.T) {
+	alerts := []*v1beta1.Alert{alertForTeam("a")}
+	f := newReplica(t, alerts...)
+	f.reconcile("it is new", 0, alerts, "a 10m0s")
+	f.leadership = &leadership.Lease{Clock: f.now}
+	f.leadership.Renew(f.now.Now(), time.Second)
+	f.now.SetTime(f.now.Now().Add(alertmanager.RepostEvery))
+	if err := f.reposts.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.reposts.Wait()
+	f.leadership.Renew(f.now.Now(), time.Hour)
+	f.reconcile("once the lease is renewed", alertmanager.RepostEvery, alerts, "a 10m0s")
 }
 
 // F-P36: Alerts are posted again in one request. One that is refused does not keep the others from being posted, now or later.

@@ -24,6 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/alertrules"
@@ -43,6 +44,8 @@ type Options struct {
 	Metrics   Metrics
 	// ServerTime returns the API server's time.
 	ServerTime func() times.Server
+	// Leadership is until when no other process leads.
+	Leadership *leadership.Lease
 }
 
 // Setup registers the controller of Alerts.
@@ -59,6 +62,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		metrics:       o.Metrics,
 		clock:         clock.RealClock{},
 		serverTime:    o.ServerTime,
+		leadership:    o.Leadership,
 		pending:       newPending(),
 		health:        o.Health,
 		answerTimeout: answerTimeout,

@@ -22,6 +22,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -45,6 +46,7 @@ type Reconciler struct {
 	forgetMetrics func(brokers.Key)
 	recorder      events.EventRecorder
 	clock         clock.PassiveClock
+	leadership    *leadership.Lease
 	interval      time.Duration
 	wake          enqueue.Enqueuer
 

@@ -85,6 +85,8 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 	switch {
 	case ctx.Err() != nil: // the process stops
 		return nil, ctx.Err()
+	case r.leadership.Err() != nil: // the next leader may have read a later catalog
+		return nil, r.leadership.Err()
 	case out.Class != osbresult.Done:
 		relisted.Error = brokerrules.ErrorOf(b, out)
 	default:

@@ -61,7 +61,7 @@ func Setup(mgr ctrl.Manager, config *engine.Config, o Options) error {
 		r := &Reconciler{
 			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current},
 			cached:        config.Index, live: mgr.GetAPIReader(), barrier: &config.Barrier, fresh: config.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-			connections: config.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: config.Recorder, clock: config.Clock,
+			connections: config.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: config.Recorder, clock: config.Clock, leadership: config.Leadership,
 			interval: o.RelistInterval,
 		}
 		byScope[s.Scope] = r

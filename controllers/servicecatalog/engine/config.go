@@ -14,6 +14,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
@@ -38,6 +39,8 @@ type Config struct {
 	Started time.Time
 	// ServerTime returns the API server's time.
 	ServerTime func() times.Server
+	// Leadership is until when no other process leads.
+	Leadership *leadership.Lease
 	// Barrier has all kinds of the group.
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.

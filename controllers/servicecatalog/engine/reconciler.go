@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
@@ -100,14 +101,14 @@ type Scope struct {
 	User   *v1beta1.UserInfo
 	// polled: the request was a poll.
 	polled bool
-	// stopping returns an error once the process stops or no longer leads.
+	// stopping returns an error once the process stops, or while it may no longer lead.
 	stopping func() error
 	// calls is the number of requests of this reconcile, and more says that another one may follow at once.
 	calls int
 	more  bool
 }
 
-// Stopping returns an error once the process stops or no longer leads: it may write no Secret and send no request then.
+// Stopping returns an error once the process stops, or while it may no longer lead: it may write no Secret and send no request then.
 func (s *Scope) Stopping() error {
 	if !s.MayRepeat() {
 		return brokers.ErrStopping
@@ -145,6 +146,9 @@ func NewReconciler(config *Config, kind Kind, c client.Client, live client.Reade
 // Reconcile reads the object, skips it while the cache is older than the last write of this process, and takes steps until nothing more can be done
 // now.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if r.Leadership.Err() != nil { // results that are not recorded yet are recorded only if no other process has led since
+		return ctrl.Result{RequeueAfter: leadership.Retry}, nil
+	}
 	if err := r.Barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -161,7 +165,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	result, err := r.reconcileIfFresh(ctx, before)
 	if errors.Is(err, brokers.ErrStopping) {
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: leadership.Retry}, nil
 	}
 	if errors.Is(err, secrets.ErrBusy) {
 		return ctrl.Result{RequeueAfter: readRetry + rand.N(readRetry), Priority: new(lowPriority)}, nil
@@ -195,7 +199,8 @@ func (r *Reconciler) reconcileIfFresh(ctx context.Context, before v1beta1.Servic
 		return ctrl.Result{}, nil
 	}
 	r.resumePending(s)
-	s.stopping = ctx.Err
+	stopping := ctx.Err
+	s.stopping = func() error { return cmp.Or(stopping(), r.Leadership.Err()) }
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.reconcile(ctx, s)
 	if err != nil { // it requests its slot later

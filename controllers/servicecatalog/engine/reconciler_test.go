@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/guard"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/secrets"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -51,19 +52,26 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 	}
 }
 
-// TestAStoppingProcessSendsNothing: what it began to decide before is left to the next leader.
+// TestAStoppingProcessSendsNothing: what it began to decide before is left to the next leader. A process that was stopped for longer than its lease
+// continues before the election notices, and may renew the lease.
 func TestAStoppingProcessSendsNothing(t *testing.T) {
-	for name, stops := range map[string]bool{"F-S5 it stops, or no longer leads": true, "it leads": false} {
+	for name, test := range map[string]struct{ stops, pauses bool }{"F-S5 it stops, or no longer leads": {stops: true}, "its lease has ended": {pauses: true}, "it leads": {}} {
 		t.Run(name, func(t *testing.T) {
+			now := clocktesting.NewFakePassiveClock(rulestest.T0)
+			lease := &leadership.Lease{Clock: now}
+			lease.Renew(rulestest.T0, time.Second)
 			si := rulestest.NewInstance()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
-			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0)})
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(rulestest.T0), Leadership: lease})
 			asked := false
 			r.reconcile = func(ctx context.Context, s *Scope) (ctrl.Result, error) {
-				if stops {
+				if test.stops {
 					stop()
+				}
+				if test.pauses {
+					now.SetTime(rulestest.T0.Add(time.Second))
 				}
 				_, _, err := r.send(ctx, s, rulestest.NewOffering().Broker, Step{Request: &operation.Request{Operation: rules.Provision}}, func() (operation.Answer, error) {
 					asked = true
@@ -71,8 +79,24 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 				})
 				return ctrl.Result{}, err
 			}
-			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || asked == stops {
-				t.Errorf("the broker was asked: %t, %v", asked, err)
+			result, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)})
+			if err != nil || asked == (test.stops || test.pauses) || test.pauses && result.RequeueAfter == 0 {
+				t.Errorf("the broker was asked: %t; then %+v, %v", asked, result, err)
+			}
+			if !test.pauses {
+				return
+			}
+			r.reconcile = func(context.Context, *Scope) (ctrl.Result, error) {
+				asked = true
+				return ctrl.Result{}, nil
+			}
+			for _, renewed := range []bool{false, true} { // results that are not recorded yet are not recorded either
+				if renewed {
+					lease.Renew(now.Now(), time.Second)
+				}
+				if result, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || asked != renewed || result.IsZero() != renewed {
+					t.Errorf("the lease is renewed: %t, it is reconciled: %t; then %+v, %v", renewed, asked, result, err)
+				}
 			}
 		})
 	}

@@ -1,0 +1,46 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package leadership knows until when no other process leads.
+package leadership
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// ErrEnded is returned where the process does not act because it has not renewed its lease in time.
+var ErrEnded = errors.New("the lease of this process has ended, so that another process may lead: nothing is sent or recorded until it is renewed")
+
+// Retry is when a reconcile continues that found that the lease has ended: it is renewed by then, or the process ends.
+const Retry = 2 * time.Second
+
+// Lease is until when no other process leads. client-go ends a leader that does not renew its lease in time, but not in the moment in which a process
+// that was stopped, such as by SIGSTOP or the freezer of its cgroup, continues: another one may have led in between. Of a nil Lease, and of one that was
+// never acquired, no leader is elected.
+type Lease struct {
+	Clock clock.PassiveClock
+	until atomic.Pointer[time.Time]
+}
+
+// NewLease returns the lease of a process that has not acquired it yet.
+func NewLease() *Lease { return &Lease{Clock: clock.RealClock{}} }
+
+// Renew records that the lease was acquired or renewed. The other processes count from when they see that, which is later.
+func (l *Lease) Renew(at time.Time, duration time.Duration) {
+	l.until.Store(new(at.Add(duration)))
+}
+
+// Err returns ErrEnded while another process may lead, by the monotonic clock.
+func (l *Lease) Err() error {
+	if l == nil {
+		return nil
+	}
+	if until := l.until.Load(); until != nil && !l.Clock.Now().Before(*until) {
+		return ErrEnded
+	}
+	return nil
+}
