@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophernetes/bellhop/test/faults/harness"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
@@ -36,6 +37,18 @@ func TestEachClassHasFaults(t *testing.T) {
 	}
 	if len(counts) != len(classes) || len(classes) != len(want) {
 		t.Errorf("the classes are %v", counts)
+	}
+}
+
+func TestTheLongestRunsBegin(t *testing.T) {
+	short := &scenarioSweep{learned: harness.Result{Duration: time.Second}, faults: []proxy.Fault{{Kind: proxy.CrashBefore}, {Kind: proxy.StoppedLeader}}}
+	long := &scenarioSweep{learned: harness.Result{Duration: 5 * time.Second}, faults: []proxy.Fault{{Kind: proxy.CrashAfter}}}
+	var got []string
+	for _, j := range jobsOf([]*scenarioSweep{short, long}, Options{Seed: 1}) {
+		got = append(got, j.Kind)
+	}
+	if want := []string{proxy.StoppedLeader, proxy.CrashAfter, proxy.CrashBefore}; !slices.Equal(got, want) {
+		t.Errorf("the order is %v, not %v", got, want)
 	}
 }
 

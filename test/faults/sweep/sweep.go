@@ -6,6 +6,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if o.Fixed {
 		printPlan(out, sweeps)
 	}
-	err = forEach(o.Parallel, shuffledJobs(sweeps, o.Seed), func(j job) error {
+	err = forEach(o.Parallel, jobsOf(sweeps, o), func(j job) error {
 		if o.Within > 0 && time.Since(start) > o.Within {
 			return nil
 		}
@@ -106,15 +107,27 @@ type job struct {
 	proxy.Fault
 }
 
-// shuffledJobs returns all runs in random order: the time may be over before the last one.
-func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
+// jobsOf returns all runs: the longest first, so that the others fill the time while these end, or in random order where the time may be over before the
+// last one.
+func jobsOf(sweeps []*scenarioSweep, o Options) (jobs []job) {
 	for _, s := range sweeps {
 		for _, f := range s.faults {
 			jobs = append(jobs, job{s, f})
 		}
 	}
-	rand.New(rand.NewPCG(seed, 1)).Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	rand.New(rand.NewPCG(o.Seed, 1)).Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	if o.Within == 0 {
+		slices.SortStableFunc(jobs, func(a, b job) int { return cmp.Compare(b.expected(), a.expected()) })
+	}
 	return jobs
+}
+
+// expected returns how long the run takes at least.
+func (j job) expected() time.Duration {
+	if j.IsOfTime() {
+		return j.learned.Duration + proxy.StopDuration
+	}
+	return j.learned.Duration
 }
 
 // selectScenarios returns the scenarios that the options name, and the operators can run.
@@ -146,7 +159,7 @@ func (o Options) classes() []string {
 		return strings.Split(o.Class, ",")
 	}
 	names := classNames()
-	if o.Binaries != (harness.Binaries{}) || o.Fixed { // the clocks of given binaries cannot be shifted, and a wrong clock takes a run of the gate too long
+	if o.Binaries != (harness.Binaries{}) { // the clocks of given binaries cannot be shifted
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "time" })
 	}
 	return names
