@@ -228,8 +228,8 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, err
 func (r *Reconciler) applyPending(s *scope) bool {
 	s.alert = s.before.DeepCopy()
 	s.lastPending = r.pending.apply(s.alert, &s.inputs)
-	server := r.serverTime()
-	s.inputs.Now, s.inputs.ServerTime, s.inputs.SteadyTime, s.inputs.LeaderSince = r.clock.Now(), server.Known, server.Steady, r.leaderSince(server)
+	s.inputs.Now, s.inputs.Server = r.clock.Now(), r.serverTime()
+	s.inputs.LeaderSince = r.leaderSince(s.inputs.Server)
 	return s.lastPending > 0
 }
 

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -17,7 +18,7 @@ const year = 365 * 24 * time.Hour
 
 // inputsAtTime are those of a receiver that can be used, at a time by all clocks.
 func inputsAtTime(now time.Time) Inputs {
-	return Inputs{Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+	return Inputs{Now: now, Server: times.Server{Known: now}, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 }
 
 // An Alert fires again while one machine's clock is behind, so that the API server's time is not known: it does not expire once the clock is right.
@@ -27,7 +28,7 @@ func TestAnAlertFiresAgainAtAnUnknownTime(t *testing.T) {
 	suspended := usable("v1")
 	suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
 	now := t0.Add(10 * time.Hour)
-	in := Inputs{Now: now.Add(-2 * time.Hour), SteadyTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: suspended})}
+	in := Inputs{Now: now.Add(-2 * time.Hour), Server: times.Server{Steady: now}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: suspended})}
 	a.Status = Report(a, Decide(a, in), in)
 	now = now.Add(20 * time.Minute)
 	in = inputsAtTime(now)
@@ -75,7 +76,7 @@ func TestAConfirmedResolveIsNotWrittenAgain(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), isOver)
 	PutDelivery(a, Apply(a.Status.Deliveries[0], Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1, Version: "v1"}, Ref: oncall, Began: t0.Add(year), At: t0}))
 	unknown := inputsAtTime(t0)
-	unknown.ServerTime = time.Time{}
+	unknown.Server.Known = time.Time{}
 	a.Status = Report(a, Decide(a, unknown), unknown)
 	in := inputsAtTime(t0.Add(time.Hour))
 	if after := Report(a, Decide(a, in), in); !equality.Semantic.DeepEqual(after, a.Status) {
@@ -90,7 +91,7 @@ func TestTheFinishedTimeDoesNotMoveBack(t *testing.T) {
 	a.Status = Report(a, Decide(a, in), in)
 	finished := a.Status.FinishedTime
 	in = inputsAtTime(t0)
-	in.ServerTime, in.SteadyTime = time.Time{}, t0
+	in.Server = times.Server{Steady: t0}
 	a.Status = Report(a, Decide(a, in), in)
 	if finished == nil || !a.Status.FinishedTime.Equal(finished) {
 		t.Errorf("finished at %s, was %s", a.Status.FinishedTime, finished)

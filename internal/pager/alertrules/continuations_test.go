@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/pager/notify/result"
 )
 
@@ -61,7 +62,7 @@ func (c *continuation) observe() (*v1beta1.Alert, Inputs) {
 		PutDelivery(a, Apply(DeliveryIn(a.Status.Deliveries, o.Ref), o))
 	}
 	in := Inputs{
-		Now: c.now, ServerTime: c.now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall, team},
+		Now: c.now, Server: times.Server{Known: c.now}, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall, team},
 		Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1"), team: usable("v1")}),
 	}
 	for ref, f := range c.inFlight {

@@ -136,7 +136,7 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, depth i
 }
 
 func inputsFor(p Target, now time.Time) Inputs {
-	return Inputs{Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: p})}
+	return Inputs{Now: now, Server: times.Server{Known: now}, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: p})}
 }
 
 // settleAt confirms requests until there is none, and returns what the receiver heard.

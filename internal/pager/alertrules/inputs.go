@@ -86,11 +86,9 @@ func (t Target) ResolveTimeout() time.Duration {
 type Inputs struct {
 	// Now is the time of this process's clock, which decides when something waits no longer.
 	Now time.Time
-	// ServerTime is the API server's time, zero if it is not known. It measures all that ends, such as an Alert that expires or a resolve that is
-	// given up, and is the clock of creationTimestamp and deletionTimestamp: the clock of this process may be wrong (R11).
-	ServerTime time.Time
-	// SteadyTime is the API server's time that was known last, plus the time since then; zero: it was never known.
-	SteadyTime time.Time
+	// Server is the API server's time. It measures all that ends, such as an Alert that expires or a resolve that is given up, and is the clock of
+	// creationTimestamp and deletionTimestamp: the clock of this process may be wrong (R11).
+	Server times.Server
 	// LeaderSince is when this process began to lead, in the API server's time.
 	LeaderSince time.Time
 	// Refs are the receivers that the Alert names, or its default receiver; empty: no receiver.
@@ -131,12 +129,12 @@ type InFlightRequest struct {
 
 // hasPassed reports whether a time of the API server has passed.
 func (in Inputs) hasPassed(t time.Time) bool {
-	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
+	return !in.Server.Known.IsZero() && !in.Server.Known.Before(t)
 }
 
 // isAhead reports whether a recorded time lies ahead of the API server's known time: a clock has been corrected since (R11).
 func (in Inputs) isAhead(t time.Time) bool {
-	return !in.ServerTime.IsZero() && times.IsAhead(t, in.ServerTime)
+	return !in.Server.Known.IsZero() && times.IsAhead(t, in.Server.Known)
 }
 
 // unlessPassed returns a time of the API server, or zero if it has passed.
@@ -152,10 +150,10 @@ func (in Inputs) wakeAt(t time.Time) time.Time {
 	switch {
 	case t.IsZero() || in.hasPassed(t):
 		return time.Time{}
-	case in.ServerTime.IsZero():
+	case in.Server.Known.IsZero():
 		return in.Now.Add(time.Minute)
 	}
-	return in.Now.Add(t.Sub(in.ServerTime))
+	return in.Now.Add(t.Sub(in.Server.Known))
 }
 
 // future returns t, or zero if it has passed.

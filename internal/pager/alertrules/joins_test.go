@@ -69,7 +69,7 @@ func TestJoins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			target, now := usable("v1"), t0.Add(time.Hour)
 			target.Edits, target.RaisesByReopening = c.edits, c.reopens
-			in := Inputs{Now: now, ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: target})}
+			in := Inputs{Now: now, Server: times.Server{Known: now}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: target})}
 			plan := Decide(c.alert, in)
 			if got := shorthand(plan, now); got != c.want {
 				t.Errorf("decided %q, want %q", got, c.want)
@@ -119,7 +119,7 @@ func TestContinues(t *testing.T) {
 		"a higher one after a resolve": {newAlert(isShown, resolved, rises), false},
 	} {
 		now := t0.Add(time.Hour)
-		in := Inputs{Now: now, ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+		in := Inputs{Now: now, Server: times.Server{Known: now}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 		d := Decide(c.alert, in).Deliveries[0]
 		if d.Send == nil || d.Send.Continues != c.want {
 			t.Errorf("%s: got %+v, want a request that continues: %t", name, d.Send, c.want)
@@ -144,7 +144,7 @@ func TestAKeptBackReceiptStays(t *testing.T) {
 func TestJoinedTimeOfARow(t *testing.T) {
 	a := newAlert(joinedAt(1), isShown, joinedAt(7))
 	now := t0.Add(time.Hour)
-	in := Inputs{Now: now, ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+	in := Inputs{Now: now, Server: times.Server{Known: now}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	before := a.Status.Deliveries[0]
 	send := *Decide(a, in).Deliveries[0].Send
 	lost := Outcome{Request: send, Ref: oncall, At: now, Failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}

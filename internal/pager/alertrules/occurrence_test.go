@@ -73,7 +73,7 @@ func TestOccurrence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := t0.Add(hour * time.Minute)
-			in := Inputs{Now: now.Add(24 * time.Hour), ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1"), team: usable("v1")})}
+			in := Inputs{Now: now.Add(24 * time.Hour), Server: times.Server{Known: now}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1"), team: usable("v1")})}
 			if len(c.alert.Spec.ReceiverRefs) > 0 {
 				in.Refs = c.alert.Spec.ReceiverRefs
 			}
@@ -108,7 +108,7 @@ func TestAnUpgradeRecordsNoOccurrence(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+			in := Inputs{Now: t0.Add(time.Hour), Server: times.Server{Known: t0.Add(time.Hour)}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 			if a.Spec.State == v1beta1.AlertResolved {
 				a.Status.Deliveries[0].ContentHash = ResolvedHash()
 			}
@@ -148,7 +148,7 @@ func TestTimesCountFromThePresentOccurrence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := t0.Add(time.Hour)
-			plan := Decide(c.alert, Inputs{Now: now, ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(c.targets)})
+			plan := Decide(c.alert, Inputs{Now: now, Server: times.Server{Known: now}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(c.targets)})
 			if got := shorthand(plan, now); got != c.want || plan.Deliveries[0].phase != c.phase {
 				t.Errorf("decided %q in phase %d, want %q in %d", got, plan.Deliveries[0].phase, c.want, c.phase)
 			}

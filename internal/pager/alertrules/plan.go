@@ -120,7 +120,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 	}
 	isOpen := isResolved(row.LastAttemptedHash) && !confirmed(row, ResolvedHash())
 	if first := row.FirstAttemptTime; first != nil && isOpen && in.isAhead(first.Time) {
-		row.FirstAttemptTime = times.Timestamp(in.ServerTime) // a clock was ahead: the resolve would be tried for as long
+		row.FirstAttemptTime = times.Timestamp(in.Server.Known) // a clock was ahead: the resolve would be tried for as long
 	}
 	d := DeliveryPlan{Row: row, recordedState: row.State, Named: slices.Contains(in.Refs, ref)}
 	if receiver.InFlight != nil {

@@ -425,9 +425,9 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			in := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Receivers: receiversOf(c.Targets)}
+			in := Inputs{Now: c.Now, Server: times.Server{Known: c.Now}, LeaderSince: c.Since, Refs: c.Refs, Receivers: receiversOf(c.Targets)}
 			if !c.Server.IsZero() {
-				in.ServerTime = c.Server
+				in.Server.Known = c.Server
 			}
 			in.change(oncall, func(r *Receiver) {
 				r.Blocked = c.Blocked
@@ -512,7 +512,7 @@ func TestDeletionThatWaitsForASuspension(t *testing.T) {
 		new(usable("v1")): "until at most " + times.Format(t0.Add(10*time.Minute)) + ", while the resolve is being sent: ",
 	} {
 		a := newAlert(rows(holds(oncall)), deletedAt(t0))
-		in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: *target})}
+		in := Inputs{Now: t0, Server: times.Server{Known: t0}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: *target})}
 		status := Report(a, Decide(a, in), in)
 		ready := meta.FindStatusCondition(status.Conditions, v1beta1.ConditionReady)
 		if text := "Being deleted since " + times.Format(t0) + ", " + want; !strings.HasPrefix(ready.Message, text) {
@@ -533,7 +533,7 @@ func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 // F-P40: what was sent stays sent where the text is corrected after the expiry.
 func TestWhatWasSentBeforeTheExpiryStaysSent(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds, a.Spec.Content = ptr.To[int32](60), "corrected" })
-	in := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+	in := Inputs{Now: t0.Add(time.Hour), Server: times.Server{Known: t0.Add(time.Hour)}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	plan := Decide(a, in)
 	a.Status = Report(a, plan, in)
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); plan.Sends() || !a.Status.Sent || ready.Reason != v1beta1.ReasonSent ||
@@ -552,7 +552,7 @@ func TestFormerReceiversHearTheEnd(t *testing.T) {
 		row := v1beta1.Delivery{Kind: v1beta1.KindReceiver, Name: fmt.Sprint("quiet", i), State: v1beta1.DeliveryFiltered, FilteredHash: ContentHash(&a.Spec)}
 		a.Status.Deliveries = append(a.Status.Deliveries, row)
 	}
-	in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+	in := Inputs{Now: t0, Server: times.Server{Known: t0}, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 	for i := range maxHolding - 1 {
 		a.Status.Deliveries = append(a.Status.Deliveries, holding(a, nth(i)))
 	}
@@ -674,7 +674,7 @@ func TestAFormerLeaderMayHaveSent(t *testing.T) {
 	one := []v1beta1.ReceiverRef{oncall}
 	for name, since := range map[string]time.Time{"created before this process led": t0.Add(time.Second), "created later": t0} {
 		a := newAlert(func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 })
-		in := Inputs{Now: t0.Add(time.Second), ServerTime: t0.Add(time.Second), LeaderSince: since, Refs: one, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
+		in := Inputs{Now: t0.Add(time.Second), Server: times.Server{Known: t0.Add(time.Second)}, LeaderSince: since, Refs: one, Receivers: receiversOf(map[v1beta1.ReceiverRef]Target{oncall: usable("v1")})}
 		plan := Decide(a, in)
 		send := plan.Deliveries[0].Send
 		row := Apply(plan.Deliveries[0].Row, Outcome{Request: *send, Failure: &result.Error{Class: result.Permanent, Reason: "Rejected"}})
@@ -693,7 +693,7 @@ func TestAFormerLeaderMayHaveRepeated(t *testing.T) {
 		PutDelivery(a, Apply(v1beta1.Delivery{Kind: oncall.Kind, Name: oncall.Name}, refused))
 		now := t0.Add(time.Hour)
 		receivers := map[v1beta1.ReceiverRef]Receiver{oncall: {Target: usable("v1"), Failed: failed}}
-		plan := Decide(a, Inputs{Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receivers})
+		plan := Decide(a, Inputs{Now: now, Server: times.Server{Known: now}, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Receivers: receivers})
 		if send := plan.Deliveries[0].Send; send == nil || send.OutcomeUnknown != (failed == nil) {
 			t.Errorf("%s: %+v", name, send)
 		}

@@ -74,7 +74,7 @@ func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 // finishedAt is the present in the API server's time. While that is not known, it is the later time of this process's clock and of the time that was
 // known last: what begins now would end too early by the other.
 func (in Inputs) finishedAt() time.Time {
-	return times.Server{Known: in.ServerTime, Steady: in.SteadyTime}.Present(in.Now)
+	return in.Server.Present(in.Now)
 }
 
 // conditionsOf returns Ready, which sums up, Reconciling for deliveries in progress, and Stalled for blocked ones.

@@ -184,7 +184,7 @@ func (w *walk) look() (*v1beta1.Alert, Inputs) {
 		}
 		PutDelivery(alert, applied)
 	}
-	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Refs: w.Refs, Receivers: receiversOf(w.Targets)}
+	view := Inputs{Now: w.local(), Server: times.Server{Known: w.Now}, LeaderSince: w.started, Refs: w.Refs, Receivers: receiversOf(w.Targets)}
 	for ref := range w.Targets {
 		view.change(ref, func(r *Receiver) { r.Edits = func(string) bool { return canEdit(ref) } })
 	}

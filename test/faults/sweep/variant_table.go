@@ -267,7 +267,7 @@ var lostHere bool
 		{name: "leaves-orphans", edits: []mistake{{"controllers/pager/alertsource/controller.go", `		return ctrl.Result{}, r.write(ctx, sourcerules.Orphan(alerts))`, `		return ctrl.Result{}, nil`}},
 			scenario: "source-deleted", fault: "none", oracle: "reached"},
 		// F-P28
-		{name: "expires-by-its-clock", edits: []mistake{{alertRules + "inputs.go", `	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
+		{name: "expires-by-its-clock", edits: []mistake{{alertRules + "inputs.go", `	return !in.Server.Known.IsZero() && !in.Server.Known.Before(t)
 `, `	return !in.Now.Before(t)
 `}}, scenario: "alert-endures", fault: "clock-ahead-1h@POST:receiver:hook#1", oracle: "end|reached",
 			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
@@ -276,8 +276,8 @@ var lostHere bool
 		{name: "waits-a-day", edits: []mistake{{alertRules + "inputs.go", ` && !times.IsAhead(lastAttempt(row), in.Now)`, ` && !times.IsAhead(in.Now, in.Now)`}, {
 			alertRules + "inputs.go", ` || in.isRecovered(row) || isThrottled`, ` || isThrottled`}},
 			scenario: "alert-endures", fault: "restart-ahead-1d@POST:receiver:hook#1", oracle: "reached"},
-		{name: "takes-no-date-for-late", edits: []mistake{{alertRules + "inputs.go", `	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
-`, `	return in.ServerTime.IsZero() || !in.ServerTime.Before(t)
+		{name: "takes-no-date-for-late", edits: []mistake{{alertRules + "inputs.go", `	return !in.Server.Known.IsZero() && !in.Server.Known.Before(t)
+`, `	return in.Server.Known.IsZero() || !in.Server.Known.Before(t)
 `}}, scenario: "alert-endures", fault: "start-date-missing@PATCH:alerts/disk/status#1", oracle: "end|reached"},
 		// F-S26
 		{name: "revokes-by-its-clock", edits: []mistake{
