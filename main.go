@@ -87,6 +87,8 @@ func run(stopping context.Context, o operator.Options) error {
 	if err != nil {
 		return err
 	}
+	lease := leadership.NewLease()
+	guard.WriteWhile(lease.Err)
 	// Webhooks are served, and so certificates maintained, also while another replica leads.
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -94,7 +96,6 @@ func run(stopping context.Context, o operator.Options) error {
 	if err != nil {
 		return err
 	}
-	lease := leadership.NewLease()
 	mgr, err := operator.NewManager(stopping, stop, cfg, o, lease, servers, serving)
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)

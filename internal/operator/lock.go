@@ -30,7 +30,7 @@ const reasonBlocked = "OtherInstallationLeads"
 // While another lease is live, Get returns the record of that one, so that client-go waits as it does for another replica. Two processes may acquire
 // their leases at the same time, each before it can see the other's: so each looks again once it has its own, and releases it if the other is
 // there. While its own lease is valid, a leader does not give way to a lease that it has not seen renewed: the other process releases that one. A
-// leader that was paused until its own lease ended does, because the other lease may have been acquired after that.
+// leader that was paused until its own lease ended does, and ends where it reads that another process may have led meanwhile.
 type exclusiveLock struct {
 	resourcelock.Interface
 
@@ -74,10 +74,10 @@ func (w *watchedLease) isLive(now time.Time) bool {
 	return w.record.HolderIdentity != "" && now.Before(w.changedAt.Add(time.Duration(w.record.LeaseDurationSeconds)*time.Second))
 }
 
-// see remembers when the lease was changed.
-func (w *watchedLease) see(record resourcelock.LeaderElectionRecord, raw string, now time.Time) {
+// see remembers when the lease was changed, and reports whether it was.
+func (w *watchedLease) see(record resourcelock.LeaderElectionRecord, raw string, now time.Time) (hasChanged bool) {
 	if raw == w.raw {
-		return
+		return false
 	}
 	isFirst := w.raw == ""
 	w.isRenewed = !isFirst && record.HolderIdentity == w.record.HolderIdentity
@@ -85,6 +85,7 @@ func (w *watchedLease) see(record resourcelock.LeaderElectionRecord, raw string,
 	if isFirst && now.Sub(record.RenewTime.Time) > forgottenAfter {
 		w.changedAt = time.Time{}
 	}
+	return true
 }
 
 // newBlockedMetric returns the metric of leases that keep this process from leading.
@@ -119,7 +120,7 @@ func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRe
 
 // yieldsTo reports whether this process does not lead beside a live lease.
 func (l *exclusiveLock) yieldsTo(other *watchedLease) bool {
-	return !l.isLeading || other.isRenewed || l.lasting.Err() != nil
+	return !l.isLeading || other.isRenewed || l.mayHaveBeenReplaced()
 }
 
 // giveWay ends a process that leads beside another installation.
@@ -127,8 +128,12 @@ func (l *exclusiveLock) giveWay(other *watchedLease) error {
 	return l.end(fmt.Errorf("the lease %s is held by %s, which serves the same kinds: scale one of the two Deployments to 0", other.name, other.record.HolderIdentity))
 }
 
+// mayHaveBeenReplaced reports whether another process may have led since this one last renewed its lease.
+func (l *exclusiveLock) mayHaveBeenReplaced() bool { return l.isLeading && l.lasting.Err() != nil }
+
 // end ends the process with an error.
 func (l *exclusiveLock) end(err error) error {
+	l.lasting.End()
 	l.stop(err)
 	return err
 }
@@ -141,6 +146,9 @@ func (l *exclusiveLock) lead(held resourcelock.LeaderElectionRecord) {
 
 // Create acquires the lease, which does not exist.
 func (l *exclusiveLock) Create(ctx context.Context, next resourcelock.LeaderElectionRecord) error {
+	if l.mayHaveBeenReplaced() {
+		return l.end(errors.New("the lease was deleted after it had ended: another process may have led, and what this one remembers may be obsolete"))
+	}
 	if err := l.Interface.Create(ctx, next); err != nil {
 		return err
 	}
@@ -151,6 +159,7 @@ func (l *exclusiveLock) Create(ctx context.Context, next resourcelock.LeaderElec
 func (l *exclusiveLock) Update(ctx context.Context, next resourcelock.LeaderElectionRecord) error {
 	if next.HolderIdentity == "" {
 		l.isLeading = false
+		l.lasting.End()
 		return l.Interface.Update(ctx, next)
 	}
 	if l.isLeading {
@@ -204,7 +213,9 @@ func (l *exclusiveLock) findLive(ctx context.Context) (live *watchedLease, err e
 		case err != nil:
 			return nil, fmt.Errorf("reading the lease %s: %w", other.name, err)
 		}
-		other.see(*record, string(raw), l.clock.Now())
+		if hasChanged := other.see(*record, string(raw), l.clock.Now()); hasChanged && l.mayHaveBeenReplaced() {
+			return nil, l.end(fmt.Errorf("the lease %s was acquired or renewed after that of this process had ended: what this one remembers may be obsolete", other.name))
+		}
 		isLive := other.isLive(l.clock.Now())
 		isBlocking := isLive && (other.isRenewed || other.isReported) // reported: by its former holder
 		if isBlocking != other.isReported {

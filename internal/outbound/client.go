@@ -93,7 +93,7 @@ func newClient(guard *Guard, o Options, proxy func(*http.Request) (*url.URL, err
 	// The authorities and the client certificate are the target's: a proxy gets neither. Of a transport that has a proxy, this is called for
 	// the proxy only.
 	c.proxyTLS = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	c.proxied.DialTLSContext = (&tls.Dialer{NetDialer: toProxy, Config: c.proxyTLS}).DialContext
+	c.proxied.DialTLSContext = c.guard.fenced((&tls.Dialer{NetDialer: toProxy, Config: c.proxyTLS}).DialContext)
 	c.proxied.Proxy = func(req *http.Request) (*url.URL, error) {
 		via, err := proxy(req)
 		if via == nil && err == nil {
@@ -132,7 +132,7 @@ func tlsConfig(o Options) (*tls.Config, error) {
 
 func (c *Client) transport(config *tls.Config, dial dialFunc) *http.Transport {
 	return &http.Transport{
-		DialContext:            keepLastWords(dial),
+		DialContext:            keepLastWords(c.guard.fenced(dial)),
 		TLSClientConfig:        config.Clone(),
 		TLSHandshakeTimeout:    c.timeout,
 		ForceAttemptHTTP2:      true,

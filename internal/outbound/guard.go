@@ -17,6 +17,7 @@ import (
 type Guard struct {
 	allow, deny   []netip.Prefix
 	proxyResolves bool
+	leads         func() error // nil: connections write at any time
 	apiServer     atomic.Pointer[[]netip.Addr]
 }
 

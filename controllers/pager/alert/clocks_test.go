@@ -45,8 +45,11 @@ func TestLeaderSinceAClockThatWasAhead(t *testing.T) {
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}))
 	server := times.Server{Known: t0.Add(365 * 24 * time.Hour)}
 	r.serverTime = func() times.Server { return server }
+	now := clocktesting.NewFakePassiveClock(t0)
+	r.clock = now
 	r.lead()
 	for _, after := range []time.Duration{0, time.Minute, time.Hour} {
+		now.SetTime(t0.Add(after))
 		if got := r.leaderSince(times.Server{Known: t0.Add(after)}); !got.Equal(t0) {
 			t.Errorf("after %s: %s, want %s", after, got, t0)
 		}

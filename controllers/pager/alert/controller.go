@@ -69,7 +69,8 @@ type Reconciler struct {
 	health     *endpoints.Health
 	wake       enqueue.Enqueuer
 	sinceLock  sync.Mutex
-	since      time.Time // when this process began to lead, in the API server's time
+	leadsFrom  time.Time // when this process began to lead, by its own clock, whose monotonic reading counts
+	since      time.Time // the same, in the API server's time
 	// answerTimeout is the constant of that name; tests set another.
 	answerTimeout time.Duration
 }
@@ -93,7 +94,7 @@ type scope struct {
 // Reconcile observes, decides, executes and records.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if r.leadership.Err() != nil { // outcomes that are not recorded yet are recorded only if no other process has led since
-		return ctrl.Result{RequeueAfter: leadership.Retry}, nil
+		return ctrl.Result{}, leadership.ErrEnded
 	}
 	before, err := r.load(ctx, req.NamespacedName)
 	if before == nil || err != nil {
@@ -227,7 +228,7 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, err
 // there are such outcomes.
 func (r *Reconciler) applyPending(s *scope) bool {
 	s.alert = s.before.DeepCopy()
-	s.lastPending = r.pending.apply(s.alert, &s.inputs)
+	s.lastPending = r.pending.apply(s.alert, &s.inputs, r.leadership.Err() == nil)
 	s.inputs.Now, s.inputs.Server = r.clock.Now(), r.serverTime()
 	s.inputs.LeaderSince = r.leaderSince(s.inputs.Server)
 	return s.lastPending > 0
@@ -241,8 +242,15 @@ func (r *Reconciler) lead() { r.leaderSince(r.serverTime()) }
 func (r *Reconciler) leaderSince(server times.Server) time.Time {
 	r.sinceLock.Lock()
 	defer r.sinceLock.Unlock()
-	if r.since.IsZero() || !server.Known.IsZero() && times.IsAhead(r.since, server.Known) {
-		r.since = server.Present(r.clock.Now())
+	now := r.clock.Now()
+	if r.leadsFrom.IsZero() {
+		r.leadsFrom, r.since = now, server.Present(now)
+	}
+	if server.Known.IsZero() {
+		return r.since
+	}
+	if since := server.Known.Add(-now.Sub(r.leadsFrom)); since.Sub(r.since).Abs() > time.Minute {
+		r.since = since
 	}
 	return r.since
 }
@@ -264,6 +272,9 @@ func (r *Reconciler) drain(ctx context.Context) error {
 			return nil
 		}
 		time.Sleep(drainPause)
+	}
+	for _, name := range r.pending.withOutcomes() {
+		log.FromContext(ctx).Info("The process ends before a delivery is recorded", "alert", name)
 	}
 	return nil
 }

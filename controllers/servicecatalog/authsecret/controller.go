@@ -21,6 +21,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
@@ -224,8 +225,10 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 	ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)
 	defer cancel()
 	err := change(ctx, r.client, secret, v1beta1.AuthSecretFinalizer)
-	if _, isRefused := errors.AsType[*patch.RefusedError](err); isRefused {
-		engine.EmitFinalizerRefused(r.recorder, secret, &patch.RefusedError{Err: errUnquoted})
+	if refused, ok := errors.AsType[*patch.RefusedError](err); ok {
+		log.FromContext(ctx).Error(refused, "The API server refuses to change the finalizers of a Secret", "secret", client.ObjectKeyFromObject(secret))
+		err = &patch.RefusedError{Err: errUnquoted}
+		engine.EmitFinalizerRefused(r.recorder, secret, err)
 	}
 	if err == nil {
 		r.mu.Lock()
@@ -235,8 +238,8 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 	return err
 }
 
-// errUnquoted stands for the API server's message in an event about a Secret: a webhook may quote values of the Secret, which this process has not
-// read and cannot redact, and users with the right to read events may not have that to read Secrets.
+// errUnquoted stands for the API server's message in events and conditions: a webhook may quote values of the Secret, which this process has not
+// read and cannot redact, and users with the right to read events, or conditions, may not have that to read Secrets.
 var errUnquoted = errors.New("the log of the operator has the reason")
 
 // forget drops the memory of a Secret that was deleted.

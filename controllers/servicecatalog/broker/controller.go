@@ -22,7 +22,6 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/consistency"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
-	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokerrules"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/brokers"
@@ -46,7 +45,6 @@ type Reconciler struct {
 	forgetMetrics func(brokers.Key)
 	recorder      events.EventRecorder
 	clock         clock.PassiveClock
-	leadership    *leadership.Lease
 	interval      time.Duration
 	wake          enqueue.Enqueuer
 

@@ -4,6 +4,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,11 +83,10 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 		return nil, nil
 	}
 	found, out := connection.Catalog(ctx, etag)
+	stopped := cmp.Or(ctx.Err(), r.leadership.Err()) // the process stops, or another one may lead, which may have read a later catalog
 	switch {
-	case ctx.Err() != nil: // the process stops
-		return nil, ctx.Err()
-	case r.leadership.Err() != nil: // the next leader may have read a later catalog
-		return nil, r.leadership.Err()
+	case stopped != nil:
+		return nil, stopped
 	case out.Class != osbresult.Done:
 		relisted.Error = brokerrules.ErrorOf(b, out)
 	default:

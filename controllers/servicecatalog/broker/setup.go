@@ -59,9 +59,9 @@ func Setup(mgr ctrl.Manager, config *engine.Config, o Options) error {
 	byScope := map[catalog.Scope]*Reconciler{}
 	for _, s := range catalogsync.AllKinds {
 		r := &Reconciler{
-			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current},
+			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current, leadership: config.Leadership},
 			cached:        config.Index, live: mgr.GetAPIReader(), barrier: &config.Barrier, fresh: config.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-			connections: config.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: config.Recorder, clock: config.Clock, leadership: config.Leadership,
+			connections: config.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: config.Recorder, clock: config.Clock,
 			interval: o.RelistInterval,
 		}
 		byScope[s.Scope] = r

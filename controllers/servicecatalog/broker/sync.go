@@ -4,6 +4,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
@@ -32,8 +34,9 @@ const (
 // catalogWriter writes the classes and plans of brokers.
 type catalogWriter struct {
 	catalogsync.Kinds
-	client client.Client
-	index  index.Index // shows this process's own writes
+	client     client.Client
+	index      index.Index // shows this process's own writes
+	leadership *leadership.Lease
 }
 
 // readExisting returns the classes and plans of a broker that exist.
@@ -63,7 +66,7 @@ func byName[T client.Object](list []T) map[string]T {
 func (w catalogWriter) sync(ctx context.Context, b v1beta1.Broker, desired catalogsync.Desired, existing catalogsync.Existing) ([]string, error) {
 	plans := catalogsync.Diff(existing.Plans, desired.Plans, desired.KeptPlans, w.IsOurs)
 	classes := catalogsync.Diff(existing.Classes, desired.Classes, desired.KeptClasses, w.IsOurs)
-	var failed failures
+	failed := failures{leadership: w.leadership}
 	var early []v1beta1.Class
 	writeChanges(ctx, w, plans, &failed)
 	if len(plans.Create) > 0 {
@@ -79,7 +82,7 @@ func (w catalogWriter) sync(ctx context.Context, b v1beta1.Broker, desired catal
 	for _, class := range early {
 		failed.add(class, errTooEarly)
 	}
-	return failed.list, ctx.Err()
+	return failed.list, failed.stopped(ctx)
 }
 
 // complete returns the classes whose plans the cache shows, except for plans that the API server refuses. The others are created by
@@ -169,7 +172,7 @@ func (w catalogWriter) deleteAll(ctx context.Context, existing catalogsync.Exist
 }
 
 func (w catalogWriter) deleteObjects(ctx context.Context, plans, classes []client.Object) error {
-	var failed failures
+	failed := failures{leadership: w.leadership}
 	forEach(ctx, plans, &failed, w.delete)
 	if failed.first == nil { // a class is deleted after its plans
 		forEach(ctx, classes, &failed, w.delete)
@@ -187,6 +190,8 @@ type failures struct {
 	list    []string
 	first   error
 	refused map[client.Object]bool // by the API server: a repetition would fail, too
+
+	leadership *leadership.Lease
 }
 
 func (f *failures) add(o client.Object, err error) {
@@ -203,6 +208,9 @@ func (f *failures) add(o client.Object, err error) {
 	}
 	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), rules.DisplayName(o.GetName()), writeError(err)))
 }
+
+// stopped returns why the sync ends early: the process stops, or another one may lead, which may have read a later catalog.
+func (f *failures) stopped(ctx context.Context) error { return cmp.Or(ctx.Err(), f.leadership.Err()) }
 
 // isFull reports whether the sync is to end.
 func (f *failures) isFull() bool {
@@ -227,7 +235,7 @@ func forEach[T client.Object](ctx context.Context, objects []T, failed *failures
 	var group errgroup.Group
 	group.SetLimit(maxWrites)
 	for _, o := range objects {
-		if ctx.Err() != nil || failed.isFull() {
+		if failed.stopped(ctx) != nil || failed.isFull() {
 			break
 		}
 		group.Go(func() error {

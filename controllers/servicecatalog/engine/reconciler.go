@@ -110,14 +110,17 @@ type Scope struct {
 
 // Stopping returns an error once the process stops, or while it may no longer lead: it may write no Secret and send no request then.
 func (s *Scope) Stopping() error {
-	if !s.MayRepeat() {
-		return brokers.ErrStopping
+	if s.stopping == nil {
+		return nil
+	}
+	if err := s.stopping(); err != nil {
+		return fmt.Errorf("%w: %w", brokers.ErrStopping, err)
 	}
 	return nil
 }
 
 // MayRepeat reports whether the process may still send a request again.
-func (s *Scope) MayRepeat() bool { return s.stopping == nil || s.stopping() == nil }
+func (s *Scope) MayRepeat() bool { return s.Stopping() == nil }
 
 // Common returns the scope itself, also of a kind's scope that embeds it.
 func (s *Scope) Common() *Scope { return s }
@@ -147,7 +150,7 @@ func NewReconciler(config *Config, kind Kind, c client.Client, live client.Reade
 // now.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if r.Leadership.Err() != nil { // results that are not recorded yet are recorded only if no other process has led since
-		return ctrl.Result{RequeueAfter: leadership.Retry}, nil
+		return ctrl.Result{}, leadership.ErrEnded
 	}
 	if err := r.Barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -164,8 +167,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	result, err := r.reconcileIfFresh(ctx, before)
-	if errors.Is(err, brokers.ErrStopping) {
-		return ctrl.Result{RequeueAfter: leadership.Retry}, nil
+	if errors.Is(err, brokers.ErrStopping) && !errors.Is(err, leadership.ErrEnded) {
+		return ctrl.Result{}, nil
 	}
 	if errors.Is(err, secrets.ErrBusy) {
 		return ctrl.Result{RequeueAfter: readRetry + rand.N(readRetry), Priority: new(lowPriority)}, nil

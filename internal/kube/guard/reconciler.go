@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/panics"
 )
@@ -38,14 +39,18 @@ func failureOf(err error) Failure {
 // Show shows in the status of an object what ended its reconcile; without a message it shows no such failure any more.
 type Show func(context.Context, reconcile.Request, Failure) error
 
-// Reconciler returns a reconciler for which a panic of r is an error, so that the object is reconciled again with the queue's backoff. show may
-// be nil.
+// Reconciler returns a reconciler for which a panic of r is an error, so that the object is reconciled again with the queue's backoff. It is also
+// reconciled again after leadership.ErrEnded, of which the status says nothing. show may be nil.
 func Reconciler(r reconcile.Reconciler, show Show) reconcile.Reconciler {
 	if show == nil {
 		show = func(context.Context, reconcile.Request, Failure) error { return nil }
 	}
 	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		result, err := guarded(ctx, r, req)
+		if errors.Is(err, leadership.ErrEnded) {
+			log.FromContext(ctx).Info("Waiting until the lease is renewed", "error", err.Error())
+			return reconcile.Result{RequeueAfter: leadership.Retry, Priority: result.Priority}, nil
+		}
 		failure := failureOf(err)
 		switch {
 		case failure.Message != "":

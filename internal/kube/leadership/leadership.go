@@ -34,6 +34,9 @@ func (l *Lease) Renew(at time.Time, duration time.Duration) {
 	l.until.Store(new(at.Add(duration)))
 }
 
+// End has the lease end now, before it is released, or since another process leads.
+func (l *Lease) End() { l.until.Store(new(time.Time)) }
+
 // Err returns ErrEnded while another process may lead, by the monotonic clock.
 func (l *Lease) Err() error {
 	if l == nil {

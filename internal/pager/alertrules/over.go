@@ -19,7 +19,7 @@ func (d *DeliveryPlan) planResolveInTime(t Target, in Inputs) {
 	}
 	var until time.Time
 	if isResolved(d.Row.LastAttemptedHash) && d.Row.FirstAttemptTime != nil {
-		until = d.Row.FirstAttemptTime.Add(t.ResolveTimeout())
+		until = times.Latest(d.Row.FirstAttemptTime.Add(t.ResolveTimeout()), in.LeaderSince.Add(graceAfterCreation)) // R11: a long absence leads to asking again
 	}
 	changed := t.Problem == nil && d.Row.LastAttemptedReceiver != t.Version
 	if !until.IsZero() && in.hasPassed(until) && !changed && !isSuspended(t) {
@@ -50,7 +50,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 	case d.holding(in) == HoldsNothing:
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
-		return a.DeletionTimestamp.Time
+		return times.Earliest(a.DeletionTimestamp.Time, in.finishedAt())
 	case isSuspended(t), t.Problem == nil && row.Reason == v1beta1.ReasonSuspended:
 		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
@@ -58,6 +58,9 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 		if !in.isAhead(a.DeletionTimestamp.Time) { // a deletion timestamp cannot be corrected
 			began = times.Latest(a.DeletionTimestamp.Time, began)
 		}
+		return times.Latest(began.Add(timeout), in.LeaderSince.Add(graceAfterCreation)) // R11: a long absence leads to asking again
+	case in.isAhead(a.DeletionTimestamp.Time):
+		began = in.LeaderSince
 	}
 	return began.Add(timeout)
 }

@@ -333,11 +333,18 @@ func (d *decision) wantedRenewal() time.Time {
 	if isRebindPending(d.b, &d.Status) {
 		return d.in.Now
 	}
-	at := renewal(&d.Status, d.in.Now)
-	if at.IsZero() {
+	at, behind := renewal(&d.Status, d.in.Now), d.behind()
+	if at.IsZero() || behind == 0 {
 		return at
 	}
-	return at.Add(-d.behind())
+	byServer := d.Status
+	if issued := d.Status.IssuedAt; issued != nil {
+		byServer.IssuedAt = times.Timestamp(issued.Add(behind))
+		if lifetimeOf(&byServer) <= shortestLifetime { // the API server's clock is the wrong one: by that, the credentials had ended when they were issued
+			return at
+		}
+	}
+	return renewal(&byServer, d.in.Server.Known).Add(-behind)
 }
 
 // hasPassed reports whether a time has passed; zero: it never does.

@@ -21,6 +21,8 @@ const (
 	// minInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, for any lifetime that the
 	// broker sets.
 	minInterval, maxInterval = 30 * time.Second, 10 * time.Minute
+	// shortestLifetime is the lifetime of credentials that is taken for a mistake of a clock: a running Pod could not use them for long enough.
+	shortestLifetime = time.Minute
 )
 
 // renewal returns when the credentials are replaced; zero: never. Without a renew_before of the broker's that is when two thirds of their

@@ -65,6 +65,13 @@ type CleanUpBroker struct {
 // BeginningNow returns the present as the beginning of something that ends later.
 func (in *Inputs) BeginningNow() *metav1.Time { return times.Timestamp(in.Server.Begin(in.Now)) }
 
+// CorrectStart has an operation begin now that has begun in the future by the record: a clock was ahead, and has been corrected since (R11).
+func (in *Inputs) CorrectStart(s *v1beta1.OperationStatus) {
+	if start := s.OperationStartTime; start != nil && times.IsAhead(start.Time, in.Server.Begin(in.Now)) {
+		s.OperationStartTime = in.BeginningNow()
+	}
+}
+
 // Schedule returns when requests about an object with a status are due.
 func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) rules.Schedule {
 	return rules.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Server: in.Server, Parameters: in.Parameters, Recovered: in.Recovered,

@@ -1,0 +1,117 @@
+// Copyright The Bellhop Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bindingrules
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
+)
+
+// A clock that is wrong does not have credentials replaced again and again.
+func TestWrongClocksCauseNoRotationStorm(t *testing.T) {
+	const lives = 8 * time.Hour
+	for name, is := range map[string]struct {
+		edits  []func(*fixture)
+		broker func(f *fixture) time.Time // the right time
+	}{
+		"right clocks":                    {nil, func(f *fixture) time.Time { return f.in.Now }},
+		"the API server is a day ahead":   {edits(func(f *fixture) { f.ahead = -24 * time.Hour }), func(f *fixture) time.Time { return f.in.Now }},
+		"the operator is a day behind":    {edits(clockMoves(-24 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
+		"the operator is 12 hours behind": {edits(clockMoves(-12 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
+		"the operator is 17 hours behind": {edits(clockMoves(-17 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
+	} {
+		f := newFixture(is.edits...)
+		binds, start := 0, f.in.Now
+		for f.in.Now.Before(start.Add(10 * time.Minute)) {
+			switch next := f.step(); {
+			case next.Request != nil && next.Request.Operation == rules.Bind:
+				binds++
+				a := answerWithCredentials(201)
+				a.Binding.ExpiresAt = is.broker(f).Add(lives)
+				f.after(a)
+			case next.Request != nil:
+				f.after(answerOf(osbresult.Done, 200))
+			default:
+				f.b.Status = next.Status
+			}
+			f.in.Now = f.in.Now.Add(time.Second)
+		}
+		if binds > 2 {
+			t.Errorf("%s: %d binds in 10 minutes of credentials that live for %s, %d predecessors", name, binds, lives, len(f.b.Status.Predecessors))
+		}
+	}
+}
+
+func TestABindEndsThoughAClockWasAhead(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for name, is := range map[string][]func(*fixture){
+		"the operator was ahead":   edits(clockMoves(year), bindAccepted, clockMoves(-year)),
+		"the API server was ahead": edits(func(f *fixture) { f.ahead = -year }, bindAccepted, func(f *fixture) { f.ahead = 0 }),
+	} {
+		f := newFixture(is...)
+		for range 30 {
+			f.in.Now = f.in.Now.Add(24 * time.Hour)
+			if next := f.step(); next.Request == nil || next.Request.Operation != rules.Poll {
+				break
+			}
+			f.after(pollAnswer(osbresult.InProgress))
+		}
+		if next := f.step(); !f.phaseIsMitigating() {
+			t.Errorf("%s: after 30 days in progress: %s, began %s", name, next.describe(), f.b.Status.OperationStartTime)
+		}
+	}
+}
+
+func (f *fixture) phaseIsMitigating() bool { return f.b.Status.OrphanMitigationInProgress }
+
+// R11: after a jump of a clock nothing ends at a broker. Credentials that live for 8 hours are replaced after 5h20m at the soonest, and the former ones
+// removed after another overlap.
+func TestAnAPIServerAheadRemovesNoCredentialsInUse(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"right": 0, "a day ahead": 24 * time.Hour} {
+		f := newFixture(func(f *fixture) { f.ahead = -ahead })
+		start, first := f.in.Now, ""
+		for f.in.Now.Before(start.Add(5 * time.Hour)) {
+			switch next := f.step(); {
+			case next.Request != nil && next.Request.Operation == rules.Bind:
+				if first == "" {
+					first = next.Request.ID
+				}
+				a := answerWithCredentials(201)
+				a.Binding.ExpiresAt = f.in.Now.Add(8 * time.Hour)
+				f.after(a)
+			case next.Request != nil:
+				if next.Request.ID == first && next.Request.Operation == rules.Unbind {
+					t.Errorf("API server %s: the credentials that live for 8 hours are removed at the broker after %s", name, f.in.Now.Sub(start))
+				}
+				f.after(answerOf(osbresult.Done, 200))
+			default:
+				f.b.Status = next.Status
+			}
+			f.in.Now = f.in.Now.Add(5 * time.Second)
+		}
+	}
+}
+
+// The same for a rotation that a person has requested while 16 are on record.
+func TestRebindWaitsForNoWrongClock(t *testing.T) {
+	f := newFixture(func(f *fixture) { f.ahead = -24 * time.Hour })
+	for range 600 {
+		switch next := f.step(); {
+		case next.Request != nil && next.Request.Operation == rules.Bind:
+			a := answerWithCredentials(201)
+			a.Binding.ExpiresAt = f.in.Now.Add(8 * time.Hour)
+			f.after(a)
+		case next.Request != nil:
+			f.after(answerOf(osbresult.Done, 200))
+		default:
+			f.b.Status = next.Status
+		}
+		f.in.Now = f.in.Now.Add(time.Second)
+	}
+	requestRebind("now")(f)
+	t.Log(f.step().describe(), f.step().Status.Conditions)
+}
