@@ -120,18 +120,14 @@ func (c Checker) checkResolved() {
 	}
 }
 
-// firing returns the names of the Alerts of which the last accepted message does not say that they are over.
+// firing returns the names of the Alerts that a receiver shows as firing: the last message that it has accepted of an incident does not say that this is
+// over.
 func firing(messages []inbox.Message) (names []string) {
-	last := map[string]inbox.Message{} // by UID
+	incidents := map[string]string{}
 	for _, m := range messages {
-		if m.Accepted > 0 {
-			last[m.UID] = m
+		if m.Accepted > 0 && !m.Resolved {
+			incidents[m.Incident] = m.Name
 		}
 	}
-	for _, m := range last {
-		if m.Event != "alert.resolved" {
-			names = append(names, m.Name)
-		}
-	}
-	return names
+	return slices.Sorted(maps.Values(incidents))
 }

@@ -4,7 +4,10 @@
 package oracle
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	eventsv1 "k8s.io/api/events/v1"
@@ -121,19 +124,48 @@ func TestMention(t *testing.T) {
 	}
 }
 
-// TestFiring: of each Alert the last message that was accepted counts.
+// TestFiring: of each incident the last message counts that was accepted for the first time; a page after its resolve is another end.
 func TestFiring(t *testing.T) {
-	message := func(uid, event string, accepted int) inbox.Message {
-		return inbox.Message{UID: uid, Name: "disk-" + uid, Event: event, Accepted: accepted}
-	}
-	got := firing([]inbox.Message{
-		message("a", "alert.fired", 1), message("a", "alert.resolved", 2),
-		message("b", "alert.fired", 1), message("b", "alert.resolved", 0),
-		message("c", "alert.fired", 0),
-		message("d", "alert.resolved", 1), message("d", "alert.fired", 1),
-	})
-	if want := []string{"disk-b", "disk-d"}; !slices.Equal(slices.Sorted(slices.Values(got)), want) {
-		t.Errorf("%v fire", got)
+	for name, test := range map[string]struct {
+		posts []string // of one Alert: the event, and "!" where it is refused
+		want  string
+	}{
+		"fired":                            {[]string{"alert.fired"}, `["disk"]`},
+		"refused":                          {[]string{"alert.fired!"}, `[]`},
+		"resolved":                         {[]string{"alert.fired", "alert.resolved"}, `[]`},
+		"the resolve is refused":           {[]string{"alert.fired", "alert.resolved!"}, `["disk"]`},
+		"fired after its resolve":          {[]string{"alert.resolved", "alert.fired"}, `["disk"]`},
+		"accepted again after its resolve": {[]string{"alert.fired", "alert.resolved", "alert.fired"}, `[]`},
+		"accepted only after its resolve":  {[]string{"alert.fired!", "alert.resolved", "alert.fired"}, `["disk"]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := inbox.New(inbox.Options{})
+			server := httptest.NewServer(i.Handler())
+			defer server.Close()
+			for _, post := range test.posts {
+				event, isRefused := strings.CutSuffix(post, "!")
+				i.Respond(nil)
+				if isRefused {
+					i.Respond(inbox.Answer(http.StatusServiceUnavailable, nil))
+				}
+				state := map[bool]string{true: "Resolved", false: "Firing"}[event == "alert.resolved"]
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL,
+					strings.NewReader(`{"version":"1","type":"`+event+`","data":{"uid":"u","name":"disk","incident":"i","state":"`+state+`"}}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("webhook-id", event)
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+			}
+			c := NewChecker(&scenario.Environment{Receivers: map[string]*scenario.FakeReceiver{"hook": {Inbox: i}}})
+			if got := strings.Join(c.receivedMessages(), "\n"); !strings.Contains(got, "hook shows as firing: "+test.want) {
+				t.Errorf("the end state is %s", got)
+			}
+		})
 	}
 }
 

@@ -44,6 +44,9 @@ const (
 	// beliefTime is how long a lasting shift of the API server's clock lasts at least, although the steps may end before. It is longer than Agreement,
 	// so that the operator believes it, and does what follows from it.
 	beliefTime = Agreement + 3*time.Second
+	// respondTime is when, after a lasting shift of the API server's clock has begun, the open watches are cut, so that new ones are begun, whose
+	// responses have a Date. They are cut once more when the operator may believe it: at rest it gets no other responses.
+	respondTime = 500 * time.Millisecond
 	// processTime is how long a lasting shift of the clock of a process lasts at least, so that the process does what follows from it.
 	processTime = 5 * time.Second
 	// restartDelay is how long a process has a wrong clock until it is killed, unless it sends another request to a broker or a receiver before.
@@ -147,6 +150,13 @@ func (i *Injector) beginShift(f *Fault) {
 	case f.dateShift() != 0:
 		i.server = serverClock{shift: f.dateShift()}
 		i.busyUntil = time.Now().Add(beliefTime)
+		for _, after := range []time.Duration{respondTime, Agreement + 2*respondTime} {
+			time.AfterFunc(after, func() {
+				i.mu.Lock()
+				defer i.mu.Unlock()
+				i.cutWatches()
+			})
+		}
 		if strings.HasPrefix(f.Kind, machineKind) {
 			i.setProcessClock(f.dateShift())
 		}

@@ -165,8 +165,7 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 		i.deposed.Set()
 		return action{delayed: true}
 	case WatchCut:
-		i.cutSignal.Set()
-		i.cutSignal = NewSignal()
+		i.cutWatches()
 	case WatchGone:
 		i.expiredSignal.Set()
 		i.expiredSignal = NewSignal()
@@ -185,6 +184,12 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 		return action{answer: p.Kind}
 	}
 	return action{}
+}
+
+// cutWatches ends the open watches. The caller holds the lock.
+func (i *Injector) cutWatches() {
+	i.cutSignal.Set()
+	i.cutSignal = NewSignal()
 }
 
 // beginWindow begins what lasts from one call to a later one.
