@@ -63,7 +63,7 @@ func (c Checker) receivedMessages() []string {
 			all = append(all, fmt.Sprintf("%s %s (under %d keys)", name, text, n))
 		}
 		if p.Inbox != nil { // an old message may have come after a later one
-			all = append(all, fmt.Sprintf("%s shows as firing: %q", name, firing(p.Inbox.Messages())))
+			all = append(all, fmt.Sprintf("%s %s%q", name, firingText, firing(p.Inbox.Messages())))
 		}
 	}
 	slices.Sort(all)

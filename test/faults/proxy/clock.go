@@ -44,8 +44,7 @@ const (
 	// beliefTime is how long a lasting shift of the API server's clock lasts at least, although the steps may end before. It is longer than Agreement,
 	// so that the operator believes it, and does what follows from it.
 	beliefTime = Agreement + 3*time.Second
-	// respondTime is when, after a lasting shift of the API server's clock has begun, the open watches are cut, so that new ones are begun, whose
-	// responses have a Date. They are cut once more when the operator may believe it: at rest it gets no other responses.
+	// respondTime is how long after a change of the API server's clock processes at rest see it.
 	respondTime = 500 * time.Millisecond
 	// processTime is how long a lasting shift of the clock of a process lasts at least, so that the process does what follows from it.
 	processTime = 5 * time.Second
@@ -147,16 +146,13 @@ func (i *Injector) beginShift(f *Fault) {
 		i.server = serverClock{isMissing: true}
 	case f.isBrief():
 		i.server = serverClock{shift: f.shift(dateKind), until: time.Now().Add(briefTime)}
+		i.respondAfter(briefTime + respondTime)
+		i.respondAfter(briefTime + Agreement + 2*respondTime) // the operator knows the time again
 	case f.dateShift() != 0:
 		i.server = serverClock{shift: f.dateShift()}
 		i.busyUntil = time.Now().Add(beliefTime)
-		for _, after := range []time.Duration{respondTime, Agreement + 2*respondTime} {
-			time.AfterFunc(after, func() {
-				i.mu.Lock()
-				defer i.mu.Unlock()
-				i.cutWatches()
-			})
-		}
+		i.respondAfter(respondTime)
+		i.respondAfter(Agreement + 2*respondTime)
 		if strings.HasPrefix(f.Kind, machineKind) {
 			i.setProcessClock(f.dateShift())
 		}
@@ -170,6 +166,15 @@ func (i *Injector) beginShift(f *Fault) {
 		i.setProcessClock(f.shift(clockKind))
 		i.busyUntil = time.Now().Add(processTime)
 	}
+}
+
+// respondAfter has the API server respond after a while also to processes that are at rest: the open watches are cut, so that new ones are begun.
+func (i *Injector) respondAfter(delay time.Duration) {
+	time.AfterFunc(delay, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.cutWatches()
+	})
 }
 
 // killLater kills the process after restartDelay, unless it is killed before.
