@@ -18,6 +18,9 @@ const (
 	maxJump = time.Minute
 	// agreement is for how long all responses have to agree until their time is known again.
 	agreement = 15 * time.Minute
+	// silence is for how long no response may arrive while the time is known without a break. A process that hears nothing for longer may have been
+	// stopped, such as by SIGSTOP or the freezer of its cgroup, and has received no posts either. One that runs renews its lease and watches more often.
+	silence = 5 * time.Minute
 )
 
 // Clock is the API server's clock, as the Date header of its responses shows it. Between responses it goes on with this machine's
@@ -27,6 +30,8 @@ type Clock struct {
 	// known is the time that was known last, and since is when it was known first; zero: never.
 	known dated
 	since time.Time
+	// heard is when the last response arrived that has a Date.
+	heard time.Time
 	// other is the Date of the responses since a jump, and agreed is since when they agree with each other; zero: they agree with the known time.
 	other  dated
 	agreed time.Time
@@ -91,7 +96,7 @@ func (c *Clock) KnownFor() time.Duration {
 }
 
 func (c *Clock) knownFor(local time.Time) time.Duration {
-	if c.now(local).IsZero() {
+	if c.now(local).IsZero() || local.Sub(c.heard) > silence {
 		return 0
 	}
 	return local.Sub(c.since)
@@ -115,6 +120,10 @@ func (c *Clock) set(date, local time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	said := dated{date, local}
+	if local.Sub(c.heard) > silence {
+		c.since = local
+	}
+	c.heard = local
 	switch {
 	case c.known.date.IsZero():
 		c.known, c.since = said, local

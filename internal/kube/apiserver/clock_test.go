@@ -98,6 +98,33 @@ func TestClockIsUnknownAfterAJump(t *testing.T) {
 	}
 }
 
+// A process that was stopped, or that could not reach the API server, does not know whether posts were sent meanwhile.
+func TestClockIsKnownSinceTheLastSilence(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const minute = time.Minute
+	for why, c := range map[string]struct {
+		responses []time.Duration // when they arrive
+		at, want  time.Duration
+	}{
+		"responses arrive often":             {[]time.Duration{0, 4 * minute, 9 * minute}, 10 * minute, 10 * minute},
+		"nothing arrives for half an hour":   {[]time.Duration{0}, 30 * minute, 0},
+		"it has just arrived after that":     {[]time.Duration{0, 30 * minute}, 30 * minute, 0},
+		"it has arrived some time ago":       {[]time.Duration{0, 30 * minute}, 32 * minute, 2 * minute},
+		"responses arrive often, after that": {[]time.Duration{0, 30 * minute, 34 * minute, 38 * minute}, 40 * minute, 10 * minute},
+	} {
+		var clock Clock
+		for _, after := range c.responses {
+			clock.set(began.Add(after), began.Add(after))
+		}
+		if got := clock.knownFor(began.Add(c.at)); got != c.want {
+			t.Errorf("%s: it is known for %s, not %s", why, got, c.want)
+		}
+		if now := clock.now(began.Add(c.at)); !now.Equal(began.Add(c.at)) {
+			t.Errorf("%s: the time is %s", why, now)
+		}
+	}
+}
+
 // A reading has the time that was known last, which goes on while a jump is doubtful: what begins meanwhile ends neither early nor a day late.
 func TestReadingGoesOnAfterAJump(t *testing.T) {
 	var clock Clock
