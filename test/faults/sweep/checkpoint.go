@@ -50,7 +50,7 @@ func openCheckpoint(o *Options, operators harness.Binaries, out io.Writer) (*che
 	if o.Checkpoint == "" {
 		return c, nil
 	}
-	header := checkpointHeader{Seed: o.Seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, %d walks", o.Scenario, o.Class, o.Part, o.Walks)}
+	header := checkpointHeader{Seed: o.Seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, each %t, share %v, %d walks", o.Scenario, o.Class, o.Part, o.Each, o.Share, o.Walks)}
 	self, err := os.Executable()
 	if err == nil {
 		header.Sweep, err = checksum(self)

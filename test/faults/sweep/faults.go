@@ -7,10 +7,12 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gophernetes/bellhop/test/faults/harness"
@@ -183,6 +185,54 @@ func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) 
 		some = append(some, d.pick(of, max(1, int(part*float64(len(of))+0.5)))...)
 	}
 	return some
+}
+
+// oneAtEachPoint returns a fault of each class at each call and event that has any.
+func oneAtEachPoint(all []proxy.Fault, d draw) (some []proxy.Fault) {
+	type place struct {
+		class, watched string
+		at             proxy.Point
+	}
+	byPlace := map[place][]proxy.Fault{}
+	for _, f := range all {
+		p := place{classOf(f), f.Watched, f.At}
+		byPlace[p] = append(byPlace[p], f)
+	}
+	for _, of := range byPlace {
+		some = append(some, d.pick(of, 1)...)
+	}
+	return d.pick(some, len(some)) // in an order that is always the same
+}
+
+// Share is one of several shares of the chosen runs, which together are all of them: Number is 1 to Of. The zero value is all runs.
+type Share struct{ Number, Of uint64 }
+
+// Set reads a share, such as 2/5.
+func (s *Share) Set(text string) error {
+	number, of, _ := strings.Cut(text, "/")
+	var err error
+	if s.Number, err = strconv.ParseUint(number, 10, 32); err == nil {
+		s.Of, err = strconv.ParseUint(of, 10, 32)
+	}
+	if err != nil || s.Number < 1 || s.Number > s.Of {
+		return errors.New("it must be a number of shares and which one of them, such as 2/5")
+	}
+	return nil
+}
+
+func (s Share) String() string {
+	if s.Of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.Number, s.Of)
+}
+
+// of returns the faults of this share. A fault stays in its share when calls of the scenario change.
+func (s Share) of(all []proxy.Fault, d draw) []proxy.Fault {
+	if s.Of == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(f proxy.Fault) bool { return d("share of "+f.String())%s.Of != s.Number-1 })
 }
 
 // ofEachClass returns at most n faults of each of some classes.

@@ -4,6 +4,7 @@
 package sweep
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,42 @@ func TestOfEachClass(t *testing.T) {
 	for name, want := range map[string]int{"crash": 2, "events": 2, "stale": 0} {
 		if n := count(some, func(f proxy.Fault) bool { return classOf(f) == name }); n != want {
 			t.Errorf("%d faults of class %s in %v", n, name, some)
+		}
+	}
+}
+
+func TestOneAtEachPoint(t *testing.T) {
+	d := newDraw(1, "db")
+	counts := map[string]int{}
+	some := oneAtEachPoint(allFaults(aResult(), d), d)
+	for _, f := range some {
+		counts[classOf(f)]++
+	}
+	// Three calls, of which two change something, three events, and two watched resources.
+	want := map[string]int{"crash": 2, "two crashes": 2, "stale": 2, "events": 2 + 3 + 2, "answers": 3, "leaders": 2, "time": 3, "neighbours": 3}
+	if !maps.Equal(counts, want) {
+		t.Errorf("the classes are %v, not %v", counts, want)
+	}
+	var shared []string
+	for _, text := range []string{"1/3", "2/3", "3/3"} {
+		var share Share
+		if err := share.Set(text); err != nil || share.String() != text {
+			t.Fatalf("%s is %s, %v", text, share, err)
+		}
+		for _, f := range share.of(slices.Clone(some), d) {
+			shared = append(shared, f.String())
+		}
+	}
+	slices.Sort(shared)
+	if len(shared) != len(some) || len(slices.Compact(shared)) != len(some) {
+		t.Errorf("three shares of %d runs have %d", len(some), len(shared))
+	}
+	if got := (Share{}).of(slices.Clone(some), d); len(got) != len(some) {
+		t.Errorf("without a share there are %d of %d runs", len(got), len(some))
+	}
+	for _, wrong := range []string{"", "2", "0/3", "4/3", "1/0", "-1/3", "a/b"} {
+		if err := new(Share).Set(wrong); err == nil {
+			t.Errorf("%q is a share", wrong)
 		}
 	}
 }

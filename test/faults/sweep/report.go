@@ -47,7 +47,7 @@ func report(out io.Writer, sweeps []*scenarioSweep, o Options, took time.Duratio
 	return nil
 }
 
-// printTable prints a row for each scenario.
+// printTable prints a row for each scenario, and one of their sums.
 func printTable(out io.Writer, sweeps []*scenarioSweep) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "scenario\tcalls\teffects\t")
@@ -55,15 +55,27 @@ func printTable(out io.Writer, sweeps []*scenarioSweep) error {
 		fmt.Fprintf(table, "%s\t", c.name)
 	}
 	fmt.Fprintln(table, "runs\tnot reached\tviolations\ts a run\t")
+	var sum scenarioSweep
 	for _, s := range sweeps {
-		fmt.Fprintf(table, "%s\t%d\t%d\t", s.scenario.Name, len(s.learned.Calls), count(s.learned.Calls, func(c proxy.Call) bool { return c.Mutates }))
-		for _, c := range classes {
-			fmt.Fprintf(table, "%d\t", count(s.tried, c.is))
-		}
-		runs := len(s.tried)
-		fmt.Fprintf(table, "%d\t%d\t%d\t%.1f\t\n", runs, s.notReached, len(s.violations), s.duration.Seconds()/float64(max(1, runs)))
+		printRow(table, s.scenario.Name, s)
+		sum.learned.Calls = append(sum.learned.Calls, s.learned.Calls...)
+		sum.tried = append(sum.tried, s.tried...)
+		sum.notReached += s.notReached
+		sum.violations = append(sum.violations, s.violations...)
+		sum.duration += s.duration
 	}
+	printRow(table, "all", &sum)
 	return table.Flush()
+}
+
+// printRow prints the numbers of runs and of what they found.
+func printRow(table io.Writer, name string, s *scenarioSweep) {
+	fmt.Fprintf(table, "%s\t%d\t%d\t", name, len(s.learned.Calls), count(s.learned.Calls, func(c proxy.Call) bool { return c.Mutates }))
+	for _, c := range classes {
+		fmt.Fprintf(table, "%d\t", count(s.tried, c.is))
+	}
+	runs := len(s.tried)
+	fmt.Fprintf(table, "%d\t%d\t%d\t%.1f\t\n", runs, s.notReached, len(s.violations), s.duration.Seconds()/float64(max(1, runs)))
 }
 
 // count returns how many elements have a property.

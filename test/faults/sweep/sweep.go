@@ -28,6 +28,8 @@ type Options struct {
 	Scenario, Fault, Class string // restrict the runs to these; "": all
 	Binaries               harness.Binaries
 	Part                   float64 // which part of each class of faults is tried, above 0 and at most 1
+	Each                   bool    // one fault of each class at each injection point is tried, instead of Part
+	Share                  Share   // of the runs that the other options choose
 	Parallel, Walks        int
 	Seed                   uint64
 	Within                 time.Duration // no run starts later; 0: no limit
@@ -201,7 +203,10 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)
 			continue
 		}
-		s.faults = sampleFaults(all, o.Part, d)
+		if s.faults = sampleFaults(all, o.Part, d); o.Each {
+			s.faults = oneAtEachPoint(all, d)
+		}
+		s.faults = o.Share.of(s.faults, d)
 	}
 	return nil
 }
