@@ -369,12 +369,6 @@ func (p *pending) close() {
 	}
 }
 
-func (p *pending) isClosed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
-}
-
 // withOutcomes returns the Alerts with outcomes that are not in their status.
 func (p *pending) withOutcomes() []types.NamespacedName {
 	p.mu.Lock()
