@@ -43,7 +43,7 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.sweep.Binaries.Uncompared, "uncompared", "", "members of objects that not all versions write, such as status.addresses,spec.instances.severity: they are not compared")
 	fs.Float64Var(&o.sweep.Part, "part", 1, "part of each class of faults, above 0 and at most 1")
 	fs.BoolVar(&o.sweep.Each, "each", false, "one fault of each class at each injection point, instead of -part")
-	fs.Var(&o.sweep.Share, "share", "make one share of the chosen runs, such as 2/5: the second of five; the same -seed for all of them")
+	fs.Var(&o.sweep.Share, "share", "make one share of the chosen runs or variants, such as 2/5: the second of five; the same -seed for all of them")
 	fs.IntVar(&o.sweep.Parallel, "parallel", 20, "number of runs at the same time; with more, brokers and operators answer too late on a slow machine")
 	fs.IntVar(&o.sweep.Walks, "walks", 2, "number of state walks of each kind; to repeat one: -scenario walk-alert-SEED")
 	fs.Uint64Var(&o.sweep.Seed, "seed", uint64(time.Now().UnixNano()%1e6), "seed of the random choices")
@@ -70,7 +70,7 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("%q: only -variants takes arguments", fs.Args())
 	}
 	o.soak.Operator, o.soak.Seed = o.sweep.Binaries.Operator, o.sweep.Seed
-	o.variants = sweep.VariantOptions{Names: fs.Args(), Parallel: o.sweep.Parallel, Verbose: o.sweep.Verbose}
+	o.variants = sweep.VariantOptions{Names: fs.Args(), Share: o.sweep.Share, Parallel: o.sweep.Parallel, Verbose: o.sweep.Verbose}
 	return o, nil
 }
 

@@ -42,6 +42,7 @@ type variantRunner struct {
 // VariantOptions choose the variants that are tried.
 type VariantOptions struct {
 	Names    []string // none: all
+	Share    Share    // of these
 	Parallel int
 	Verbose  bool
 }
@@ -52,6 +53,7 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 	if len(chosen) == 0 {
 		return fmt.Errorf("there is no variant of %v", o.Names)
 	}
+	chosen = o.Share.ofVariants(chosen)
 	repo, err := local.FindRepo()
 	if err != nil {
 		return err
@@ -90,7 +92,7 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	if err := reportVariants(out, results, len(o.Names) == 0); err != nil {
+	if err := reportVariants(out, results, len(results) == len(variants())); err != nil {
 		return err
 	}
 	if runner.baselineFailures > 0 {

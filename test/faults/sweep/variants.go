@@ -95,3 +95,13 @@ func (v variant) trials() []trial {
 	}
 	return all
 }
+
+// ofVariants returns the variants of this share: in the order of the table, each goes to the next share.
+func (s Share) ofVariants(all []variant) (some []variant) {
+	for i, v := range all {
+		if s.Of == 0 || uint64(i)%s.Of == s.Number-1 {
+			some = append(some, v)
+		}
+	}
+	return some
+}
