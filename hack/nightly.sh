@@ -66,7 +66,7 @@ sweep() {
 skew() { ARGS="-fixed -seed $SEED -within $((4 * SLOW))m" hack/skew.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake: half of them one day, and the others the next.
-variants() { hack/sweep.sh -variants -share $((1 + SEED % 2))/2; }
+variants() { ARGS=-variants hack/sweep.sh -share $((1 + SEED % 2))/2; }
 
 # Up to 300 random histories of real senders, on two processors; each day has others. Then it checks that the suite detects each variant of the operator
 # that has a mistake.

@@ -16,5 +16,5 @@ if [ "${FULL-}" = 1 ]; then
 	bin/faults -walks 30 -journal bin/sweep.journal ${ARGS-}
 	exec bin/faults -variants
 fi
-[ $# = 0 ] || exec bin/faults "$@"
-exec bin/faults ${ARGS:--fixed}
+[ -n "${ARGS-}${1-}" ] || ARGS=-fixed
+exec bin/faults ${ARGS-} "$@"
