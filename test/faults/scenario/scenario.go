@@ -53,6 +53,8 @@ type Scenario struct {
 	endsByTime bool
 	// expires: the broker says when credentials expire, which is within the steps.
 	expires bool
+	// waits: it ends while a new object waits for what is missing, which is an error five minutes later, by the clock of the process.
+	waits bool
 	// endures: something ends by the API server's time, but enduranceTime after the steps began.
 	endures bool
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
@@ -70,6 +72,7 @@ func All() []Scenario {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
 		all[i].endsByTime = endsByTimeNames.MatchString(all[i].Name)
 		all[i].expires = expiringNames.MatchString(all[i].Name)
+		all[i].waits = all[i].Name == "cluster-broker-namespace-deleted"
 		all[i].endures = strings.HasSuffix(all[i].Name, "alert-endures")
 	}
 	return all
@@ -81,7 +84,7 @@ const enduranceTime = 30 * time.Minute
 // HasNoEnd reports whether the end of the scenario is not defined with a fault of a clock: what ends in the steps ends early, late or not at all, or
 // what must not end in them does.
 func (s Scenario) HasNoEnd(f proxy.Fault) bool {
-	return s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()) || s.endures && f.MovesAhead() >= enduranceTime || s.expires && f.ShiftsClock()
+	return s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()) || s.endures && f.MovesAhead() >= enduranceTime || (s.expires || s.waits) && f.ShiftsClock()
 }
 
 // troubledNames matches the scenarios with Warning events without a fault as well: something fails, is missing or suspended, or is left

@@ -180,12 +180,14 @@ func TestEndsAreDefined(t *testing.T) {
 		"alert-ttl":     "date-ahead-58s date-ahead-58s-briefly date-ahead-1h date-behind-58s date-behind-1h date-alternates start-date-ahead-58s start-date-behind-1h start-date-missing machine-ahead-1h machine-behind-58s",
 		"source-grows":  "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1d",
 		"alert-endures": "date-ahead-1h start-date-ahead-1h machine-ahead-1y", "grpc-alert-endures": "date-ahead-1h start-date-ahead-1h",
+		"cluster-broker-namespace-deleted": "machine-ahead-1d clock-ahead-1h",
 	}
 	kept := map[string]string{
-		"alert":         "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1h",
-		"alert-ttl":     "date-ahead-1h-briefly date-behind-1h-briefly date-behind-58s-briefly date-missing clock-ahead-1h start-ahead-1y restart-behind-1h stopped crash-after",
-		"source-grows":  "date-missing clock-behind-1h",
-		"alert-endures": "date-ahead-58s date-ahead-58s-briefly date-behind-58s date-behind-1h date-alternates date-missing start-date-ahead-58s start-date-behind-1h start-date-missing machine-behind-1h",
+		"alert":                            "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1h",
+		"alert-ttl":                        "date-ahead-1h-briefly date-behind-1h-briefly date-behind-58s-briefly date-missing clock-ahead-1h start-ahead-1y restart-behind-1h stopped crash-after",
+		"source-grows":                     "date-missing clock-behind-1h",
+		"cluster-broker-namespace-deleted": "date-missing stopped",
+		"alert-endures":                    "date-ahead-58s date-ahead-58s-briefly date-behind-58s date-behind-1h date-alternates date-missing start-date-ahead-58s start-date-behind-1h start-date-missing machine-behind-1h",
 	}
 	tested := 0
 	for _, sc := range scenario.All() {
@@ -200,7 +202,7 @@ func TestEndsAreDefined(t *testing.T) {
 			}
 		}
 	}
-	if tested != 47 {
+	if tested != 51 {
 		t.Errorf("%d faults are tested", tested)
 	}
 }
