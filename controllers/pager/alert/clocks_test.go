@@ -4,14 +4,10 @@
 package alert
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/internal/kube/times"
@@ -58,23 +54,12 @@ func TestLeaderSinceAClockThatWasAhead(t *testing.T) {
 
 // A process begins to lead while the time is unknown: an Alert from before may have been sent by a former leader.
 func TestLeadsAtAnUnknownTime(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
-	defer server.Close()
-	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 	now := time.Now().Truncate(time.Second)
-	alert.CreationTimestamp, alert.Status.ObservedGeneration = metav1.NewTime(now.Add(-time.Hour)), -1
-	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
-	r.serverTime = func() times.Server { return times.Server{Steady: now} }
-	r.lead()
-	for range 2 {
-		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
-		t.Fatal(err)
-	}
-	if row := alert.Status.Deliveries[0]; row.Attempts != 1 || !row.OutcomeUnknown {
+	row := firstAttempt(t, now.Add(-time.Hour), func(r *Reconciler) {
+		r.serverTime = func() times.Server { return times.Server{Steady: now} }
+		r.lead()
+	})
+	if row.Attempts != 1 || !row.OutcomeUnknown {
 		t.Errorf("%d attempts, outcome unknown %t: the former leader may have sent it, so that a refusal proves nothing", row.Attempts, row.OutcomeUnknown)
 	}
 }

@@ -78,20 +78,15 @@ func TestAResultIsNotDropped(t *testing.T) {
 	}
 }
 
-// TestAnAlertIsNewToItsLeader: what was created after this process began to lead was sent by no former leader, also where it is the first
-// that is reconciled.
-func TestAnAlertIsNewToItsLeader(t *testing.T) {
+// firstAttempt returns the delivery of an Alert, created at a time, to a receiver that refuses its first message; lead has the process lead.
+func firstAttempt(t *testing.T, created time.Time, lead func(*Reconciler)) v1beta1.Delivery {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
 	defer server.Close()
 	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
-	created := time.Now().Truncate(time.Second)
 	alert.CreationTimestamp, alert.Status.ObservedGeneration = metav1.NewTime(created), -1
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
-	now := clocktesting.NewFakePassiveClock(created.Add(-time.Hour))
-	r.clock = now
-	r.serverTime = func() times.Server { return times.Server{Known: now.Now(), Steady: now.Now()} }
-	r.lead()
-	now.SetTime(created.Add(time.Second))
+	lead(r)
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 			t.Fatal(err)
@@ -100,7 +95,21 @@ func TestAnAlertIsNewToItsLeader(t *testing.T) {
 	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
 		t.Fatal(err)
 	}
-	if row := alert.Status.Deliveries[0]; row.Attempts != 1 || row.OutcomeUnknown {
+	return alert.Status.Deliveries[0]
+}
+
+// TestAnAlertIsNewToItsLeader: what was created after this process began to lead was sent by no former leader, also where it is the first
+// that is reconciled.
+func TestAnAlertIsNewToItsLeader(t *testing.T) {
+	created := time.Now().Truncate(time.Second)
+	row := firstAttempt(t, created, func(r *Reconciler) {
+		now := clocktesting.NewFakePassiveClock(created.Add(-time.Hour))
+		r.clock = now
+		r.serverTime = func() times.Server { return times.Server{Known: now.Now(), Steady: now.Now()} }
+		r.lead()
+		now.SetTime(created.Add(time.Second))
+	})
+	if row.Attempts != 1 || row.OutcomeUnknown {
 		t.Errorf("%d attempts, outcome unknown %t; a refusal of the only attempt proves that the receiver holds nothing", row.Attempts, row.OutcomeUnknown)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,8 +24,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/pager/controllertest"
 )
 
-// isFormer is the key of contexts of the former leader.
-type isFormer struct{}
+// crashing is the client of a process that crashes before it writes a status.
+type crashing struct{ client.Client }
+
+func (crashing) Status() client.SubResourceWriter { return crashingStatus{} }
+
+type crashingStatus struct{ client.SubResourceWriter }
+
+func (crashingStatus) Patch(context.Context, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+	return errors.New("the process has crashed")
+}
 
 // A leader that was stopped after it has recorded a request does not take the record back: the next leader sends what is on record.
 func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
@@ -63,7 +70,7 @@ func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
 	var onWrite func()
 	late := 0
 	c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-		if ctx.Value(isFormer{}) != nil && lease.Err() != nil {
+		if lease.Err() != nil {
 			late++
 		}
 		err := c.SubResource(sub).Patch(ctx, o, p, opts...)
@@ -105,10 +112,11 @@ func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
 		now.SetTime(now.Now().Add(time.Minute))
 		next := newProcess()
 		next.answerTimeout = time.Millisecond
+		next.client = crashing{next.client}
 		go func() { _, _ = next.Reconcile(context.WithoutCancel(t.Context()), req) }()
-		<-arrived // and the next one crashes before it records anything
+		<-arrived
 	}
-	if _, err := former.Reconcile(context.WithValue(t.Context(), isFormer{}, true), req); !errors.Is(err, leadership.ErrEnded) || late > 0 {
+	if _, err := former.Reconcile(t.Context(), req); !errors.Is(err, leadership.ErrEnded) || late > 0 {
 		t.Errorf("%d statuses are written after the lease has ended: %v", late, err)
 	}
 	if read(); alertrules.HoldingOf(alertrules.DeliveryIn(alert.Status.Deliveries, refOf("third"))) == alertrules.HoldsNothing {
@@ -128,25 +136,14 @@ func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
 
 // A process begins to lead while the API server's time is an hour behind; its former leader has sent the first message of an older Alert.
 func TestLeaderSinceAClockThatWasBehind(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
-	defer server.Close()
-	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 	now := time.Now().Truncate(time.Second)
-	alert.CreationTimestamp, alert.Status.ObservedGeneration = metav1.NewTime(now.Add(-10*time.Minute)), -1
-	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
-	is := times.Server{Known: now.Add(-time.Hour), Steady: now.Add(-time.Hour)}
-	r.serverTime = func() times.Server { return is }
-	r.lead()
-	is = times.Server{Known: now, Steady: now}
-	for range 2 {
-		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
-		t.Fatal(err)
-	}
-	if row := alert.Status.Deliveries[0]; row.Attempts != 1 || !row.OutcomeUnknown {
+	row := firstAttempt(t, now.Add(-10*time.Minute), func(r *Reconciler) {
+		is := times.Server{Known: now.Add(-time.Hour), Steady: now.Add(-time.Hour)}
+		r.serverTime = func() times.Server { return is }
+		r.lead()
+		is = times.Server{Known: now, Steady: now}
+	})
+	if row.Attempts != 1 || !row.OutcomeUnknown {
 		t.Errorf("%d attempts, outcome unknown %t: the former leader may have sent it, so that a refusal proves nothing", row.Attempts, row.OutcomeUnknown)
 	}
 }
