@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog/catalogsync"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/controllertest"
@@ -41,6 +42,18 @@ func (c *renewing) Now() time.Time {
 	return now
 }
 
+// expectNoRecord checks that a reconcile has ended with the lease, and recorded nothing.
+func expectNoRecord(t *testing.T, r *Reconciler, b v1beta1.Broker, err error) {
+	t.Helper()
+	got := catalogsync.ClusterWide.NewBroker()
+	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), got); err != nil {
+		t.Fatal(err)
+	}
+	if s := got.CommonStatus(); len(s.Conditions) > 0 || !errors.Is(err, leadership.ErrEnded) {
+		t.Errorf("the status has %v: %v", s.Conditions, err)
+	}
+}
+
 func TestALeaseThatIsRenewedDuringAFetch(t *testing.T) {
 	server := osbtest.Start(t, osbtest.Options{})
 	b := controllertest.NewBroker(catalogsync.ClusterWide, server.URL)
@@ -51,13 +64,7 @@ func TestALeaseThatIsRenewedDuringAFetch(t *testing.T) {
 	now.SetTime(rulestest.Noon.Add(time.Minute))
 	now.then = func() { r.leadership.Renew(now.FakePassiveClock.Now(), time.Hour) }
 	_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)})
-	got := catalogsync.ClusterWide.NewBroker()
-	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), got); err != nil {
-		t.Fatal(err)
-	}
-	if s := got.CommonStatus(); len(s.Conditions) > 0 || !errors.Is(err, leadership.ErrEnded) {
-		t.Errorf("no catalog was kept, and the status has %v: %v", s.Conditions, err)
-	}
+	expectNoRecord(t, r, b, err)
 }
 
 // The process is stopped while it writes classes and plans; the next leader has read a later catalog meanwhile.
@@ -87,11 +94,5 @@ func TestASyncEndsWithTheLease(t *testing.T) {
 	if late.Load() > 0 {
 		t.Errorf("%d classes were created after the lease had ended, of %d objects; %v", late.Load(), creates.Load(), err)
 	}
-	got := catalogsync.ClusterWide.NewBroker()
-	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), got); err != nil {
-		t.Fatal(err)
-	}
-	if s := got.CommonStatus(); len(s.Conditions) > 0 || !errors.Is(err, leadership.ErrEnded) {
-		t.Errorf("the status has %v: %v", s.Conditions, err)
-	}
+	expectNoRecord(t, r, b, err)
 }
