@@ -227,12 +227,12 @@ func (s Share) String() string {
 	return fmt.Sprintf("%d/%d", s.Number, s.Of)
 }
 
+// has reports whether the run with a number belongs to the share.
+func (s Share) has(number uint64) bool { return s.Of == 0 || number%s.Of == s.Number-1 }
+
 // of returns the faults of this share. A fault stays in its share when calls of the scenario change.
 func (s Share) of(all []proxy.Fault, d draw) []proxy.Fault {
-	if s.Of == 0 {
-		return all
-	}
-	return slices.DeleteFunc(all, func(f proxy.Fault) bool { return d("share of "+f.String())%s.Of != s.Number-1 })
+	return slices.DeleteFunc(all, func(f proxy.Fault) bool { return !s.has(d("share of " + f.String())) })
 }
 
 // ofEachClass returns at most n faults of each of some classes.

@@ -50,10 +50,9 @@ type VariantOptions struct {
 // ProveVariants checks that each variant is found by its fault and oracle, and that the unmodified operator passes the same runs.
 func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err error) {
 	chosen := slices.DeleteFunc(variants(), func(v variant) bool { return len(o.Names) > 0 && !slices.Contains(o.Names, v.name) })
-	if len(chosen) == 0 {
-		return fmt.Errorf("there is no variant of %v", o.Names)
+	if chosen = o.Share.ofVariants(chosen); len(chosen) == 0 {
+		return fmt.Errorf("there is no variant of %v in the share", o.Names)
 	}
-	chosen = o.Share.ofVariants(chosen)
 	repo, err := local.FindRepo()
 	if err != nil {
 		return err

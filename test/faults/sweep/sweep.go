@@ -203,10 +203,12 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)
 			continue
 		}
-		if s.faults = sampleFaults(all, o.Part, d); o.Each {
-			s.faults = oneAtEachPoint(all, d)
+		if o.Each {
+			all = oneAtEachPoint(all, d)
+		} else {
+			all = sampleFaults(all, o.Part, d)
 		}
-		s.faults = o.Share.of(s.faults, d)
+		s.faults = o.Share.of(all, d)
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (v variant) trials() []trial {
 // ofVariants returns the variants of this share: in the order of the table, each goes to the next share.
 func (s Share) ofVariants(all []variant) (some []variant) {
 	for i, v := range all {
-		if s.Of == 0 || uint64(i)%s.Of == s.Number-1 {
+		if s.has(uint64(i)) {
 			some = append(some, v)
 		}
 	}
