@@ -19,7 +19,7 @@ func (d *DeliveryPlan) planResolveInTime(t Target, in Inputs) {
 	}
 	var until time.Time
 	if isResolved(d.Row.LastAttemptedHash) && d.Row.FirstAttemptTime != nil {
-		until = times.Latest(d.Row.FirstAttemptTime.Add(t.ResolveTimeout()), in.LeaderSince.Add(graceAfterCreation)) // R11: a long absence leads to asking again
+		until = in.afterTakeover(d.Row.FirstAttemptTime.Add(t.ResolveTimeout()))
 	}
 	changed := t.Problem == nil && d.Row.LastAttemptedReceiver != t.Version
 	if !until.IsZero() && in.hasPassed(until) && !changed && !isSuspended(t) {
@@ -58,11 +58,17 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 		if !in.isAhead(a.DeletionTimestamp.Time) { // a deletion timestamp cannot be corrected
 			began = times.Latest(a.DeletionTimestamp.Time, began)
 		}
-		return times.Latest(began.Add(timeout), in.LeaderSince.Add(graceAfterCreation)) // R11: a long absence leads to asking again
+		return in.afterTakeover(began.Add(timeout))
 	case in.isAhead(a.DeletionTimestamp.Time):
 		began = in.LeaderSince
 	}
 	return began.Add(timeout)
+}
+
+// afterTakeover returns a limit of attempts at a resolve that leaves a process which has just begun to lead a minute for one of its own, also where the limit
+// passed while no process ran (R11).
+func (in Inputs) afterTakeover(limit time.Time) time.Time {
+	return times.Latest(limit, in.LeaderSince.Add(graceAfterCreation))
 }
 
 // eligibleForLastAttempt reports whether an Alert that is being deleted is so young that its author expects it to be sent, and it was
