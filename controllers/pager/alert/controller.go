@@ -6,7 +6,6 @@
 package alert
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -115,7 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if next.Action == alertrules.AddFinalizer {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
-	if err := cmp.Or(ctx.Err(), r.leadership.Err()); err != nil { // a process that stops, or may no longer lead, sends no request
+	if err := r.leadership.Stopping(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	// Requests in flight are finished and recorded also when the process stops.

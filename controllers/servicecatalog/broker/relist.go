@@ -4,7 +4,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +82,7 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 		return nil, nil
 	}
 	found, out := connection.Catalog(ctx, etag)
-	stopped := cmp.Or(ctx.Err(), r.leadership.Err()) // the process stops, or another one may lead, which may have read a later catalog
+	stopped := r.leadership.Stopping(ctx) // the next leader may have read a later catalog
 	switch {
 	case stopped != nil:
 		return nil, stopped

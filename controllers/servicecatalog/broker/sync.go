@@ -4,7 +4,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +81,7 @@ func (w catalogWriter) sync(ctx context.Context, b v1beta1.Broker, desired catal
 	for _, class := range early {
 		failed.add(class, errTooEarly)
 	}
-	return failed.list, failed.stopped(ctx)
+	return failed.list, w.leadership.Stopping(ctx) // the next leader may have read a later catalog
 }
 
 // complete returns the classes whose plans the cache shows, except for plans that the API server refuses. The others are created by
@@ -209,9 +208,6 @@ func (f *failures) add(o client.Object, err error) {
 	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), rules.DisplayName(o.GetName()), writeError(err)))
 }
 
-// stopped returns why the sync ends early: the process stops, or another one may lead, which may have read a later catalog.
-func (f *failures) stopped(ctx context.Context) error { return cmp.Or(ctx.Err(), f.leadership.Err()) }
-
 // isFull reports whether the sync is to end.
 func (f *failures) isFull() bool {
 	f.mu.Lock()
@@ -235,7 +231,7 @@ func forEach[T client.Object](ctx context.Context, objects []T, failed *failures
 	var group errgroup.Group
 	group.SetLimit(maxWrites)
 	for _, o := range objects {
-		if failed.stopped(ctx) != nil || failed.isFull() {
+		if failed.leadership.Stopping(ctx) != nil || failed.isFull() {
 			break
 		}
 		group.Go(func() error {

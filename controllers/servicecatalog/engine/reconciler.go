@@ -202,8 +202,8 @@ func (r *Reconciler) reconcileIfFresh(ctx context.Context, before v1beta1.Servic
 		return ctrl.Result{}, nil
 	}
 	r.resumePending(s)
-	stopping := ctx.Err
-	s.stopping = func() error { return cmp.Or(stopping(), r.Leadership.Err()) }
+	process := ctx
+	s.stopping = func() error { return r.Leadership.Stopping(process) }
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.reconcile(ctx, s)
 	if err != nil { // it requests its slot later

@@ -5,6 +5,8 @@
 package leadership
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -47,3 +49,6 @@ func (l *Lease) Err() error {
 	}
 	return nil
 }
+
+// Stopping returns why this process sends and records nothing more: it stops, by the context, or another one may lead.
+func (l *Lease) Stopping(ctx context.Context) error { return cmp.Or(ctx.Err(), l.Err()) }
