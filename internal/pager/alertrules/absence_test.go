@@ -38,17 +38,25 @@ func TestYoungDeletionByAClockAhead(t *testing.T) {
 	}
 }
 
-// A resolve that failed once before the operator was away for an hour is tried again before it is given up (R11).
+// A resolve that failed once before the operator was away for an hour is tried again before it is given up (R11), for no longer than its timeout.
 func TestResolveAfterALongAbsence(t *testing.T) {
 	for name, of := range map[string]func(*v1beta1.Alert){"of a deleted Alert": deletedAt(t0), "of a resolved Alert": isOver} {
-		a := newAlert(rows(holds(oncall)), of)
-		PutDelivery(a, Apply(a.Status.Deliveries[0], Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1, Version: "v1"}, Ref: oncall,
-			Began: t0, At: t0, Failure: &result.Error{Class: result.Temporary, Reason: "Refused"}}))
-		in := inputsAtTime(t0.Add(time.Hour))
-		in.LeaderSince = in.Now
-		plan := Decide(a, in)
-		if d := plan.Deliveries[0]; d.Send == nil {
-			t.Errorf("%s: given up without another attempt: action %d, %s", name, plan.Action, d.reason)
+		for _, test := range []struct {
+			leadsFor time.Duration
+			timeout  int32
+			isTried  bool
+		}{{0, 600, true}, {59 * time.Second, 600, true}, {time.Minute, 600, false}, {0, 3, true}, {3 * time.Second, 3, false}} {
+			a := newAlert(rows(holds(oncall)), of)
+			PutDelivery(a, Apply(a.Status.Deliveries[0], Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1, Version: "v1"}, Ref: oncall,
+				Began: t0, At: t0, Failure: &result.Error{Class: result.Temporary, Reason: "Refused"}}))
+			target := usable("v1")
+			target.Spec.ResolveTimeoutSeconds = &test.timeout
+			in := inputsAtTime(t0.Add(time.Hour))
+			in.Receivers, in.LeaderSince = receiversOf(map[v1beta1.ReceiverRef]Target{oncall: target}), in.Now.Add(-test.leadsFor)
+			plan := Decide(a, in)
+			if d := plan.Deliveries[0]; (d.Send != nil) != test.isTried {
+				t.Errorf("%s, %s after the takeover, with a timeout of %d s: it is tried: %t; action %d, %s", name, test.leadsFor, test.timeout, d.Send != nil, plan.Action, d.reason)
+			}
 		}
 	}
 }

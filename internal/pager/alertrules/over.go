@@ -19,7 +19,7 @@ func (d *DeliveryPlan) planResolveInTime(t Target, in Inputs) {
 	}
 	var until time.Time
 	if isResolved(d.Row.LastAttemptedHash) && d.Row.FirstAttemptTime != nil {
-		until = in.afterTakeover(d.Row.FirstAttemptTime.Add(t.ResolveTimeout()))
+		until = in.resolveLimit(d.Row.FirstAttemptTime.Time, t)
 	}
 	changed := t.Problem == nil && d.Row.LastAttemptedReceiver != t.Version
 	if !until.IsZero() && in.hasPassed(until) && !changed && !isSuspended(t) {
@@ -58,17 +58,18 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 		if !in.isAhead(a.DeletionTimestamp.Time) { // a deletion timestamp cannot be corrected
 			began = times.Latest(a.DeletionTimestamp.Time, began)
 		}
-		return in.afterTakeover(began.Add(timeout))
+		return in.resolveLimit(began, t)
 	case in.isAhead(a.DeletionTimestamp.Time):
 		began = in.LeaderSince
 	}
 	return began.Add(timeout)
 }
 
-// afterTakeover returns a limit of attempts at a resolve that leaves a process which has just begun to lead a minute for one of its own, also where the limit
-// passed while no process ran (R11).
-func (in Inputs) afterTakeover(limit time.Time) time.Time {
-	return times.Latest(limit, in.LeaderSince.Add(graceAfterCreation))
+// resolveLimit is until when a resolve is tried that was first attempted at a time: for the resolve timeout. A process that has just begun to lead has the
+// timeout, or a minute of it, for attempts of its own, also where the limit passed while no process ran (R11).
+func (in Inputs) resolveLimit(first time.Time, t Target) time.Time {
+	timeout := t.ResolveTimeout()
+	return times.Latest(first.Add(timeout), in.LeaderSince.Add(min(timeout, graceAfterCreation)))
 }
 
 // eligibleForLastAttempt reports whether an Alert that is being deleted is so young that its author expects it to be sent, and it was
