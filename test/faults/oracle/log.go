@@ -16,6 +16,9 @@ var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 // moduleFrame matches a stack with a function of this module. File paths, which follow a tab, may contain its name, too.
 var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
+// logFrame matches a function through which libraries, too, write log messages, such as those of work queues about themselves.
+var logFrame = regexp.MustCompile(`(?m)^github\.com/gophernetes/bellhop/internal/operator\.(quiet|\(\*quiet\))\..*`)
+
 // permanentGoroutines match goroutines that run as long as the process, such as informers, the renewal of the lease, those of a watch that waits for the API server, and
 // those that read from idle connections of receivers and brokers. The server of webhooks, and what starts an informer of labelled objects, have
 // other names in former versions: see hack/skew.sh.
@@ -38,7 +41,7 @@ func (c Checker) CheckLog(log string, atRest bool) {
 		return
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
-		if moduleFrame.MatchString(stack) && !permanentGoroutines.MatchString(stack) {
+		if moduleFrame.MatchString(logFrame.ReplaceAllString(stack, "")) && !permanentGoroutines.MatchString(stack) {
 			c.Reportf("an idle operator has the goroutine: %s", strings.Join(stackFunctions.FindAllString(stack, -1), " < "))
 		}
 	}

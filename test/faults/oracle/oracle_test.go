@@ -23,10 +23,14 @@ import (
 
 func TestCheckLog(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
+	logging := dump + "goroutine 4 [runnable]:\nencoding/json.Marshal(0x1)\ngithub.com/gophernetes/bellhop/internal/operator.quiet.Write(0x1)\n" +
+		"github.com/gophernetes/bellhop/internal/operator.(*quiet).Write(0x1)\nsigs.k8s.io/controller-runtime/pkg/controller/priorityqueue.f()\n"
 	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.ReturnMemory(0x1)\n\n" +
 		"goroutine 3 [runnable]:\nnet/http.(*persistConn).Read(0x1)\ngithub.com/gophernetes/bellhop/internal/operator.(*exclusiveLock).Update(0x1)\n\n"
 	for log, want := range map[string]string{
-		"all is well\n" + standing:                                                                      "",
+		"all is well\n" + standing: "",
+		logging:                    "",
+		logging + "github.com/gophernetes/bellhop/controllers/servicecatalog.f()\n":                     "goroutine",
 		`{"msg":"Observed a panic"}` + dump:                                                             "panic",
 		`{"msg":"The operator panicked","component":"reconciler"}` + dump:                               "panic",
 		`panic: assignment to entry in nil map` + dump:                                                  "panic",
