@@ -57,6 +57,11 @@ func parse(args []string) (o options, err error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+	for _, pair := range [][2]string{{"each", "part"}, {"each", "fixed"}, {"each", "fault"}, {"part", "fixed"}, {"part", "fault"}, {"share", "fixed"}, {"share", "fault"}} {
+		if isSet(fs, pair[0]) && isSet(fs, pair[1]) {
+			return o, fmt.Errorf("-%s and -%s exclude each other", pair[0], pair[1])
+		}
+	}
 	if o.sweep.Fixed {
 		o.sweep.Walks = 0
 		if !isSet(fs, "seed") {
