@@ -39,6 +39,8 @@ type exclusiveLock struct {
 	// stop ends a process that leads although another one does, which may be of a release that does not look at this lease, or has since.
 	stop      context.CancelCauseFunc
 	isLeading bool
+	// ended is why this process does not lead any more; nil: it may. client-go asks for the lease again until the controllers have stopped.
+	ended error
 	// lasting is until when no other process leads by the own lease.
 	lasting *leadership.Lease
 
@@ -98,6 +100,9 @@ func newBlockedMetric() *prometheus.GaugeVec {
 
 // Get returns the record of another installation that leads, else the record of the own lease.
 func (l *exclusiveLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	if l.ended != nil {
+		return nil, nil, l.ended
+	}
 	own, raw, err := l.Interface.Get(ctx)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, nil, err
@@ -131,8 +136,9 @@ func (l *exclusiveLock) giveWay(other *watchedLease) error {
 // mayHaveBeenReplaced reports whether another process may have led since this one last renewed its lease.
 func (l *exclusiveLock) mayHaveBeenReplaced() bool { return l.isLeading && l.lasting.Err() != nil }
 
-// end ends the process with an error.
+// end ends the process with an error. It does not acquire or renew its lease any more: what it remembers may be obsolete.
 func (l *exclusiveLock) end(err error) error {
+	l.ended = err
 	l.lasting.End()
 	l.stop(err)
 	return err
@@ -146,6 +152,9 @@ func (l *exclusiveLock) lead(held resourcelock.LeaderElectionRecord) {
 
 // Create acquires the lease, which does not exist.
 func (l *exclusiveLock) Create(ctx context.Context, next resourcelock.LeaderElectionRecord) error {
+	if l.ended != nil {
+		return l.ended
+	}
 	if l.mayHaveBeenReplaced() {
 		return l.end(errors.New("the lease was deleted after it had ended: another process may have led, and what this one remembers may be obsolete"))
 	}
@@ -161,6 +170,9 @@ func (l *exclusiveLock) Update(ctx context.Context, next resourcelock.LeaderElec
 		l.isLeading = false
 		l.lasting.End()
 		return l.Interface.Update(ctx, next)
+	}
+	if l.ended != nil {
+		return l.ended
 	}
 	if l.isLeading {
 		other, err := l.findLive(ctx)

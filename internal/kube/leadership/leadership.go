@@ -25,29 +25,47 @@ const Retry = 2 * time.Second
 // never acquired, no leader is elected.
 type Lease struct {
 	Clock clock.PassiveClock
-	until atomic.Pointer[time.Time]
+	term  atomic.Pointer[term]
+	ended atomic.Bool
 }
+
+// term is a time in which no other process leads.
+type term struct{ since, until time.Time }
 
 // NewLease returns the lease of a process that has not acquired it yet.
 func NewLease() *Lease { return &Lease{Clock: clock.RealClock{}} }
 
-// Renew records that the lease was acquired or renewed. The other processes count from when they see that, which is later.
+// Renew records that the lease was acquired or renewed, unless End was called. The other processes count from when they see that, which is later.
 func (l *Lease) Renew(at time.Time, duration time.Duration) {
-	l.until.Store(new(at.Add(duration)))
+	since := at
+	if before := l.term.Load(); before != nil && at.Before(before.until) {
+		since = before.since
+	}
+	l.term.Store(&term{since, at.Add(duration)})
 }
 
-// End has the lease end now, before it is released, or since another process leads.
-func (l *Lease) End() { l.until.Store(new(time.Time)) }
+// End has the lease end for ever, before it is released, or since another process leads: this one stops.
+func (l *Lease) End() { l.ended.Store(true) }
 
 // Err returns ErrEnded while another process may lead, by the monotonic clock.
 func (l *Lease) Err() error {
 	if l == nil {
 		return nil
 	}
-	if until := l.until.Load(); until != nil && !l.Clock.Now().Before(*until) {
+	now := l.term.Load()
+	if hasPassed := now != nil && !l.Clock.Now().Before(now.until); hasPassed || l.ended.Load() {
 		return ErrEnded
 	}
 	return nil
+}
+
+// Since is since when no other process leads, by this process's clock: a process that was stopped for longer than its lease begins then. Zero: no leader
+// is elected.
+func (l *Lease) Since() time.Time {
+	if l == nil || l.term.Load() == nil {
+		return time.Time{}
+	}
+	return l.term.Load().since
 }
 
 // Stopping returns why this process sends and records nothing more: it stops, by the context, or another one may lead.
