@@ -122,6 +122,9 @@ func (c *Clock) set(date, local time.Time) {
 	said := dated{date, local}
 	if local.Sub(c.heard) > silence {
 		c.since = local
+		if !c.agreed.IsZero() { // no response has agreed meanwhile
+			c.agreed = local
+		}
 	}
 	c.heard = local
 	switch {

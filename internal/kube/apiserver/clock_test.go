@@ -67,14 +67,16 @@ func TestClockIsUnknownAfterAJump(t *testing.T) {
 		"a jump back":                       {[]response{{minute, -hour}}, false, 0, -hour},
 		"a correction by a minute":          {[]response{{minute, minute}}, true, minute, minute},
 		"one answer, and the former time":   {[]response{{minute, hour}, {2 * minute, 0}}, false, 0, 0},
-		"all agree, for too short a time":   {[]response{{minute, hour}, {15 * minute, hour}}, false, 0, 0},
-		"all agree for 15 minutes":          {[]response{{minute, hour}, {10 * minute, hour}, {16 * minute, hour}}, true, hour, hour},
-		"all agree on the former time":      {[]response{{minute, hour}, {2 * minute, 0}, {17 * minute, 0}}, true, 0, 0},
+		"all agree, for too short a time":   {[]response{{minute, hour}, {6 * minute, hour}, {11 * minute, hour}, {15 * minute, hour}}, false, 0, 0},
+		"two agree, with a silence between": {[]response{{minute, hour}, {17 * minute, hour}}, false, 0, 0},
+		"all agree, and after a silence":    {[]response{{minute, hour}, {6 * minute, hour}, {12 * minute, hour}, {17 * minute, hour}}, false, 0, 0},
+		"all agree for 15 minutes":          {[]response{{minute, hour}, {6 * minute, hour}, {11 * minute, hour}, {16 * minute, hour}}, true, hour, hour},
+		"all agree on the former time":      {[]response{{minute, hour}, {2 * minute, 0}, {7 * minute, 0}, {12 * minute, 0}, {17 * minute, 0}}, true, 0, 0},
 		"one does not agree":                {[]response{{minute, hour}, {10 * minute, 0}, {11 * minute, hour}, {16 * minute, hour}}, false, 0, 0},
 		"two servers differ":                {[]response{{minute, hour}, {2 * minute, 0}, {20 * minute, hour}, {40 * minute, 0}, {60 * minute, hour}}, false, 0, 0},
 		"another jump begins anew":          {[]response{{minute, hour}, {15 * minute, 2 * hour}, {16 * minute, 2 * hour}}, false, 0, 0},
 		"the first answer was ahead":        {[]response{{minute, -10 * minute}, {2 * minute, 0}, {3 * minute, -10 * minute}, {4 * minute, 0}}, false, 0, -10 * minute}, // F-P47
-		"another jump, and agreement on it": {[]response{{minute, hour}, {15 * minute, 2 * hour}, {30 * minute, 2 * hour}}, true, 2 * hour, 2 * hour},
+		"another jump, and agreement on it": {[]response{{minute, hour}, {15 * minute, 2 * hour}, {20 * minute, 2 * hour}, {25 * minute, 2 * hour}, {30 * minute, 2 * hour}}, true, 2 * hour, 2 * hour},
 	} {
 		var clock Clock
 		clock.set(began, began)
