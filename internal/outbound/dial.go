@@ -19,7 +19,7 @@ import (
 // The operator's HTTP proxy is not for such connections: they are dialled from here for any value of HTTPS_PROXY.
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	tcp, err := c.dialTarget(ctx, "tcp", address)
+	tcp, err := c.guard.fenced(c.dialTarget)(ctx, "tcp", address)
 	if err != nil {
 		defer cancel()
 		return nil, classify(ctx, err, &progress{})

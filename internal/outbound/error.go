@@ -54,17 +54,41 @@ func (e *Error) Error() string { return e.Message }
 type progress struct {
 	connected    atomic.Bool
 	badHandshake atomic.Bool
+	// nothingWritten reports whether not a byte of the request was written to its connection; nil: that is not known.
+	nothingWritten atomic.Pointer[func() bool]
 }
 
 func (p *progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		// Asked for again when a kept-alive connection turned out dead before anything was written to it.
-		GetConn: func(string) { p.connected.Store(false) },
+		GetConn: func(string) {
+			p.connected.Store(false)
+			p.nothingWritten.Store(nil)
+		},
 		// From here on we take the request for sent. WroteHeaders would be later, but over HTTP/2 it is called after the
 		// headers are out.
-		GotConn:          func(httptrace.GotConnInfo) { p.connected.Store(true) },
+		GotConn: func(got httptrace.GotConnInfo) {
+			p.connected.Store(true)
+			p.watch(got.Conn)
+		},
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { p.badHandshake.Store(err != nil) },
 	}
+}
+
+// watch counts what is written to a connection from now on. That of HTTP/2 is shared by several requests.
+func (p *progress) watch(conn net.Conn) {
+	encrypted, isEncrypted := conn.(*tls.Conn)
+	isShared := isEncrypted && encrypted.ConnectionState().NegotiatedProtocol == "h2"
+	if fenced := fencedConnOf(conn); fenced != nil && !isShared {
+		before := fenced.written.Load()
+		p.nothingWritten.Store(new(func() bool { return fenced.written.Load() == before }))
+	}
+}
+
+// isUnwritten reports whether not a byte of the request was written.
+func (p *progress) isUnwritten() bool {
+	nothingWritten := p.nothingWritten.Load()
+	return !p.connected.Load() || nothingWritten != nil && (*nothingWritten)()
 }
 
 const refusedHandshake = "the server refused the TLS handshake; it may want a client certificate or another version"
@@ -73,6 +97,9 @@ const refusedHandshake = "the server refused the TLS handshake; it may want a cl
 func classify(ctx context.Context, err error, p *progress) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own // from the guard, within the dialer's error
+	}
+	if fence, ok := errors.AsType[errFenced](err); ok {
+		return &Error{Kind: Canceled, Message: fence.Error(), Sent: !p.isUnwritten()}
 	}
 	sent := p.connected.Load() && !wasNeverUsed(err)
 	switch {

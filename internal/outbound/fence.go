@@ -6,6 +6,7 @@ package outbound
 import (
 	"context"
 	"net"
+	"sync/atomic"
 )
 
 // WriteWhile has connections write only while a function returns nil: a process may be stopped after its last decision, while a token is requested or a
@@ -22,18 +23,42 @@ func (g *Guard) fenced(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		return fencedConn{made, g.leads}, nil
+		return &fencedConn{Conn: made, leads: g.leads}, nil
 	}
 }
 
+// fencedConn is a connection that writes only while a function returns nil.
 type fencedConn struct {
 	net.Conn
 	leads func() error
+	// written counts the bytes.
+	written atomic.Int64
 }
 
-func (c fencedConn) Write(b []byte) (int, error) {
-	if c.leads() != nil { // the connection may have written a part of the request before
-		return 0, &Error{Kind: Canceled, Message: "the request was cancelled, as another process may lead", Sent: true}
+// errFenced is the error of a request that was not written, or not whole.
+type errFenced struct{}
+
+func (errFenced) Error() string { return "the request was cancelled, as another process may lead" }
+
+func (c *fencedConn) Write(b []byte) (int, error) {
+	if c.leads() != nil {
+		return 0, errFenced{}
 	}
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// fencedConnOf returns the fenced connection below one of net/http; nil: there is none.
+func fencedConnOf(conn net.Conn) *fencedConn {
+	for {
+		if fenced, ok := conn.(*fencedConn); ok {
+			return fenced
+		}
+		above, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		conn = above.NetConn()
+	}
 }

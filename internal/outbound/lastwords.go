@@ -34,6 +34,9 @@ type listeningConn struct {
 	ended chan struct{}
 }
 
+// NetConn returns the connection below.
+func (c *listeningConn) NetConn() net.Conn { return c.Conn }
+
 func (c *listeningConn) end() { c.once.Do(func() { close(c.ended) }) }
 
 func (c *listeningConn) Read(b []byte) (int, error) {
