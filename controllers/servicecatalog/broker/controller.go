@@ -61,6 +61,9 @@ type Reconciler struct {
 
 // Reconcile observes a broker, decides, and reads its catalog or releases it.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.leadership.Err(); err != nil {
+		return ctrl.Result{}, err
+	}
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}

@@ -45,6 +45,9 @@ func (r *Reconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
 	if err := r.deleteAll(ctx, existing); err != nil {
 		return fmt.Errorf("deleting what the broker offered: %w", err)
 	}
+	if err := r.leadership.Err(); err != nil {
+		return err
+	}
 	if err := patch.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {
 		return err
 	}

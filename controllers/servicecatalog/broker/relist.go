@@ -17,6 +17,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/kube/enqueue"
+	"github.com/gophernetes/bellhop/internal/kube/leadership"
 	"github.com/gophernetes/bellhop/internal/kube/patch"
 	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/outbound/limiter"
@@ -86,6 +87,8 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 	switch {
 	case stopped != nil:
 		return nil, stopped
+	case out.Canceled: // the lease had ended, and is renewed
+		return nil, leadership.ErrEnded
 	case out.Class != osbresult.Done:
 		relisted.Error = brokerrules.ErrorOf(b, out)
 	default:

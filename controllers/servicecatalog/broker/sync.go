@@ -4,6 +4,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,7 +177,7 @@ func (w catalogWriter) deleteObjects(ctx context.Context, plans, classes []clien
 	if failed.first == nil { // a class is deleted after its plans
 		forEach(ctx, classes, &failed, w.delete)
 	}
-	return failed.first
+	return cmp.Or(failed.first, w.leadership.Stopping(ctx)) // some are not deleted
 }
 
 func (w catalogWriter) delete(ctx context.Context, o client.Object) error {

@@ -104,10 +104,11 @@ func (e *exchange) unanswered(err error) osbresult.Outcome {
 	if !ok {
 		return osbresult.Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
 	}
+	out := osbresult.Outcome{Class: e.lost(), Sent: failure.Sent, Description: failure.Message, Canceled: failure.Kind == outbound.Canceled}
 	if !failure.Sent {
-		return osbresult.Outcome{Class: classOfUnsent(failure), Description: failure.Message}
+		out.Class = classOfUnsent(failure)
 	}
-	return osbresult.Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
+	return out
 }
 
 // classOfUnsent distinguishes a network failure from a wrong address, name or certificate, which a person has to correct.

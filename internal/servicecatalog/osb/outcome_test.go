@@ -254,7 +254,7 @@ func TestUnsentAndUnanswered(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, out = c.Provision(ended, provisionRequest())
-	want(t, "after the caller has given up", out, osbresult.Outcome{Class: osbresult.Retry, Description: "the request was cancelled"})
+	want(t, "after the caller has given up", out, osbresult.Outcome{Class: osbresult.Retry, Description: "the request was cancelled", Canceled: true})
 
 	guarded, err := NewClient(Options{URL: s.URL})
 	if err != nil {

@@ -62,6 +62,8 @@ type Outcome struct {
 	RetryAfter time.Duration
 	// Sent reports whether the broker may have received the request.
 	Sent bool
+	// Canceled: this process stops, or another one may lead. The outcome says nothing about the broker.
+	Canceled bool
 	// Incomplete: the answer was cut off.
 	Incomplete bool
 	// InstanceUnusable and UpdateNotRepeatable are of failed updates and deprovisionings only.
