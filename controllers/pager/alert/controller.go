@@ -227,9 +227,10 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (alertrules.Plan, err
 // there are such outcomes.
 func (r *Reconciler) applyPending(s *scope) bool {
 	s.alert = s.before.DeepCopy()
-	s.lastPending = r.pending.apply(s.alert, &s.inputs, r.leadership.Err() == nil)
+	s.lastPending = r.pending.apply(s.alert, &s.inputs)
 	s.inputs.Now, s.inputs.Server = r.clock.Now(), r.serverTime()
 	s.inputs.LeaderSince = r.leaderSince(s.inputs.Server)
+	s.inputs.ActiveSince = r.activeSince(s.inputs)
 	return s.lastPending > 0
 }
 
@@ -252,6 +253,15 @@ func (r *Reconciler) leaderSince(server times.Server) time.Time {
 		r.since = since
 	}
 	return r.since
+}
+
+// activeSince returns since when this process leads, in the API server's time, or since it continued after it was stopped for longer than its lease.
+func (r *Reconciler) activeSince(in alertrules.Inputs) time.Time {
+	since := r.leadership.Since()
+	if since.IsZero() {
+		return in.LeaderSince
+	}
+	return times.Latest(in.LeaderSince, in.Server.Present(in.Now).Add(-in.Now.Sub(since)))
 }
 
 // drain records the outcomes of requests that were in flight when the process stopped.
@@ -280,6 +290,9 @@ func (r *Reconciler) drain(ctx context.Context) error {
 
 // complete carries out a plan whose requests are sent.
 func (r *Reconciler) complete(ctx context.Context, s *scope, plan alertrules.Plan) (err error) {
+	if err := r.leadership.Err(); err != nil { // what another process has sent without a record would never be resolved
+		return err
+	}
 	switch plan.Action {
 	case alertrules.Release:
 		err = r.release(ctx, s, plan)
@@ -296,6 +309,9 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, plan alertrules.Pla
 
 // record writes the status.
 func (r *Reconciler) record(ctx context.Context, s *scope, plan alertrules.Plan) error {
+	if err := r.leadership.Err(); err != nil { // what is obsolete by then would be sent again
+		return err
+	}
 	status := alertrules.Report(s.alert, plan, s.inputs)
 	if !equality.Semantic.DeepEqual(status, s.before.Status) {
 		ctx, cancel := context.WithTimeout(ctx, times.RecordTimeout)

@@ -187,7 +187,7 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, s *scope, pending int, wa
 			watch.over.Store(true)
 			return
 		}
-		if pending == 1 || len(watch.answered) > 0 || r.leadership.Err() != nil || !r.applyPending(s) {
+		if pending == 1 || len(watch.answered) > 0 || !r.applyPending(s) {
 			continue
 		}
 		next, err := r.decide(ctx, s)

@@ -272,7 +272,7 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 
 // apply applies the outcomes that are not recorded yet to a, and puts the requests in flight and the failures into in, in one critical section,
 // so that no request is missing in both. It returns the number of the last outcome; 0: no outcome.
-func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs, leads bool) (last uint64) {
+func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.of(a)
@@ -290,9 +290,7 @@ func (p *pending) apply(a *v1beta1.Alert, in *alertrules.Inputs, leads bool) (la
 		}
 		in.Receivers[ref] = receiver
 	}
-	if leads { // otherwise the next leader may send what is on record
-		e.removeUnsent(a)
-	}
+	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		alertrules.PutDelivery(a, alertrules.Apply(alertrules.DeliveryIn(a.Status.Deliveries, o.Ref), o))
 		last = o.Number

@@ -44,15 +44,28 @@ func TestResolveAfterALongAbsence(t *testing.T) {
 		for _, test := range []struct {
 			leadsFor time.Duration
 			timeout  int32
+			hasTried bool // this process has
 			isTried  bool
-		}{{0, 600, true}, {59 * time.Second, 600, true}, {time.Minute, 600, false}, {0, 3, true}, {3 * time.Second, 3, false}} {
+		}{
+			{0, 600, false, true}, {59 * time.Second, 600, false, true}, {59 * time.Second, 600, true, true}, {time.Minute, 600, false, false},
+			{0, 3, false, true}, {3 * time.Second, 3, false, true}, {3 * time.Second, 3, true, false}, {0, 0, false, true}, {0, 0, true, false},
+		} {
 			a := newAlert(rows(holds(oncall)), of)
+			if test.timeout == 0 && !a.DeletionTimestamp.IsZero() {
+				continue // such a deletion does not wait
+			}
 			PutDelivery(a, Apply(a.Status.Deliveries[0], Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1, Version: "v1"}, Ref: oncall,
 				Began: t0, At: t0, Failure: &result.Error{Class: result.Temporary, Reason: "Refused"}}))
 			target := usable("v1")
 			target.Spec.ResolveTimeoutSeconds = &test.timeout
 			in := inputsAtTime(t0.Add(time.Hour))
 			in.Receivers, in.LeaderSince = receiversOf(map[v1beta1.ReceiverRef]Target{oncall: target}), in.Now.Add(-test.leadsFor)
+			in.ActiveSince = in.LeaderSince
+			if test.hasTried {
+				receiver := in.Receivers[oncall]
+				receiver.Failed = &FailedAttempt{Since: in.Now.Add(-test.leadsFor), At: in.Now.Add(-test.leadsFor)}
+				in.Receivers[oncall] = receiver
+			}
 			plan := Decide(a, in)
 			if d := plan.Deliveries[0]; (d.Send != nil) != test.isTried {
 				t.Errorf("%s, %s after the takeover, with a timeout of %d s: it is tried: %t; action %d, %s", name, test.leadsFor, test.timeout, d.Send != nil, plan.Action, d.reason)

@@ -117,7 +117,7 @@ func (d *DeliveryPlan) reopens(a *v1beta1.Alert, content string, t Target) bool 
 // allowForFormerLeader has a refusal of the first content not count as proof that the receiver holds nothing: a former leader may have sent
 // it as well, without a record (R1).
 func (d *DeliveryPlan) allowForFormerLeader(a *v1beta1.Alert, in Inputs) {
-	if d.Send != nil && hasInitialStatus(a) && a.CreationTimestamp.Time.Before(in.LeaderSince) {
+	if d.Send != nil && mayHaveBeenSent(a, in) {
 		d.Send.OutcomeUnknown = true
 	}
 }

@@ -91,6 +91,8 @@ type Inputs struct {
 	Server times.Server
 	// LeaderSince is when this process began to lead, in the API server's time.
 	LeaderSince time.Time
+	// ActiveSince is the same, or, where this process was stopped for longer than its lease, when it continued.
+	ActiveSince time.Time
 	// Refs are the receivers that the Alert names, or its default receiver; empty: no receiver.
 	Refs []v1beta1.ReceiverRef
 	// Receivers are the receivers in Refs, in the status, and of requests in flight.
@@ -135,6 +137,15 @@ func (in Inputs) hasPassed(t time.Time) bool {
 // isAhead reports whether a recorded time lies ahead of the API server's known time: a clock has been corrected since (R11).
 func (in Inputs) isAhead(t time.Time) bool {
 	return !in.Server.Known.IsZero() && times.IsAhead(t, in.Server.Known)
+}
+
+// correctionDelay is for how long a process leads before it corrects a recorded time that lies ahead: until then the clock that is behind may be the
+// API server's, such as after a start of its machine.
+const correctionDelay = 15 * time.Minute
+
+// isWrong reports whether a recorded time lies ahead, and has to be corrected in the record: what counts from it would never end.
+func (in Inputs) isWrong(t time.Time) bool {
+	return in.isAhead(t) && in.Server.Known.Sub(in.LeaderSince) >= correctionDelay
 }
 
 // unlessPassed returns a time of the API server, or zero if it has passed.

@@ -30,7 +30,7 @@ func (in Inputs) present(a *v1beta1.Alert) occurrence {
 		return occurrence{number: 1}
 	case IsOver(a):
 		return occurrence{number: recorded}
-	case since != nil && !in.isAhead(since.Time):
+	case since != nil && !in.isWrong(since.Time):
 		return occurrence{recorded, since.Time}
 	case since != nil: // the clock of the API server has been corrected
 		return occurrence{recorded, in.finishedAt()}

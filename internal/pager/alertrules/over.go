@@ -19,7 +19,7 @@ func (d *DeliveryPlan) planResolveInTime(t Target, in Inputs) {
 	}
 	var until time.Time
 	if isResolved(d.Row.LastAttemptedHash) && d.Row.FirstAttemptTime != nil {
-		until = in.resolveLimit(d.Row.FirstAttemptTime.Time, t)
+		until = in.resolveLimit(d.Row, d.Row.FirstAttemptTime.Time, t)
 	}
 	changed := t.Problem == nil && d.Row.LastAttemptedReceiver != t.Version
 	if !until.IsZero() && in.hasPassed(until) && !changed && !isSuspended(t) {
@@ -50,26 +50,41 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 	case d.holding(in) == HoldsNothing:
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
-		return times.Earliest(a.DeletionTimestamp.Time, in.finishedAt())
-	case isSuspended(t), t.Problem == nil && row.Reason == v1beta1.ReasonSuspended:
+		return times.Earliest(a.DeletionTimestamp.Time, in.LeaderSince)
+	case wasSuspended(row, t):
 		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
 		began = row.FirstAttemptTime.Time
 		if !in.isAhead(a.DeletionTimestamp.Time) { // a deletion timestamp cannot be corrected
 			began = times.Latest(a.DeletionTimestamp.Time, began)
 		}
-		return in.resolveLimit(began, t)
+		return in.resolveLimit(row, began, t)
+	case in.isAhead(a.DeletionTimestamp.Time) && t.problemOfResolve() == nil && !in.Receivers[RefOf(row)].Blocked:
+		return time.Time{} // it is not known since when it is being deleted: the limit begins with the first attempt
 	case in.isAhead(a.DeletionTimestamp.Time):
 		began = in.LeaderSince
 	}
 	return began.Add(timeout)
 }
 
-// resolveLimit is until when a resolve is tried that was first attempted at a time: for the resolve timeout. A process that has just begun to lead has the
-// timeout, or a minute of it, for attempts of its own, also where the limit passed while no process ran (R11).
-func (in Inputs) resolveLimit(first time.Time, t Target) time.Time {
-	timeout := t.ResolveTimeout()
-	return times.Latest(first.Add(timeout), in.LeaderSince.Add(min(timeout, graceAfterCreation)))
+// wasSuspended reports whether a person has suspended the receiver, or had until a moment ago.
+func wasSuspended(row v1beta1.Delivery, t Target) bool {
+	return isSuspended(t) || t.Problem == nil && row.Reason == v1beta1.ReasonSuspended
+}
+
+// resolveLimit is until when a resolve is tried that was first attempted at a time: for the resolve timeout. A process that has just begun to lead, or was
+// stopped, has a minute for its first attempt, and for others the timeout, if that is shorter: the limit may have passed while no process ran (R11).
+func (in Inputs) resolveLimit(row v1beta1.Delivery, first time.Time, t Target) time.Time {
+	timeout, grace := t.ResolveTimeout(), graceAfterCreation
+	if failed := in.Receivers[RefOf(row)].Failed; failed != nil && !in.hasContinuedSince(failed.At) {
+		grace = min(timeout, grace)
+	}
+	return times.Latest(first.Add(timeout), in.ActiveSince.Add(grace))
+}
+
+// hasContinuedSince reports whether this process was stopped after a time of its clock, for longer than its lease.
+func (in Inputs) hasContinuedSince(t time.Time) bool {
+	return in.finishedAt().Sub(in.ActiveSince) < in.Now.Sub(t)
 }
 
 // eligibleForLastAttempt reports whether an Alert that is being deleted is so young that its author expects it to be sent, and it was

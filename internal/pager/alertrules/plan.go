@@ -119,7 +119,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 		t.Problem = &tooManyReceivers
 	}
 	isOpen := isResolved(row.LastAttemptedHash) && !confirmed(row, ResolvedHash())
-	if first := row.FirstAttemptTime; first != nil && isOpen && in.isAhead(first.Time) {
+	if first := row.FirstAttemptTime; first != nil && isOpen && in.isWrong(first.Time) {
 		row.FirstAttemptTime = times.Timestamp(in.Server.Known) // a clock was ahead: the resolve would be tried for as long
 	}
 	d := DeliveryPlan{Row: row, recordedState: row.State, Named: slices.Contains(in.Refs, ref)}
@@ -129,7 +129,22 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) 
 	}
 	d.Row = withLostAnswer(d.Row)
 	d.next(a, t, in)
+	d.rememberFormerLeader(a, in)
 	return d
+}
+
+// rememberFormerLeader has the first record of an Alert say that its receiver may hold the message: a former leader may have sent it without a record
+// (R1), and the status proves nothing only while it is initial.
+func (d *DeliveryPlan) rememberFormerLeader(a *v1beta1.Alert, in Inputs) {
+	isOpen := d.Row.State == v1beta1.DeliveryPending || d.Row.State == v1beta1.DeliveryExpired
+	if d.Named && isOpen && d.Row.LastAttemptedHash == "" && mayHaveBeenSent(a, in) {
+		d.Row.OutcomeUnknown = true
+	}
+}
+
+// mayHaveBeenSent reports whether a former leader may have sent the first message of an Alert without a record.
+func mayHaveBeenSent(a *v1beta1.Alert, in Inputs) bool {
+	return hasInitialStatus(a) && a.CreationTimestamp.Time.Before(in.LeaderSince)
 }
 
 // planInFlight waits for the answer of a request in flight. Any write of the status meanwhile records the request (R1): a row without it would say

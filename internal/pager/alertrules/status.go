@@ -45,7 +45,7 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
 	if plan.finished(a, in) && a.DeletionTimestamp.IsZero() {
 		status.FinishedTime = a.Status.FinishedTime
-		if status.FinishedTime == nil || in.isAhead(status.FinishedTime.Time) {
+		if status.FinishedTime == nil || in.isWrong(status.FinishedTime.Time) {
 			status.FinishedTime = times.Timestamp(in.finishedAt())
 		}
 	}
@@ -164,14 +164,19 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 		return message
 	}
 	var until time.Time
-	unlimited := false
+	unlimited, isWaitedFor := false, false
 	for _, d := range open {
-		end := in.deletionLimit(a, d.Row, in.Receivers[RefOf(d.Row)].Target)
+		t := in.Receivers[RefOf(d.Row)].Target
+		end := in.deletionLimit(a, d.Row, t)
 		until, unlimited = times.Latest(until, end), unlimited || end.IsZero()
+		isWaitedFor = isWaitedFor || end.IsZero() && wasSuspended(d.Row, t)
 	}
 	limit := fmt.Sprintf("until at most %s, while the resolve is being sent", times.Format(until))
-	if unlimited {
+	switch {
+	case isWaitedFor:
 		limit = "and waits for as long as a receiver is suspended, to send it the resolve afterwards"
+	case unlimited:
+		limit = "while the resolve is being sent"
 	}
 	return fmt.Sprintf("Being deleted since %s, %s: %s. To release it now, set the annotation %s: %s",
 		times.Format(a.DeletionTimestamp.Time), limit, message, deletionPolicyAnnotation, retain)
