@@ -312,7 +312,7 @@ var lostHere bool
 			scenario: "instance", fault: "refused-finalizers@PATCH:serviceinstances/db#1", oracle: "reached|mention"},
 		{name: "believes-a-jump", edits: []mistake{{"internal/kube/apiserver/clock.go", "\tmaxJump = time.Minute\n", "\tmaxJump = 1000 * time.Hour\n"}},
 			scenario: "alert-endures", fault: "date-ahead-1h-briefly@POST:receiver:hook#1", oracle: "end|reached"},
-		{name: "trusts-an-old-lease", edits: []mistake{{"internal/kube/leadership/leadership.go", `!l.Clock.Now().Before(now.until)`, `until.IsZero()`}, {
+		{name: "trusts-an-old-lease", edits: []mistake{{"internal/kube/leadership/leadership.go", `!l.Clock.Now().Before(now.until)`, `now.until.IsZero()`}, {
 			"internal/operator/lock.go", `	if err == nil && l.isLeading && own.HolderIdentity != l.Identity() {`, `	if false {`}},
 			scenario: "binding-secret-lost-rotated", fault: "stopped-leader@PUT:service_instances/service_bindings#1", oracle: "end|reached|orphan"},
 		// F-P67
