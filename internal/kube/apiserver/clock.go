@@ -16,8 +16,6 @@ const (
 	maxStep = 2 * time.Second
 	// maxJump is how much the Date of a response may differ from the known time, which it corrects. If it differs by more, one of them is wrong.
 	maxJump = time.Minute
-	// agreement is for how long all responses have to agree until their time is known again.
-	agreement = 15 * time.Minute
 	// silence is for how long no response may arrive while the time is known without a break. A process that hears nothing for longer may have been
 	// stopped, such as by SIGSTOP or the freezer of its cgroup, and has received no posts either. One that runs renews its lease and watches more often.
 	silence = 5 * time.Minute
@@ -136,7 +134,7 @@ func (c *Clock) set(date, local time.Time) {
 		return
 	case c.agreed.IsZero() || isJump(c.other, said):
 		c.other, c.agreed = said, local
-	case local.Sub(c.agreed) < agreement:
+	case local.Sub(c.agreed) < times.Agreement:
 		c.other = latest(c.other, said)
 	default:
 		c.known, c.since = latest(c.other, said), local

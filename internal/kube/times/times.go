@@ -16,6 +16,10 @@ const RecordTimeout = 10 * time.Second
 // clockTolerance is how far the clocks of two replicas may be apart.
 const clockTolerance = time.Minute
 
+// Agreement is for how long a clock says something else until it is believed: the API server's after a jump, and that of a process that has just begun to
+// lead, where a record lies ahead.
+const Agreement = 15 * time.Minute
+
 // Earliest returns the earlier one of two times, where zero is never.
 func Earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

@@ -139,13 +139,10 @@ func (in Inputs) isAhead(t time.Time) bool {
 	return !in.Server.Known.IsZero() && times.IsAhead(t, in.Server.Known)
 }
 
-// correctionDelay is for how long a process leads before it corrects a recorded time that lies ahead: until then the clock that is behind may be the
-// API server's, such as after a start of its machine.
-const correctionDelay = 15 * time.Minute
-
-// isWrong reports whether a recorded time lies ahead, and has to be corrected in the record: what counts from it would never end.
+// isWrong reports whether a recorded time lies ahead, and has to be corrected in the record: what counts from it would never end. In a process that has
+// just begun to lead, the clock that is wrong may be the API server's, which is behind, such as after a start of its machine.
 func (in Inputs) isWrong(t time.Time) bool {
-	return in.isAhead(t) && in.Server.Known.Sub(in.LeaderSince) >= correctionDelay
+	return in.isAhead(t) && in.Server.Known.Sub(in.LeaderSince) >= times.Agreement
 }
 
 // unlessPassed returns a time of the API server, or zero if it has passed.

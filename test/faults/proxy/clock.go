@@ -36,8 +36,8 @@ const (
 )
 
 const (
-	// Agreement is how long the responses of the API server have to agree after a jump until the operator under test believes them: its constant
-	// agreement is edited to be this.
+	// Agreement is how long the responses of the API server have to agree after a jump until the operator under test believes them:
+	// times.Agreement is edited to be this.
 	Agreement = 6 * time.Second
 	// briefTime is how long a brief shift lasts. It is shorter than Agreement, so that the operator never believes it.
 	briefTime = 3 * time.Second

@@ -83,7 +83,7 @@ func (v variant) adapted() variant {
 
 // shortAgreement are edits after which the API server's time is known again some seconds after a jump, instead of minutes.
 func shortAgreement() []mistake {
-	return []mistake{{"internal/kube/apiserver/clock.go", "\tagreement = 15 * time.Minute\n", "\tagreement = " + seconds(proxy.Agreement) + "\n"}}
+	return []mistake{{"internal/kube/times/times.go", "const Agreement = 15 * time.Minute\n", "const Agreement = " + seconds(proxy.Agreement) + "\n"}}
 }
 
 // shortTimes are edits after which the operator decides about posts in seconds instead of minutes, and counts what receivers got sooner.
