@@ -4,6 +4,7 @@
 package bindingrules
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -35,7 +36,8 @@ func (in *Inputs) Observe(b *v1beta1.ServiceBinding) (all Overlaps) {
 	return all
 }
 
-// overlapLeft returns how much of the overlap of a predecessor is left. It is not longer than the overlap is now: that may have been shortened.
+// overlapLeft returns how much of the overlap of a predecessor is left. It is not longer than the overlap is now: that may have been shortened, or a clock
+// was ahead when the end of the overlap was recorded.
 func (in *Inputs) overlapLeft(b *v1beta1.ServiceBinding, p v1beta1.PredecessorBinding) time.Duration {
 	overlap := catalog.RotationOverlap(b)
 	if seen, ok := in.Overlaps[p.ID]; ok {
@@ -73,16 +75,12 @@ func recordReplaced(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, 
 	}
 }
 
-// sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been ahead when its
-// time was recorded, and the overlap may have been shortened (R11).
-func sortPredecessors(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.Time) {
-	latest := overlapEnd(b, now)
-	for i := range s.Predecessors {
-		if p := &s.Predecessors[i]; latest.Before(&p.RemoveAt) {
-			p.RemoveAt = latest
-		}
-	}
-	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
+// sortPredecessors puts the predecessors into the order of their removal. The recorded times stay: one that is further away than the overlap may be of a
+// clock that was ahead, or the present clock is behind, by which the overlap of credentials in use would be over once that clock is put right (R11).
+func (in *Inputs) sortPredecessors(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) {
+	slices.SortStableFunc(s.Predecessors, func(p, q v1beta1.PredecessorBinding) int {
+		return cmp.Compare(in.overlapLeft(b, p), in.overlapLeft(b, q))
+	})
 }
 
 // preferPredecessor puts the first predecessor for which something holds before the others.

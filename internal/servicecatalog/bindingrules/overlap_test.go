@@ -64,3 +64,39 @@ func TestTheEndOfAnOverlapIsAwaited(t *testing.T) {
 		}
 	}
 }
+
+// R11: a process whose machine is behind does not record that, so that the next one with the right time removes no credentials that are in use.
+func TestAClockBehindForAWhileShortensNoOverlap(t *testing.T) {
+	for name, behind := range map[string]time.Duration{"right clocks": 0, "a day behind between two restarts": 24 * time.Hour} {
+		f := newFixture()
+		unbinds := 0
+		run := func(d time.Duration) {
+			for range d / time.Minute {
+				next := f.step()
+				for ; next.Request != nil; next = f.step() {
+					if next.Request.Operation == rules.Unbind {
+						unbinds++
+						f.after(answerOf(osbresult.Done, 200))
+					} else {
+						f.after(answerWithCredentials(201))
+					}
+				}
+				f.b.Status, f.in.Now = next.Status, f.in.Now.Add(time.Minute)
+			}
+		}
+		run(5 * time.Minute)
+		requestRebind("now")(f)
+		run(5 * time.Minute)
+		newProcess(f)
+		f.in.Now = f.in.Now.Add(-behind)
+		run(3 * time.Minute)
+		newProcess(f)
+		f.in.Now = f.in.Now.Add(behind)
+		if run(overlap - 10*time.Minute); unbinds > 0 {
+			t.Errorf("%s: the former credentials are removed at the broker before the overlap of %s is over", name, overlap)
+		}
+		if run(20 * time.Minute); unbinds != 1 {
+			t.Errorf("%s: %d removals after the overlap, want 1", name, unbinds)
+		}
+	}
+}

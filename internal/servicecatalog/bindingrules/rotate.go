@@ -262,7 +262,7 @@ func (d *decision) removeDuePredecessor() bool {
 	}
 	first := s.Predecessors[0]
 	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
-		sortPredecessors(d.b, s, d.in.Server.Begin(d.in.Now))
+		d.in.sortPredecessors(d.b, s)
 		preferPredecessor(s, d.isRemovable)
 		if first = s.Predecessors[0]; !d.isRemovalDue(first) {
 			return false
