@@ -40,6 +40,8 @@ type Memory struct {
 	CleanUpPolls map[string]time.Time
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
 	SeenRunning bool
+	// operation is how long the broker has been working on the operation on record, as it was measured last; nil: it was not.
+	operation *operation.Age
 	// goneSince is, by the id of the resource, when this process received the first 410 Gone about it, or first saw that one on record.
 	goneSince map[string]time.Time
 	// Definition is the result of a read of the CRD that began after the deletion was seen.
@@ -60,7 +62,7 @@ type Memory struct {
 
 // Inputs returns the part that a decision depends on.
 func (r *Memory) Inputs() operation.Inputs {
-	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
+	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, Operation: r.operation, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
 }
 
 // Unrecorded is a resource that a request may have created for an object, which may vanish before that is on record.

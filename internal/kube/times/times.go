@@ -56,11 +56,6 @@ func (s Server) Present(now time.Time) time.Time {
 	return s.Known
 }
 
-// HavePassed reports whether a time has passed by both clocks. One alone may be ahead.
-func (s Server) HavePassed(t, now time.Time) bool {
-	return !s.Known.IsZero() && !s.Known.Before(t) && !now.Before(t)
-}
-
 // Timestamp returns a time as statuses have it: in whole seconds.
 func Timestamp(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.Truncate(time.Second)}

@@ -125,7 +125,6 @@ func newDecision(b *v1beta1.ServiceBinding, in Inputs) *decision {
 // Decide returns the next step for a binding.
 func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	d := newDecision(b, in)
-	d.in.CorrectStart(&d.Status.OperationStatus)
 	d.Status.Attempts = d.schedule().AfterRecovery()
 	d.retireFormer()
 	switch {

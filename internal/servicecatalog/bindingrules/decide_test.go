@@ -469,7 +469,7 @@ func timeKnown(f *fixture)   { f.isTimeUnknown = false }
 func withoutOverlap(f *fixture) { f.b.Annotations[v1beta1.RotationOverlapAnnotation] = "0" }
 
 // newProcess is the start of another process.
-func newProcess(f *fixture) { f.in.Memory, f.in.Overlaps = RequestMemory{}, nil }
+func newProcess(f *fixture) { f.in.Memory, f.in.Overlaps, f.in.Operation = RequestMemory{}, nil, nil }
 
 // F-S26: no clock takes credentials away: they are replaced, and where the broker refuses that, they stay in the Secret.
 func TestNoClockTakesCredentials(t *testing.T) {

@@ -24,22 +24,27 @@ type fixture struct {
 	gone rulestest.Gone
 	// readsParameters: the parameters are read for a decision that needs them, as with parametersFrom.
 	readsParameters bool
-	// ahead is how far the process's clock is ahead of the API server's.
-	ahead time.Duration
+	// ahead is how far the process's clock is ahead of the API server's, and set how far clockMoves has moved it: no uptime passes then.
+	ahead, set time.Duration
 	// isTimeUnknown: the API server's time is not known.
 	isTimeUnknown bool
 }
 
 // clockMoves moves the process's clock; the API server's goes on.
 func clockMoves(by time.Duration) func(*fixture) {
-	return func(f *fixture) { f.in.Now, f.ahead = f.in.Now.Add(by), f.ahead+by }
+	return func(f *fixture) { f.in.Now, f.ahead, f.set = f.in.Now.Add(by), f.ahead+by, f.set+by }
 }
 
-// inputs are in, with the API server's time, and with the overlaps that the process remembers.
+// machineMoves moves both clocks, as of one machine.
+func machineMoves(by time.Duration) func(*fixture) {
+	return func(f *fixture) { f.in.Now, f.set = f.in.Now.Add(by), f.set+by }
+}
+
+// inputs are in, with the API server's time, and with what the process measures.
 func (f *fixture) inputs() Inputs {
 	right := f.in.Now.Add(-f.ahead)
-	f.in.Server, f.in.Uptime = rulestest.ServerTime(right, f.isTimeUnknown), right.Sub(rulestest.T0)
-	f.in.Overlaps = f.in.Observe(f.b)
+	f.in.Server, f.in.Uptime = rulestest.ServerTime(right, f.isTimeUnknown), f.in.Now.Add(-f.set).Sub(rulestest.T0)
+	f.in.Overlaps, f.in.Operation = f.in.Observe(f.b), f.in.ObserveOperation(f.b.Status.Common())
 	return f.in
 }
 
@@ -191,7 +196,8 @@ func restarted(f *fixture) {
 	if next := f.step(); next.WriteAhead {
 		f.b.Status = next.Status
 	}
-	f.in.Memory, f.in.SeenRunning, f.in.Overlaps = RequestMemory{}, false, nil
+	f.in.SeenRunning = false
+	newProcess(f)
 }
 
 // requestRebind has a person ask for new credentials.

@@ -205,7 +205,7 @@ func (d *decision) pollWhenDue(call *Request, removal bool) {
 
 // isOverdue reports whether the operation is past its deadline.
 func (d *decision) isOverdue() bool {
-	return d.schedule().IsOverdue(d.effectivePlan().MaximumPollingDuration)
+	return d.in.IsOverdue(d.Status.Common(), d.effectivePlan().MaximumPollingDuration)
 }
 
 // cleanUp adds to the decision the request or the wait that is due for the ids left behind.

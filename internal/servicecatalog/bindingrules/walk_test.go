@@ -73,6 +73,7 @@ type bindingWalk struct {
 	known      Memory
 	polled     time.Time
 	accepted   bool // that of instanceWalk
+	operation  *operation.Age
 	gone       rulestest.Gone
 	reported   osbresult.State // that of instanceWalk
 
@@ -348,7 +349,7 @@ func (w *bindingWalk) forgetReport() {
 }
 
 func (w *bindingWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
+	w.unrecorded, w.polled, w.accepted, w.operation, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, nil, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
 	w.cached = w.secret.DeepCopy()
 }
 
@@ -367,7 +368,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	w.readClocks(&world)
@@ -417,6 +418,8 @@ func (w *bindingWalk) reconcile() {
 	world.Overlaps, w.known.Overlaps = seen, &seen
 	for calls := 0; ; {
 		w.readClocks(&world)
+		world.Operation = world.ObserveOperation(b.Status.Common())
+		w.operation = world.Operation
 		world.Memory, world.Gone = w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)

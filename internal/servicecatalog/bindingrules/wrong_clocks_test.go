@@ -70,6 +70,23 @@ func TestABindEndsThoughAClockWasAhead(t *testing.T) {
 	}
 }
 
+// R11: a clock that is put right removes nothing at a broker.
+func TestNoClockMakesABindOverdue(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	inProgress := func(f *fixture) { f.after(pollAnswer(osbresult.InProgress)) }
+	for name, is := range map[string][]func(*fixture){
+		"the machine is behind for a moment":    edits(bindAccepted, machineMoves(-year), inProgress, machineMoves(year), later(time.Minute), inProgress),
+		"the same, also by the monotonic clock": edits(bindAccepted, later(-year), inProgress, later(year+time.Minute), inProgress),
+		"a restart with the machine behind":     edits(bindAccepted, restarted, machineMoves(-year), inProgress, machineMoves(year), later(time.Minute), inProgress),
+		"it began while the machine was behind": edits(machineMoves(-year), bindAccepted, machineMoves(year), later(time.Minute), inProgress),
+		"the machine is ahead":                  edits(bindAccepted, machineMoves(year), inProgress),
+	} {
+		if f := newFixture(is...); f.phaseIsMitigating() {
+			t.Errorf("%s: a minute after the bind began: %s", name, f.step().describe())
+		}
+	}
+}
+
 func (f *fixture) phaseIsMitigating() bool { return f.b.Status.OrphanMitigationInProgress }
 
 // R11: after a jump of a clock nothing ends at a broker. Credentials that live for 8 hours are replaced after 5h20m at the soonest, and the former ones

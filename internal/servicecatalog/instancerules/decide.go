@@ -85,7 +85,6 @@ type decision struct {
 // Decide returns the next step for an instance.
 func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
 	d := &decision{si: si, in: in, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
-	d.in.CorrectStart(&d.Status.OperationStatus)
 	d.Status.Attempts = d.schedule().AfterRecovery()
 	d.decide()
 	d.phase.encode(&d.Status)

@@ -22,17 +22,18 @@ type fixture struct {
 	in    Inputs
 	gone  rulestest.Gone
 	plans map[string]*v1beta1.ClusterServicePlan
-	// ahead is how far the process's clock is ahead of the API server's.
-	ahead time.Duration
+	// ahead is how far the process's clock is ahead of the API server's, and set how far clockMoves has moved it: no uptime passes then.
+	ahead, set time.Duration
 	// isTimeUnknown: the API server's time is not known.
 	isTimeUnknown bool
 }
 
-// inputs are in, with the API server's time.
+// inputs are in, with the API server's time, and with what the process measures.
 func (f *fixture) inputs() Inputs {
-	in := f.in
-	in.Server = rulestest.ServerTime(in.Now.Add(-f.ahead), f.isTimeUnknown)
-	return in
+	in := &f.in.Inputs
+	in.Server, in.Uptime = rulestest.ServerTime(in.Now.Add(-f.ahead), f.isTimeUnknown), in.Now.Add(-f.set).Sub(rulestest.T0)
+	in.Operation = in.ObserveOperation(f.si.Status.Common())
+	return f.in
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
@@ -65,6 +66,7 @@ func (f *fixture) after(call *Request, a Answer) {
 	f.gone.Observe(a.Outcome)
 	f.in.Gone = f.gone.Inputs(f.si.Status.Common())
 	f.refreshInputs()
+	f.inputs() // a process looks at the status after each answer
 }
 
 // describe describes a decision in words.
@@ -145,10 +147,16 @@ func later(d time.Duration) func(*fixture) {
 
 // clockMoves moves the process's clock; the API server's goes on.
 func clockMoves(by time.Duration) func(*fixture) {
-	return func(f *fixture) { f.in.Now, f.ahead = f.in.Now.Add(by), f.ahead+by }
+	return func(f *fixture) { f.in.Now, f.ahead, f.set = f.in.Now.Add(by), f.ahead+by, f.set+by }
+}
+
+// machineMoves moves both clocks, as of one machine.
+func machineMoves(by time.Duration) func(*fixture) {
+	return func(f *fixture) { f.in.Now, f.set = f.in.Now.Add(by), f.set+by }
 }
 
 func timeUnknown(f *fixture) { f.isTimeUnknown = true }
+func timeKnown(f *fixture)   { f.isTimeUnknown = false }
 
 // restarted is after a process that was killed once its next request was on record.
 func restarted(f *fixture) {
@@ -156,8 +164,11 @@ func restarted(f *fixture) {
 		f.si.Status = next.Status
 	}
 	f.refreshInputs()
-	f.in.SeenRunning = false
+	newProcess(f)
 }
+
+// newProcess is the start of another process.
+func newProcess(f *fixture) { f.in.SeenRunning, f.in.Operation = false, nil }
 
 // firstPlanAgain has the spec name the plan with which the instance was provisioned.
 func firstPlanAgain(f *fixture) { planNamed("small")(f) }
@@ -205,7 +216,7 @@ func refusedParameters(f *fixture) {
 }
 
 // restored has the operator start with the status from a backup.
-func restored(f *fixture) { f.in.SeenRunning = false }
+func restored(f *fixture) { newProcess(f) }
 
 func toBeDeleted(f *fixture) {
 	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyDelete

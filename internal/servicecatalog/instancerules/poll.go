@@ -52,7 +52,7 @@ func (d *decision) pollWhenDue(ids *Request, removal bool) {
 
 // isOverdue reports whether the operation is past its deadline.
 func (d *decision) isOverdue() bool {
-	return d.schedule().IsOverdue(d.maxPolling())
+	return d.in.IsOverdue(d.Status.Common(), d.maxPolling())
 }
 
 func (d *decision) maxPolling() time.Duration {

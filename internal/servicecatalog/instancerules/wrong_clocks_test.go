@@ -16,12 +16,45 @@ func TestAnOperationEndsThoughAClockWasAhead(t *testing.T) {
 	serverAhead := func(by time.Duration) func(*fixture) { return func(f *fixture) { f.ahead -= by } }
 	for name, is := range map[string][]func(*fixture){
 		"no clock was":             edits(provisioning, later(8*24*time.Hour), inProgress),
-		"the operator was ahead":   edits(clockMoves(year), provisioning, clockMoves(-year), later(8*24*time.Hour), inProgress, later(8*24*time.Hour), inProgress),
-		"the API server was ahead": edits(serverAhead(year), provisioning, serverAhead(-year), later(8*24*time.Hour), inProgress, later(8*24*time.Hour), inProgress),
+		"the operator was ahead":   edits(clockMoves(year), provisioning, clockMoves(-year), later(8*24*time.Hour), inProgress),
+		"the API server was ahead": edits(serverAhead(year), provisioning, serverAhead(-year), later(8*24*time.Hour), inProgress),
+		"the same, and a restart":  edits(clockMoves(year), provisioning, clockMoves(-year), newProcess, inProgress, later(8*24*time.Hour), inProgress),
 	} {
 		f := newFixture(is...)
 		if got := Decide(f.si, f.inputs()).describe(); got != "deprovision id small-id" {
-			t.Errorf("%s: after 16 days in progress: %s; began %s, now %s", name, got, f.si.Status.OperationStartTime, f.in.Now)
+			t.Errorf("%s: after 8 days in progress: %s; began %s, now %s", name, got, f.si.Status.OperationStartTime, f.in.Now)
 		}
+	}
+}
+
+// R11: a clock that is put right removes nothing at a broker, whichever way it was wrong.
+func TestNoClockMakesAnOperationOverdue(t *testing.T) {
+	const week, year = 8 * 24 * time.Hour, 365 * 24 * time.Hour
+	inProgress := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.InProgress)) }
+	for name, is := range map[string][]func(*fixture){
+		"right clocks":                                 edits(provisioning, later(time.Minute), inProgress),
+		"the machine is behind for a moment":           edits(provisioning, machineMoves(-week), inProgress, machineMoves(week), later(time.Minute), inProgress),
+		"the same, also by the monotonic clock":        edits(provisioning, later(-week), inProgress, later(week+time.Minute), inProgress),
+		"a restart with the machine behind":            edits(provisioning, newProcess, machineMoves(-week), inProgress, machineMoves(week), later(time.Minute), inProgress),
+		"another restart once it is right":             edits(provisioning, newProcess, machineMoves(-week), inProgress, newProcess, machineMoves(week), later(time.Minute), inProgress),
+		"it began while the machine was behind":        edits(machineMoves(-week), provisioning, machineMoves(week), later(time.Minute), inProgress),
+		"it began so at an unknown time":               edits(timeUnknown, machineMoves(-week), provisioning, machineMoves(week), timeKnown, later(time.Minute), inProgress),
+		"the machine is ahead":                         edits(provisioning, machineMoves(week), inProgress),
+		"it was requested, by a clock ahead, long ago": edits(machineMoves(year), unanswered, machineMoves(-year), later(week), provisioning, later(time.Minute), inProgress),
+	} {
+		f := newFixture(is...)
+		if got := Decide(f.si, f.inputs()).describe(); got != "wait" || !f.si.Status.AsyncOpInProgress {
+			t.Errorf("%s: a minute after the provisioning began: %s", name, got)
+		}
+	}
+}
+
+// A process that starts with a clock behind, which stays behind, measures how long the operation goes on.
+func TestAnOperationEndsThoughTheClockIsBehind(t *testing.T) {
+	const week = 8 * 24 * time.Hour
+	inProgress := func(f *fixture) { f.after(Decide(f.si, f.inputs()).Request, pollAnswer(osbresult.InProgress)) }
+	f := newFixture(provisioning, newProcess, machineMoves(-10*week), inProgress, later(week), inProgress)
+	if got := Decide(f.si, f.inputs()).describe(); got != "deprovision id small-id" {
+		t.Errorf("after 8 days in progress: %s", got)
 	}
 }

@@ -43,6 +43,8 @@ type Inputs struct {
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
 	// record, which may have been restored from a backup.
 	SeenRunning bool
+	// Operation is how long the broker has been working on the operation, as this process has measured it when it last looked; nil: it has not looked.
+	Operation *Age
 	// LastPoll is when this process last polled the operation, and PollAfter the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
@@ -65,17 +67,10 @@ type CleanUpBroker struct {
 // BeginningNow returns the present as the beginning of something that ends later.
 func (in *Inputs) BeginningNow() *metav1.Time { return times.Timestamp(in.Server.Begin(in.Now)) }
 
-// CorrectStart has an operation begin now that has begun in the future by the record: a clock was ahead, and has been corrected since (R11).
-func (in *Inputs) CorrectStart(s *v1beta1.OperationStatus) {
-	if start := s.OperationStartTime; start != nil && times.IsAhead(start.Time, in.Server.Begin(in.Now)) {
-		s.OperationStartTime = in.BeginningNow()
-	}
-}
-
 // Schedule returns when requests about an object with a status are due.
 func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) rules.Schedule {
-	return rules.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Server: in.Server, Parameters: in.Parameters, Recovered: in.Recovered,
-		OperationStart: s.OperationStartTime, LastPoll: in.LastPoll, PollAfter: in.PollAfter}
+	return rules.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Parameters: in.Parameters, Recovered: in.Recovered,
+		Running: in.running(s), LastPoll: in.LastPoll, PollAfter: in.PollAfter}
 }
 
 // Decision is the next step of the reconciler for an object.

@@ -6,17 +6,14 @@ package rules
 import (
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestPollsComeApart: what began together is not asked for together for ever, nor less
 // often than a user would want.
 func TestPollsComeApart(t *testing.T) {
 	t0 := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	start := metav1.NewTime(t0)
 	next := func(polled time.Time, asked time.Duration) time.Duration {
-		return Schedule{OperationStart: &start, LastPoll: polled, PollAfter: asked, Now: polled}.NextPoll().Sub(polled)
+		return Schedule{Running: polled.Sub(t0), LastPoll: polled, PollAfter: asked, Now: polled}.NextPoll().Sub(polled)
 	}
 	first, second := next(t0.Add(20*time.Second), 0), next(t0.Add(20*time.Second+900), 0)
 	if first != 5*time.Second || second <= first || second > 5*time.Second*5/4 {

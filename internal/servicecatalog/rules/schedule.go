@@ -18,8 +18,6 @@ type Schedule struct {
 	// Attempts are the attempts in the status; nil: none has failed.
 	Attempts *v1beta1.Attempts
 	Now      time.Time
-	// Server is the API server's time.
-	Server times.Server
 	// Parameters are the parameters of the spec.
 	Parameters Parameters
 	// Requested: a person has asked for another attempt at the same spec.
@@ -28,11 +26,11 @@ type Schedule struct {
 	Removing bool
 	// Recovered is when the broker last recovered from failures.
 	Recovered time.Time
-	// OperationStart is when the operation on record began; nil: there is no operation. LastPoll is when this process last polled it, and PollAfter
-	// the Retry-After of that answer.
-	OperationStart *metav1.Time
-	LastPoll       time.Time
-	PollAfter      time.Duration
+	// Running is how long the broker has been working on the operation on record. LastPoll is when this process last polled it, and PollAfter the
+	// Retry-After of that answer.
+	Running   time.Duration
+	LastPoll  time.Time
+	PollAfter time.Duration
 }
 
 // IsForFormerSpec reports whether the attempts are of another spec than the present one.
@@ -130,11 +128,7 @@ func (s Schedule) IsDue() bool { return s.NextAttempt().IsZero() }
 func (s Schedule) NextPoll() time.Time {
 	var next time.Time
 	if !s.LastPoll.IsZero() { // otherwise this process has not polled it yet
-		running := time.Duration(0)
-		if s.OperationStart != nil {
-			running = s.Now.Sub(s.OperationStart.Time)
-		}
-		wait := PollInterval(running, s.PollAfter)
+		wait := PollInterval(s.Running, s.PollAfter)
 		chance := time.Duration(s.LastPoll.Nanosecond() % 1000)
 		next = times.DueAfter(s.LastPoll, min(wait+wait*chance/4000, lastPoll), s.Now)
 	}
@@ -142,10 +136,4 @@ func (s Schedule) NextPoll() time.Time {
 		next = times.Latest(next, s.NextAttempt())
 	}
 	return next
-}
-
-// IsOverdue reports whether the operation has exceeded its maximum duration by both clocks. By one that is ahead, it would be removed while the broker
-// carries it out (R11).
-func (s Schedule) IsOverdue(limit time.Duration) bool {
-	return s.OperationStart != nil && s.Server.HavePassed(s.OperationStart.Add(limit), s.Now)
 }
