@@ -70,6 +70,7 @@ func (s *scope) recall() {
 // remember keeps the facts that the next reconcile needs, without credentials.
 func (s *scope) remember() {
 	s.memory.DropCredentials()
+	s.memory.Issued = s.inputs.Issued
 	s.memory.ForgetSettled(&s.recorded().Status, s.inputs.BoundInstance.Instance, s.inputs.Secret, s.shown)
 	if s.Memory.Memory = nil; s.memory != (bindingrules.Memory{}) {
 		s.Memory.Memory = s.memory
@@ -98,7 +99,7 @@ func (r *Reconciler) reconcile(ctx context.Context, base *engine.Scope) (ctrl.Re
 
 // Decide decides on the present view.
 func (s *scope) Decide(ctx context.Context) engine.Step {
-	s.inputs.Memory = s.memory.RequestMemory
+	s.inputs.Memory, s.inputs.Issued = s.memory.RequestMemory, s.inputs.ObserveIssue(&s.binding.Status)
 	s.next = bindingrules.Decide(s.binding, s.inputs)
 	step := engine.Step{Decision: s.next.Decision, ID: rules.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status,
 		Retained: s.next.Retained, RetainedID: s.next.RetainedID}
@@ -160,8 +161,9 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 		if received.Binding.SyslogDrainURL != "" {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeWarning, v1beta1.ReasonUnsupportedBinding, "Bind", "The broker returned the URL of a log drain, to which Kubernetes sends no logs: it is in Secret %q as syslog_drain_url", catalog.SecretName(s.binding))
 		}
-		before := s.binding.Status.Predecessors
+		before, issued := s.binding.Status.Predecessors, s.binding.Status.IssuedAt
 		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now(), r.ServerTime())
+		s.inputs.NoteIssue(issued, s.binding.Status.IssuedAt)
 		if after := s.binding.Status.Predecessors; len(after) > len(before) {
 			r.emitRotation(s, after[len(after)-1])
 		}

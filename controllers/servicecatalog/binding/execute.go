@@ -39,7 +39,9 @@ func (s *scope) Apply(a operation.Answer) (more bool) {
 	if !call.CleanUp {
 		s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
 	}
+	before := s.binding.Status.IssuedAt
 	s.binding.Status = bindingrules.Apply(s.binding, s.next.Status, *call, a, s.r.Clock.Now())
+	s.inputs.NoteIssue(before, s.binding.Status.IssuedAt)
 	return bindingrules.IsSentAgain(call, a) || call.Operation == rules.Poll && a.State == osbresult.Succeeded && !call.IsRemoval()
 }
 

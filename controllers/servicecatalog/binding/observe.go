@@ -24,6 +24,7 @@ import (
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	s.inputs = bindingrules.Inputs{Inputs: s.Memory.Inputs()}
 	in := &s.inputs
+	in.Issued = s.memory.Issued
 	r.ReadClocks(&in.Inputs)
 	s.observeOverlaps()
 	in.Namespace = r.NamespaceOf(ctx, s.binding)

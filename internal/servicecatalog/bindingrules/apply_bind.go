@@ -113,7 +113,7 @@ func (ap *application) recordBound() {
 		s.ReconciledGeneration = 0
 	}
 	if found != nil && (!ap.call.Repeat || hasExpiry(found)) {
-		recordExpiry(s, found, ap.Now)
+		recordExpiry(s, found, ap.Now, ap.call.server)
 	}
 	ap.setConditions(undelivered)
 }

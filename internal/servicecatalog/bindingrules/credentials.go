@@ -305,14 +305,6 @@ func (d *decision) recoverCredentials() {
 // hasEnded reports whether the credentials have expired.
 func (d *decision) hasEnded() bool { return hasEnded(&d.Status, d.in.Now) }
 
-// behind returns how far this process's clock is behind the API server's; 0: it is not, or that is not known.
-func (d *decision) behind() time.Duration {
-	if server := d.in.Server.Known; server.After(d.in.Now) {
-		return server.Sub(d.in.Now)
-	}
-	return 0
-}
-
 // enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
 // since no other part of the status says whether it has to change.
 func (d *decision) enforceExpiry() {
@@ -327,24 +319,12 @@ func (d *decision) enforceExpiry() {
 	}
 }
 
-// wantedRenewal returns when, by this process's clock, the credentials are to be replaced, whatever has failed since; zero: never. The clock that is
-// ahead decides: a replacement takes nothing away, and by one that is behind they would expire before.
+// wantedRenewal returns when, by this process's clock, the credentials are to be replaced, whatever has failed since; zero: never.
 func (d *decision) wantedRenewal() time.Time {
 	if isRebindPending(d.b, &d.Status) {
 		return d.in.Now
 	}
-	at, behind := renewal(&d.Status, d.in.Now), d.behind()
-	if at.IsZero() || behind == 0 {
-		return at
-	}
-	byServer := d.Status
-	if issued := d.Status.IssuedAt; issued != nil {
-		byServer.IssuedAt = times.Timestamp(issued.Add(behind))
-		if lifetimeOf(&byServer) <= shortestLifetime { // the API server's clock is the wrong one: by that, the credentials had ended when they were issued
-			return at
-		}
-	}
-	return renewal(&byServer, d.in.Server.Known).Add(-behind)
+	return d.in.renewal(&d.Status)
 }
 
 // hasPassed reports whether a time has passed; zero: it never does.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube/times"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/instancerules"
@@ -26,6 +27,8 @@ type Inputs struct {
 
 	// Overlaps are those of the predecessors that this process has seen.
 	Overlaps Overlaps
+	// Issued is how long ago the credentials were issued that end, as this process has measured it; nil: it has not.
+	Issued *operation.Age
 	// BoundInstance is the instance that the spec refers to, or why it does not exist.
 	BoundInstance BoundInstance
 	// Broker is the broker of the binding's target; nil: it does not exist.
@@ -79,6 +82,8 @@ type Request struct {
 	PredecessorID string
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	Properties *v1beta1.ServiceBindingPropertiesState
+	// server is the API server's time.
+	server times.Server
 	// Recheck: the Secret has the credentials, which are requested again since the instance was updated.
 	Recheck bool
 }
@@ -271,7 +276,7 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 }
 
 func (d *decision) newRequest(op rules.Operation) *Request {
-	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
+	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, server: d.in.Server, Request: operation.Request{
 		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if d.phase.Task != bindingphase.Rotating { // a rotation sends no parameters
 		call.Required = d.in.Parameters.Required

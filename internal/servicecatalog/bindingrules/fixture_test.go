@@ -45,6 +45,7 @@ func (f *fixture) inputs() Inputs {
 	right := f.in.Now.Add(-f.ahead)
 	f.in.Server, f.in.Uptime = rulestest.ServerTime(right, f.isTimeUnknown), f.in.Now.Add(-f.set).Sub(rulestest.T0)
 	f.in.Overlaps, f.in.Operation = f.in.Observe(f.b), f.in.ObserveOperation(f.b.Status.Common())
+	f.in.Issued = f.in.ObserveIssue(&f.b.Status)
 	return f.in
 }
 
@@ -101,7 +102,9 @@ func (f *fixture) after(a Answer) {
 	next := f.step()
 	f.draw(&next.Status)
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+	before := f.b.Status.IssuedAt
 	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+	f.in.NoteIssue(before, f.b.Status.IssuedAt)
 	f.in.LastPoll = time.Time{}
 	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == rules.Poll && f.in.SeenRunning
 	if next.Request.Operation == rules.Poll {
@@ -118,8 +121,9 @@ func (f *fixture) after(a Answer) {
 }
 
 func (f *fixture) inject(next Decision) {
-	t := f.in.Memory.Received
+	t, before := f.in.Memory.Received, f.b.Status.IssuedAt
 	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now, f.inputs().Server)
+	f.in.NoteIssue(before, f.b.Status.IssuedAt)
 	f.in.Memory = RequestMemory{}
 	f.in.Secret, f.in.SecretID, f.in.SecretVersion = SecretInSync, t.BindingID, "7"
 }

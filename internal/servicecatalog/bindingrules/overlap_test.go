@@ -19,6 +19,8 @@ func TestShortLivedCredentialsOutliveWrongClocks(t *testing.T) {
 		"the API server's time is unknown":  edits(timeUnknown),
 		"the operator is 30 minutes behind": edits(clockMoves(-30 * time.Minute)),
 		"the operator is an hour behind":    edits(clockMoves(-time.Hour)),
+		"the operator is a day behind":      edits(clockMoves(-24 * time.Hour)),
+		"the machine is a day behind":       edits(machineMoves(-24 * time.Hour)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(is...)

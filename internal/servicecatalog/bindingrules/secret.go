@@ -15,6 +15,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingphase"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/catalog"
+	"github.com/gophernetes/bellhop/internal/servicecatalog/operation"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/osb/osbresult"
 	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 )
@@ -37,6 +38,8 @@ type Memory struct {
 	SourcesVersion string
 	// Overlaps are those of the predecessors that this process has seen; nil: there are none.
 	Overlaps *Overlaps
+	// Issued is how long ago the credentials were issued that end, as this process has measured it; nil: there are none, or it has not.
+	Issued *operation.Age
 }
 
 // ObserveSecret returns the state of a Secret, as far as it is known. seen is its metadata in the cache; nil: the cache does not have it.
@@ -87,7 +90,7 @@ func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, instance *v1beta
 	}
 	m.RequestMemory = RequestMemory{}
 	if shown && m.SecretVersion == s.SecretVersion { // cache and status agree
-		*m = Memory{Overlaps: m.Overlaps}
+		*m = Memory{Overlaps: m.Overlaps, Issued: m.Issued}
 	}
 }
 
@@ -148,7 +151,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 		recordRebindHandled(s)
 	}
 	if delivered != nil && (replaces || hasExpiry(delivered)) { // otherwise the end is unchanged, or not known
-		recordExpiry(s, delivered, now)
+		recordExpiry(s, delivered, now, server)
 	}
 	ap.phase = bindingphase.Phase{}
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired

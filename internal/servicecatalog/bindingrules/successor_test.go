@@ -224,7 +224,8 @@ func TestOneRenewalWithinASecond(t *testing.T) {
 	a := answerWithCredentials(201)
 	a.Binding.ExpiresAt = f.in.Now.Add(100 * time.Second)
 	f.after(a)
-	f.in.Now = renewal(&f.b.Status, f.in.Now)
+	in := f.inputs()
+	f.in.Now = in.renewal(&f.b.Status)
 	requests := 0
 	for next := f.step(); next.Request != nil && requests < 10; next = f.step() {
 		requests++

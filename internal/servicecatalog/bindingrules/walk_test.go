@@ -368,7 +368,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory, Issued: w.known.Issued,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	w.readClocks(&world)
@@ -418,8 +418,8 @@ func (w *bindingWalk) reconcile() {
 	world.Overlaps, w.known.Overlaps = seen, &seen
 	for calls := 0; ; {
 		w.readClocks(&world)
-		world.Operation = world.ObserveOperation(b.Status.Common())
-		w.operation = world.Operation
+		world.Operation, world.Issued = world.ObserveOperation(b.Status.Common()), world.ObserveIssue(&b.Status)
+		w.operation, w.known.Issued = world.Operation, world.Issued
 		world.Memory, world.Gone = w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)
@@ -469,7 +469,9 @@ func (w *bindingWalk) reconcile() {
 			}
 			w.gone.Observe(a.Outcome)
 			w.known.RequestMemory = w.known.ObserveAnswer(b, *next.Request, a)
+			before := b.Status.IssuedAt
 			b.Status = Apply(b, next.Status, *next.Request, a, w.now)
+			world.NoteIssue(before, b.Status.IssuedAt)
 			w.checkPhase(&b.Status)
 			if twice := Apply(b, b.Status, *next.Request, a, w.now); len(twice.Conditions) == 0 {
 				w.failf("a fold without conditions")
@@ -649,14 +651,16 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 		if w.crashes() {
 			return false
 		}
+		before := b.Status.IssuedAt
 		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now, rulestest.ServerTime(w.rightNow(), w.isTimeUnknown()))
+		world.NoteIssue(before, b.Status.IssuedAt)
 		w.checkPhase(&b.Status)
 		w.known.RequestMemory = RequestMemory{}
 		w.unrecorded = b.Status.DeepCopy()
 		w.wrote(t.BindingID, world)
 	default:
 		w.secret = nil
-		w.known = Memory{RequestMemory: w.known.RequestMemory, Overlaps: w.known.Overlaps, Deleted: true}
+		w.known = Memory{RequestMemory: w.known.RequestMemory, Overlaps: w.known.Overlaps, Issued: w.known.Issued, Deleted: true}
 		b.Status.SecretVersion = ""
 		world.Secret, world.SecretID, world.SecretVersion = SecretAbsent, "", ""
 	}

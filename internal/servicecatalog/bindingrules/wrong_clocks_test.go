@@ -36,16 +36,93 @@ func TestWrongClocksCauseNoRotationStorm(t *testing.T) {
 		"the operator is a day behind":    {edits(clockMoves(-24 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
 		"the operator is 12 hours behind": {edits(clockMoves(-12 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
 		"the operator is 17 hours behind": {edits(clockMoves(-17 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
+		"the operator is a day ahead":     {edits(clockMoves(24 * time.Hour)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
+		"the operator is 7h58m ahead":     {edits(clockMoves(lives - 2*time.Minute)), func(f *fixture) time.Time { return f.in.Now.Add(-f.ahead) }},
+		"the API server is 7h ahead":      {edits(func(f *fixture) { f.ahead = time.Hour - lives }), func(f *fixture) time.Time { return f.in.Now }},
+		"the API server is 7h50m ahead":   {edits(func(f *fixture) { f.ahead = 10*time.Minute - lives }), func(f *fixture) time.Time { return f.in.Now }},
+		"the API server is 7h58m ahead":   {edits(func(f *fixture) { f.ahead = 2*time.Minute - lives }), func(f *fixture) time.Time { return f.in.Now }},
 	} {
 		f := newFixture(is.edits...)
 		binds := 0
-		for _, request := range f.runFor(10*time.Minute, issue(func() time.Time { return is.broker(f).Add(lives) })) {
+		for _, request := range f.runFor(30*time.Minute, issue(func() time.Time { return is.broker(f).Add(lives) })) {
 			if strings.Contains(request, " bind ") {
 				binds++
 			}
 		}
 		if binds < 1 || binds > 2 {
-			t.Errorf("%s: %d binds in 10 minutes of credentials that live for %s, %d predecessors", name, binds, lives, len(f.b.Status.Predecessors))
+			t.Errorf("%s: %d binds in 30 minutes of credentials that live for %s, %d predecessors", name, binds, lives, len(f.b.Status.Predecessors))
+		}
+	}
+}
+
+// A process that starts with a clock that has fallen behind since the issue has the credentials replaced in time: the API server's clock was not wrong
+// when they were issued.
+func TestCredentialsAreRenewedThoughTheClockFallsBehind(t *testing.T) {
+	const lives = 8 * time.Hour
+	for _, behind := range []time.Duration{0, 7 * time.Hour, 8 * time.Hour, 9 * time.Hour, 24 * time.Hour} {
+		for _, is := range []struct {
+			after       time.Duration
+			isRestarted bool
+		}{{time.Minute, true}, {time.Minute, false}, {5 * time.Hour, true}} {
+			f := newFixture()
+			right, binds := func() time.Time { return f.in.Now.Add(-f.ahead) }, 0
+			end := right().Add(lives)
+			answer := func(r *Request) Answer {
+				if r.Operation == rules.Bind {
+					binds++
+				}
+				return issue(func() time.Time { return right().Add(lives) })(r)
+			}
+			f.after(answer(f.step().Request))
+			later(is.after)(f)
+			if clockMoves(-behind)(f); is.isRestarted {
+				newProcess(f)
+			}
+			f.runFor(time.Minute, answer)
+			if is.after == time.Minute && binds > 1 {
+				t.Errorf("%s behind, restarted %t: replaced after a minute", behind, is.isRestarted)
+			}
+			for right().Before(end) && binds == 1 {
+				f.runFor(time.Minute, answer)
+			}
+			if binds == 1 || !right().Before(end) {
+				t.Errorf("%s behind since %s after the issue, restarted %t: credentials of 8 hours end without a renewal, which is wanted at %s by a clock that says %s",
+					behind, is.after, is.isRestarted, newDecision(f.b, f.inputs()).wantedRenewal(), f.in.Now)
+			}
+		}
+	}
+}
+
+// Credentials that were received while a machine was behind are replaced once its time is right, and they have ended.
+func TestCredentialsAreRenewedOnceAMachineIsRight(t *testing.T) {
+	f := newFixture(machineMoves(-24 * time.Hour))
+	a := answerWithCredentials(201)
+	a.Binding.ExpiresAt = f.in.Now.Add(25 * time.Hour)
+	f.after(a)
+	machineMoves(24 * time.Hour)(f)
+	later(time.Hour)(f)
+	if got := f.step().describe(); got != "write-ahead bind "+next1 {
+		t.Errorf("once they have ended by both clocks: %s", got)
+	}
+}
+
+// Also where no process lives for long, so that none measures the time since the issue.
+func TestRestartsWithWrongClocksCauseNoRotationStorm(t *testing.T) {
+	const lives = 8 * time.Hour
+	for name, ahead := range map[string]time.Duration{"right clocks": 0, "a day ahead": 24 * time.Hour, "7h58m ahead": lives - 2*time.Minute, "a day behind": -24 * time.Hour} {
+		f, binds := newFixture(func(f *fixture) { f.ahead = -ahead }), 0
+		answer := issue(func() time.Time { return f.in.Now.Add(lives) })
+		for start := f.in.Now; f.in.Now.Sub(start) < 2*time.Hour; f.in.Now = f.in.Now.Add(time.Minute) {
+			for next := f.step(); next.Request != nil; next = f.step() {
+				if next.Request.Operation == rules.Bind {
+					binds++
+				}
+				f.after(answer(next.Request))
+			}
+			newProcess(f)
+		}
+		if most := 1 + int(2*time.Hour/doubtInterval); binds > most {
+			t.Errorf("the API server's clock is %s: %d binds in 2 hours with a restart each minute, want at most %d", name, binds, most)
 		}
 	}
 }

@@ -287,12 +287,10 @@ var lostHere bool
 		{name: "believes-the-first-date", edits: []mistake{{bindingRules + "overlap.go", `times.Earliest(in.Now, in.Server.Steady)`, `in.Server.Steady`}},
 			scenario: "binding-overlap", fault: "start-date-ahead-1h@PUT:service_instances/service_bindings#3", oracle: "end|reached|in use"},
 		// F-S33
-		{name: "renews-a-day-late", edits: []mistake{{"internal/kube/times/times.go", `	if last.After(now) {
-		return now
-	}
-	return last.Add(interval)
-`, `	return last.Add(interval)
-`}}, scenario: "binding-renewed", fault: "restart-ahead-1d@PUT:service_instances/service_bindings#1", oracle: "reached"},
+		{name: "renews-a-day-late", edits: []mistake{
+			{bindingRules + "validity.go", `return end.Sub(t) > shortestLifetime }`, `return true }`},
+			{bindingRules + "validity.go", `; times.IsAhead(seen.Recorded, present) {`, `; false {`},
+		}, scenario: "binding-renewed", fault: "restart-ahead-1d@PUT:service_instances/service_bindings#1", oracle: "reached"},
 		{name: "writes-for-each-event", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled && `, `	if s.polled && `}},
 			scenario: "kept", fault: "neighbour-labels@PUT:service_instances#1", oracle: "rest",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
