@@ -17,6 +17,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/internal/pager/notify/notifytest"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -78,6 +79,102 @@ func TestEqualOutcomeOfDelayedEdit(t *testing.T) {
 		env.Fault = fault
 		if got := NewChecker(env).EqualOutcome(test.state, object+"\n"+resolved); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
+// TestEqualOutcomeAfterEdits: what a neighbour edits, and edits back, may be sent or not. All else is as without the edits.
+func TestEqualOutcomeAfterEdits(t *testing.T) {
+	const (
+		object   = `v1beta1.Alert disk {"spec":{"state":"Resolved"}}`
+		fired    = "\nhook alert.fired of disk: the disk is full (under 1 keys)"
+		resolved = "\nhook alert.resolved of disk: the disk is still full (under 1 keys)"
+		updated  = "\nhook alert.updated of disk: the disk is still full (under 1 keys)"
+		none     = "\nhook shows as firing: []"
+		expected = object + fired + resolved + updated + none
+
+		edited         = scenario.NeighbourText + " (under 1 keys)"
+		firedEdited    = "\nhook alert.fired of disk: " + edited
+		resolvedEdited = "\nhook alert.resolved of disk: " + edited
+		updatedEdited  = "\nhook alert.updated of disk: " + edited
+		editedBack     = "\nhook alert.updated of disk: the disk is full (under 2 keys)"
+
+		phone         = "\nphone the disk is full (under 1 keys)"
+		phoneEdited   = "\nphone " + edited
+		phoneResolved = "\nphone Resolved: the disk is full The alert is over. (under 1 keys)"
+		expectedPhone = object + phoneResolved + phone
+	)
+	for name, test := range map[string]struct {
+		state, expected string
+		want            bool
+	}{
+		"nothing was sent of the edits":      {expected, expected, true},
+		"the edit and the edit back":         {object + fired + resolved + updatedEdited + editedBack + updated + none, expected, true},
+		"the page has the edit":              {object + firedEdited + resolved + editedBack + updated + none, expected, true},
+		"the resolve has the edit":           {object + fired + resolvedEdited + updatedEdited + none, expected, true},
+		"it is not paged":                    {object + resolved + updated + none, expected, false},
+		"it is paged nine times":             {strings.Replace(expected, "is full (under 1", "is full (under 9", 1), expected, false},
+		"it is paged again with the edit":    {object + fired + firedEdited + resolved + updated + none, expected, false},
+		"it is not resolved":                 {object + fired + updatedEdited + updated + none, expected, false},
+		"it is shown as firing":              {strings.Replace(expected, "[]", `["disk"]`, 1), expected, false},
+		"a change is not sent":               {object + fired + resolved + none, expected, false},
+		"another content is sent":            {object + fired + resolved + strings.Replace(updated, "still", "not", 1) + updated + none, expected, false},
+		"the Alert differs":                  {strings.Replace(expected, "Resolved", "Firing", 1), expected, false},
+		"without keys, the edits":            {object + "\nphone Resolved: " + edited + phoneEdited, expectedPhone, true},
+		"without keys, no resolve":           {object + "\nphone Updated: " + edited + phone, expectedPhone, false},
+		"without keys, a page with the edit": {expectedPhone + phoneEdited, expectedPhone, false},
+	} {
+		c := NewChecker(&scenario.Environment{Fault: proxy.Fault{Kind: proxy.NeighbourEdits, At: proxy.Nth(1)}, Receivers: map[string]*scenario.FakeReceiver{
+			"hook": {Inbox: inbox.New(inbox.Options{})}, "phone": {Service: notifytest.NewGotify("a")},
+		}})
+		if got := c.EqualOutcome(test.state, test.expected); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestEqualOutcomeOfLostAnswers: a fault explains a difference only where the call of the fault may have caused it.
+func TestEqualOutcomeOfLostAnswers(t *testing.T) {
+	const (
+		object = `v1beta1.Alert disk {"spec":{"state":"Resolved"}}`
+		page   = "\nhook alert.fired of disk: the disk is full (under 1 keys)"
+		chat   = "\nchat Resolved: the disk is full (under 1 keys)"
+		twice  = object + chat + "\nchat the disk is full (under 1 keys)"
+		none   = "\nhook shows as firing: []"
+		open   = "\nhook shows as firing: [\"disk\"]"
+
+		otherPage = "\nhook alert.fired of disk: the disk is still full (under 1 keys)"
+	)
+	for _, test := range []struct {
+		name, fault     string
+		atMostOnce      bool
+		state, expected string
+		want            bool
+	}{
+		{"no resolve", "crash-after@PATCH:alerts/disk/status#1", true, object + open, object + none, true},
+		{"no page", "lost@POST:receiver:hook#1", true, object + none, object + page + open, true},
+		{"after two crashes", "crash-after@PATCH:alerts/other/status#1+crash-before@2", true, object + open, object + none, true},
+		{"no resolve of another Alert", "crash-after@PATCH:alerts/other/status#1", true, object + open, object + none, false},
+		{"no page of another Alert", "crash-after@PATCH:alerts/other/status#1", true, object + none, object + page + none, false},
+		{"no page at another receiver", "lost@POST:receiver:chat#1", true, object + none, object + page + none, false},
+		{"no page after a broker's answer", "lost@PUT:service_instances#1", true, object + none, object + page + none, false},
+		{"no resolve where messages are repeated", "crash-after@PATCH:alerts/disk/status#1", false, object + open, object + none, false},
+		{"a late page", "deposed@POST:receiver:hook#1", false, object + page + none, object + none, true},
+		{"two late pages", "deposed@POST:receiver:hook#1", false, object + page + otherPage + none, object + none, false},
+		{"a late page at another receiver", "deposed@POST:receiver:chat#1", false, object + page + none, object + none, false},
+		{"a message twice", "lost@POST:receiver:chat#1", false, twice, object + chat, true},
+		{"a message twice at another receiver", "lost@POST:receiver:hook#1", false, twice, object + chat, false},
+		{"a message twice after a crash", "crash-after@POST:receiver:hook#1", false, twice, object + chat, true},
+	} {
+		fault, err := proxy.ParseFault(test.fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewChecker(&scenario.Environment{Fault: fault, Receivers: map[string]*scenario.FakeReceiver{
+			"hook": {Inbox: inbox.New(inbox.Options{}), AtMostOnce: test.atMostOnce}, "chat": {Service: notifytest.NewDiscord("1", "a")},
+		}})
+		if got := c.EqualOutcome(test.state, test.expected); got != test.want {
+			t.Errorf("%s with %s: %v", test.name, test.fault, got)
 		}
 	}
 }

@@ -124,8 +124,28 @@ func (f Fault) IsOverlap() bool { return f.Kind == Deposed || f.Kind == StoppedL
 
 // IsAtReceiver reports whether the fault changes or delays the answer of a receiver.
 func (f Fault) IsAtReceiver() bool {
-	return (f.isOutsideAnswer() || f.Kind == Deposed) && strings.Contains(string(f.At), strings.ReplaceAll(" "+ReceiverPrefix, " ", ":"))
+	return (f.isOutsideAnswer() || f.Kind == Deposed) && f.Receiver() != ""
 }
+
+// receiverCall matches the point of a call to a receiver, and alertCall that of a request about an Alert.
+var (
+	receiverCall = regexp.MustCompile("^[A-Z]+:" + strings.ReplaceAll(ReceiverPrefix, " ", ":") + `([^#]+)#`)
+	alertCall    = regexp.MustCompile(`^[A-Z]+:alerts/([^/#]+)`)
+)
+
+// Receiver returns the name of the receiver to which the call of the fault goes; "": it goes elsewhere, or the point is a number.
+func (f Fault) Receiver() string { return firstGroup(receiverCall, f.At) }
+
+// firstGroup returns what the first group of a pattern matches in a point; "": the pattern does not match.
+func firstGroup(pattern *regexp.Regexp, at Point) string {
+	if found := pattern.FindStringSubmatch(string(at)); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// isNumber reports whether the point is the number of a call, whose name is not known.
+func (p Point) isNumber() bool { return !strings.Contains(string(p), "#") }
 
 // IsLatePage reports whether the call of the fault has an Alert fire, or resolves it, when another process leads.
 func (f Fault) IsLatePage() bool {
@@ -148,6 +168,25 @@ func (f Fault) isDefiniteAnswer() bool {
 // MayLoseAnswer reports whether the operator may not know the outcome of a request, because of this fault or the one that follows.
 func (f Fault) MayLoseAnswer() bool {
 	return f.losesAnswer() || f.Then != nil && f.Then.MayLoseAnswer()
+}
+
+// MayLoseAnswerTo reports whether the operator may not know the outcome of a message about an Alert to a receiver, because of this fault or the one that
+// follows. The name of the Alert is empty where the message does not have it.
+func (f Fault) MayLoseAnswerTo(receiver, alert string) bool {
+	return f.losesAnswer() && f.concerns(receiver, alert) || f.Then != nil && f.Then.MayLoseAnswerTo(receiver, alert)
+}
+
+// concerns reports whether a message about an Alert to a receiver may be the call of the fault, or in flight at that call. A replaced answer is that to one
+// call. A process that is killed or stopped loses the answers to all calls in flight, to each receiver: those about the Alert of the call, where it names one.
+func (f Fault) concerns(receiver, alert string) bool {
+	named := firstGroup(alertCall, f.At)
+	switch {
+	case f.At.isNumber():
+		return true
+	case f.isOutsideAnswer():
+		return f.Receiver() == receiver
+	}
+	return named == "" || alert == "" || named == alert
 }
 
 // losesAnswer is MayLoseAnswer without the fault that follows.
