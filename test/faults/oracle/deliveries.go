@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,27 +34,38 @@ func (c Checker) checkReceivers(all []client.Object) {
 
 // checkAttempts checks how many times a receiver got a message.
 func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
-	limit := 1
-	if !p.AtMostOnce {
-		limit += c.MaxRepeats
-	}
-	for join, n := range notifiedJoins(p) {
-		if n > limit || n > 1 && p.Inbox != nil {
+	limit := c.repeatsOf(name, p)
+	joins := notifiedJoins(p)
+	for join, n := range joins {
+		if n > 1+limit.each || n > 1 && p.Inbox != nil {
 			c.Reportf("receiver %s received %d times what joined %s", name, n, join)
 		}
 	}
 	if p.Inbox == nil {
 		for text, n := range p.Received() {
-			if n > limit {
+			if n > 1+limit.each {
 				c.Reportf("receiver %s received %d times: %s", name, n, text)
 			}
+		}
+		if n := max(repeats(joins), repeats(p.Received())); n > limit.inAll {
+			c.Reportf("receiver %s received %d times what it had got", name, n)
 		}
 		return
 	}
 	attempts, collisions := p.TakeAttempts()
+	repeated := map[string]int{} // by the UID of an Alert, or of all
 	for _, a := range attempts {
-		if a.Count > limit {
+		if a.Count > 1+limit.each {
 			c.Reportf("receiver %s received %d times under one key: %s", name, a.Count, a.Event)
+		}
+		if !limit.ofEachAlert {
+			a.UID = ""
+		}
+		repeated[a.UID] += max(0, a.Count-1)
+	}
+	for _, n := range repeated {
+		if n > limit.inAll {
+			c.Reportf("receiver %s received %d times what it had got under the same key", name, n)
 		}
 	}
 	for _, collision := range collisions {
@@ -62,6 +74,39 @@ func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	if n := p.Refused(); n > 0 && !p.ExpectsRefusals {
 		c.Reportf("receiver %s refused %d requests", name, n)
 	}
+}
+
+// repeatLimit is how many times a receiver may get something again: each message, and all messages together, or those of each Alert.
+type repeatLimit struct {
+	each, inAll int
+	ofEachAlert bool
+}
+
+// repeatsOf returns what a receiver may get again. The answer to one call is replaced. Of two leaders, the second one may repeat those messages that were in
+// flight when the first one was stopped, of which an Alert has one to each receiver; a deposed one leads until its lease ends, when another one may be in
+// flight. A process that is killed, or that is not shown its records, may leave more messages of an Alert behind.
+func (c Checker) repeatsOf(name string, p *scenario.FakeReceiver) repeatLimit {
+	f, isAnswer := c.Fault, proxy.IsAnswer(c.Fault.Kind)
+	switch {
+	case p.AtMostOnce, isAnswer && !f.MayLoseAnswerTo(name, ""):
+		return repeatLimit{}
+	case f.Then != nil:
+	case isAnswer:
+		return repeatLimit{each: c.MaxRepeats, inAll: c.MaxRepeats}
+	case f.Kind == proxy.StoppedLeader:
+		return repeatLimit{each: c.MaxRepeats, inAll: c.MaxRepeats, ofEachAlert: true}
+	case f.Kind == proxy.Deposed:
+		return repeatLimit{each: c.MaxRepeats, inAll: c.MaxRepeats + 1, ofEachAlert: true}
+	}
+	return repeatLimit{each: c.MaxRepeats, inAll: math.MaxInt}
+}
+
+// repeats returns how many times something came again.
+func repeats(counts map[string]int) (all int) {
+	for _, n := range counts {
+		all += n - 1
+	}
+	return all
 }
 
 // join matches what the content of an Alert with instances says of the last join.

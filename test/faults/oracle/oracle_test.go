@@ -286,6 +286,11 @@ func TestCheckRepeats(t *testing.T) {
 		{"date-ahead-1h@1", named(bind, 9), true, 0},
 		{"start-date-ahead-1h@1", named(bind, 3), false, 0},
 		{"start-date-ahead-1h@1", named(bind, 4), false, 1},
+		{"stopped-leader@PUT:service_instances/service_bindings#1", named(bind, 3), false, 0},
+		{"stopped-leader@PUT:service_instances/service_bindings#1", named(bind, 4), false, 1},
+		{"stopped-leader@PUT:service_instances/service_bindings#1", slices.Concat(named(bind, 3), named(unbind, 2)), false, 1},
+		{"stopped-leader@PUT:service_instances#1", named(bind, 2), false, 0},
+		{"stopped-leader@PUT:service_instances#1", named(bind, 3), false, 1},
 		{"neighbour-labels@1", named(bind, 3), false, 1},
 		{"neighbour-edits@1", named(bind, 3), false, 0},
 		{"refused-status@1", named(bind, 3), false, 1},
@@ -301,6 +306,50 @@ func TestCheckRepeats(t *testing.T) {
 		c.CheckRepeats(test.calls, named(bind, 1))
 		if n := len(c.AllProblems()); n != test.want {
 			t.Errorf("%s with %d requests: %q", test.fault, len(test.calls), c.AllProblems())
+		}
+	}
+}
+
+// TestCheckAttempts: a message is repeated where its answer may be lost. Of two leaders, one must send nothing more.
+func TestCheckAttempts(t *testing.T) {
+	const here, elsewhere = "@POST:receiver:hook#1", "@POST:receiver:chat#1"
+	for _, test := range []struct {
+		name, fault string
+		attempts    map[string]int // by the UID of an Alert, and the number of its message
+		atMostOnce  bool
+		want        int
+	}{
+		{"one that was in flight", "stopped-leader" + here, map[string]int{"a 1": 2, "a 2": 1, "b 1": 2}, false, 0},
+		{"those of two leaders", "stopped-leader" + here, map[string]int{"a 1": 2, "a 2": 2}, false, 1},
+		{"those of two leaders after another call", "stopped-leader@PATCH:alerts/disk/status#1", map[string]int{"a 1": 2, "a 2": 2, "a 3": 2}, false, 1},
+		{"one three times", "stopped-leader" + here, map[string]int{"a 1": 3}, false, 2},
+		{"the late one, and one at the end of the lease", "deposed" + here, map[string]int{"a 1": 2, "a 2": 2}, false, 0},
+		{"those of a leader that is deposed", "deposed" + here, map[string]int{"a 1": 2, "a 2": 2, "a 3": 2}, false, 1},
+		{"a lost answer", "lost" + here, map[string]int{"a 1": 2}, false, 0},
+		{"two after a lost answer", "lost" + here, map[string]int{"a 1": 2, "b 1": 2}, false, 1},
+		{"a lost answer of another receiver", "lost" + elsewhere, map[string]int{"a 1": 2}, false, 2},
+		{"a crash", "crash-after" + elsewhere, map[string]int{"a 1": 2, "a 2": 2, "b 1": 2}, false, 0},
+		{"two crashes", "crash-after" + elsewhere + "+crash-after@1", map[string]int{"a 1": 3}, false, 0},
+		{"at most once", "stopped-leader" + here, map[string]int{"a 1": 2}, true, 2},
+	} {
+		hook := &scenario.FakeReceiver{Inbox: inbox.New(inbox.Options{}), AtMostOnce: test.atMostOnce}
+		for message, n := range test.attempts {
+			uid, _, _ := strings.Cut(message, " ")
+			for range n {
+				body := `{"version":"1","type":"alert.fired","data":{"uid":"` + uid + `","name":"disk","incident":"i","state":"Firing"}}`
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+				r.Header.Set("Webhook-Id", message)
+				hook.Inbox.Handler().ServeHTTP(httptest.NewRecorder(), r)
+			}
+		}
+		fault, err := proxy.ParseFault(test.fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewChecker(&scenario.Environment{Fault: fault, MaxRepeats: fault.MaxRepeats()})
+		c.checkAttempts("hook", hook)
+		if all := c.AllProblems(); len(all) != test.want || len(all) > 0 && NameOf(all[0]) != "once" {
+			t.Errorf("%s: %q", test.name, all)
 		}
 	}
 }
@@ -322,6 +371,7 @@ func TestNameOf(t *testing.T) {
 		"receiver hook received 2 times under one key: alert.fired":                         "once",
 		"receiver phone received 2 times: the disk is full":                                 "once",
 		"receiver hook received 2 times what joined at 12h01":                               "once",
+		"receiver hook received 2 times what it had got under the same key":                 "once",
 		`receiver hook received {"type":"b"} under the key of {"type":"a"}`:                 "key",
 		"receiver hook refused 1 requests":                                                  "refused",
 		"Secret app has credentials that the broker does not have":                          "secret",

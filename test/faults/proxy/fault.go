@@ -136,6 +136,11 @@ var (
 // Receiver returns the name of the receiver to which the call of the fault goes; "": it goes elsewhere, or the point is a number.
 func (f Fault) Receiver() string { return firstGroup(receiverCall, f.At) }
 
+// IsAt reports whether the call of the fault has a name, or may have it because the point is a number.
+func (f Fault) IsAt(name string) bool {
+	return f.At.isNumber() || strings.HasPrefix(string(f.At), strings.TrimSuffix(string(PointOf(Call{Name: name}, 0)), "0"))
+}
+
 // firstGroup returns what the first group of a pattern matches in a point; "": the pattern does not match.
 func firstGroup(pattern *regexp.Regexp, at Point) string {
 	if found := pattern.FindStringSubmatch(string(at)); found != nil {

@@ -95,6 +95,7 @@ func (f *FakeReceiver) CheckKey(r *http.Request) (status int, header http.Header
 // KeyAttempts is how many times a message arrived with the content that came first under its key.
 type KeyAttempts struct {
 	Event string
+	UID   string // of the Alert
 	Count int
 }
 
@@ -103,7 +104,7 @@ func (f *FakeReceiver) TakeAttempts() (all []KeyAttempts, collisions []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.Inbox.Messages() {
-		all = append(all, KeyAttempts{m.Event, m.Attempts - f.otherContent[m.WebhookID]})
+		all = append(all, KeyAttempts{m.Event, m.UID, m.Attempts - f.otherContent[m.WebhookID]})
 	}
 	collisions, f.collisions = f.collisions, nil
 	return all, collisions
