@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,17 +161,30 @@ func eventFaults(events []string) (all []proxy.Fault) {
 	return all
 }
 
-// crashPairs are some pairs: the calls of the second process are not known.
+// crashPairs are some pairs: the calls of the second process are not known. At each call there are all pairs of kinds, each with one second call, which
+// stays the same when there are more calls, unless the new one is drawn.
 func crashPairs(points []proxy.Point, changes []int, d draw) (all []proxy.Fault) {
+	kinds := []string{proxy.CrashBefore, proxy.CrashAfter}
 	for _, i := range changes {
-		r := rand.New(rand.NewPCG(d(string(points[i])), 0))
-		kind := func() string { return []string{proxy.CrashBefore, proxy.CrashAfter}[r.IntN(2)] }
-		for range 4 {
-			second := proxy.Fault{Kind: kind(), At: proxy.Nth(1 + r.IntN(len(points)-i+1))}
-			all = append(all, proxy.Fault{Kind: kind(), At: points[i], Then: &second})
+		for _, first := range kinds {
+			for _, second := range kinds {
+				all = append(all, d.crashPair(points[i], first, second, len(points)-i+1))
+			}
 		}
 	}
 	return all
+}
+
+// crashPair returns a pair of crashes, of which the second one is at one of the first calls.
+func (d draw) crashPair(at proxy.Point, first, second string, calls int) (drawn proxy.Fault) {
+	least := uint64(math.MaxUint64)
+	for n := range calls {
+		f := proxy.Fault{Kind: first, At: at, Then: &proxy.Fault{Kind: second, At: proxy.Nth(n + 1)}}
+		if number := d(f.String()); number <= least {
+			least, drawn = number, f
+		}
+	}
+	return drawn
 }
 
 // sampleFaults returns the same part of each class, but at least one fault of each.
@@ -187,16 +200,19 @@ func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) 
 	return some
 }
 
+// place is where a fault of a class happens. Which faults are possible there may depend on other calls.
+type place struct {
+	class, watched string
+	at             proxy.Point
+}
+
+func placeOf(f proxy.Fault) place { return place{classOf(f), f.Watched, f.At} }
+
 // oneAtEachPoint returns a fault of each class at each call and event that has any.
 func oneAtEachPoint(all []proxy.Fault, d draw) (some []proxy.Fault) {
-	type place struct {
-		class, watched string
-		at             proxy.Point
-	}
 	byPlace := map[place][]proxy.Fault{}
 	for _, f := range all {
-		p := place{classOf(f), f.Watched, f.At}
-		byPlace[p] = append(byPlace[p], f)
+		byPlace[placeOf(f)] = append(byPlace[placeOf(f)], f)
 	}
 	for _, of := range byPlace {
 		some = append(some, d.pick(of, 1)...)
@@ -230,9 +246,9 @@ func (s Share) String() string {
 // has reports whether the run with a number belongs to the share.
 func (s Share) has(number uint64) bool { return s.Of == 0 || number%s.Of == s.Number-1 }
 
-// of returns the faults of this share. A fault stays in its share when calls of the scenario change.
+// of returns the faults of this share. A place stays in its share when calls of the scenario change, as each share learns them in a run of its own.
 func (s Share) of(all []proxy.Fault, d draw) []proxy.Fault {
-	return slices.DeleteFunc(all, func(f proxy.Fault) bool { return !s.has(d("share of " + f.String())) })
+	return slices.DeleteFunc(all, func(f proxy.Fault) bool { return !s.has(d(fmt.Sprintf("share of %+v", placeOf(f)))) })
 }
 
 // ofEachClass returns at most n faults of each of some classes.

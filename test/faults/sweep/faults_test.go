@@ -4,6 +4,7 @@
 package sweep
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -153,6 +154,55 @@ func TestOneAtEachPoint(t *testing.T) {
 		if err := new(Share).Set(wrong); err == nil {
 			t.Errorf("%q is a share", wrong)
 		}
+	}
+}
+
+// callsOf returns so many writes, and reads after them.
+func callsOf(writes int, reads ...string) (all []proxy.Call) {
+	for i := range writes {
+		all = append(all, proxy.Call{Seam: proxy.SeamAPI, Name: fmt.Sprintf("PATCH alerts/a%d/status", i), Mutates: true})
+	}
+	for _, name := range reads {
+		all = append(all, proxy.Call{Seam: proxy.SeamAPI, Name: name})
+	}
+	return all
+}
+
+// planOf returns the scenario "db" with the faults that are planned where a run without a fault has these calls.
+func planOf(t *testing.T, calls []proxy.Call, o Options) *scenarioSweep {
+	t.Helper()
+	s := &scenarioSweep{scenario: scenario.Scenario{Name: "db"}, learned: harness.Result{Calls: calls}}
+	if err := planFaults([]*scenarioSweep{s}, o); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Each share learns the calls in a run of its own, which may have another call.
+func TestSharesTryEachPlaceOnce(t *testing.T) {
+	for name, other := range map[string][]proxy.Call{"the same calls": callsOf(30), "one more read": callsOf(30, "GET secrets/x"), "one more write": callsOf(31)} {
+		tried := map[place]int{}
+		for number, calls := range [][]proxy.Call{callsOf(30), other} {
+			for _, f := range planOf(t, calls, Options{Each: true, Seed: 1, Share: Share{Number: uint64(number) + 1, Of: 2}}).faults {
+				tried[placeOf(f)]++
+			}
+		}
+		for _, f := range planOf(t, callsOf(30), Options{Each: true, Seed: 1}).faults {
+			if n := tried[placeOf(f)]; n != 1 {
+				t.Errorf("%s: %+v is tried %d times", name, placeOf(f), n)
+			}
+		}
+	}
+}
+
+// Where the second crash can be at few calls only, there is still one for each pair of kinds.
+func TestCrashPairsHaveAllKinds(t *testing.T) {
+	kinds := map[string]int{}
+	for _, f := range crashPairs([]proxy.Point{"PUT:x#1"}, []int{0}, newDraw(1, "db")) {
+		kinds[f.Kind+" "+f.Then.Kind]++
+	}
+	if want := map[string]int{"crash-before crash-before": 1, "crash-before crash-after": 1, "crash-after crash-before": 1, "crash-after crash-after": 1}; !maps.Equal(kinds, want) {
+		t.Errorf("they are %v", kinds)
 	}
 }
 
