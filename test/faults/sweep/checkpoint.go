@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,6 +140,16 @@ func (c *checkpoint) read(path string) (header checkpointHeader, err error) {
 func (c *checkpoint) find(name string, f proxy.Fault) (found harness.Result, ok bool) {
 	run, ok := c.done[name+" "+f.String()]
 	return harness.Result{Happened: run.Happened, Duration: run.Took, Problems: run.Problems}, ok
+}
+
+// runsOf returns the finished runs of a scenario.
+func (c *checkpoint) runsOf(name string) (some []checkpointRun) {
+	for _, key := range slices.Sorted(maps.Keys(c.done)) {
+		if run := c.done[key]; run.Scenario == name {
+			some = append(some, run)
+		}
+	}
+	return some
 }
 
 // add records the result of a run.

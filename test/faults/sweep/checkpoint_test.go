@@ -88,3 +88,33 @@ func TestFilesThatAreNoCheckpointAreOverwritten(t *testing.T) {
 		t.Errorf("it has %v, %v", j, err)
 	}
 }
+
+// The plan of a sweep that is continued is made of calls that were learned again, so that it may not have all runs that are done.
+func TestContinuedSweepReportsAllViolations(t *testing.T) {
+	o := Options{Each: true, Seed: 1}
+	for name, calls := range map[string][]proxy.Call{"the same calls": callsOf(30), "one more read": callsOf(30, "GET secrets/x"), "a write less": callsOf(29)} {
+		c := &checkpoint{done: map[string]checkpointRun{"other none": {Scenario: "other", Fault: "none", Problems: []string{"it is another scenario"}}}}
+		tried := map[place]bool{}
+		for _, f := range planOf(t, callsOf(30), o).faults {
+			c.done["db "+f.String()] = checkpointRun{Scenario: "db", Fault: f.String(), Happened: true, Took: time.Second, Problems: []string{"paged twice"}}
+			tried[placeOf(f)] = true
+		}
+		s := planOf(t, calls, o)
+		if err := s.resume(c, io.Discard, o); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range s.faults {
+			switch _, isDone := c.find("db", f); {
+			case !isDone && tried[placeOf(f)]:
+				t.Errorf("%s: another fault is tried at %+v", name, placeOf(f))
+			case isDone:
+				if err := s.try(t.Context(), nil, c, f, io.Discard, o); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if n := len(s.violations); n != len(c.done)-1 {
+			t.Errorf("%s: of %d runs with a violation %d are reported", name, len(c.done)-1, n)
+		}
+	}
+}

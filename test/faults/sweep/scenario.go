@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,33 @@ func (s *scenarioSweep) learn(ctx context.Context, under *operators, out io.Writ
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recordProblems(proxy.Fault{}, s.learned, out, o)
+	return nil
+}
+
+// resume plans the faults of finished runs instead of others at the same places, where one fault is tried at each, and reports the violations of finished
+// runs that are not planned any more: the plan depends on the calls that were learned, which may be others than those of the sweep that is continued.
+func (s *scenarioSweep) resume(finished *checkpoint, out io.Writer, o Options) error {
+	planned := map[string]bool{}
+	for _, f := range s.faults {
+		planned[f.String()] = true
+	}
+	for _, run := range finished.runsOf(s.scenario.Name) {
+		f, err := proxy.ParseFault(run.Fault)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.Checkpoint, err)
+		}
+		isInstead := func(other proxy.Fault) bool {
+			_, isFinished := finished.find(s.scenario.Name, other)
+			return o.Each && placeOf(other) == placeOf(f) && !isFinished
+		}
+		switch i := slices.IndexFunc(s.faults, isInstead); {
+		case planned[run.Fault]: // try reports it
+		case i >= 0:
+			s.faults[i] = f
+		default:
+			s.recordProblems(f, harness.Result{Problems: run.Problems}, out, o)
+		}
+	}
 	return nil
 }
 

@@ -79,6 +79,11 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if err := planFaults(sweeps, o); err != nil {
 		return err
 	}
+	for _, s := range sweeps {
+		if err := s.resume(done, out, o); err != nil {
+			return err
+		}
+	}
 	if o.Fixed {
 		printPlan(out, sweeps)
 	}
