@@ -22,9 +22,9 @@ const (
 	// minInterval and maxInterval bound half of the lifetime of credentials, the shortest time between two replacements, for any lifetime that the
 	// broker sets.
 	minInterval, maxInterval = 30 * time.Second, 10 * time.Minute
-	// doubtInterval takes the place of maxInterval where the lifetime depends on which clock is right: credentials that live for hours may seem to
+	// uncertainInterval takes the place of maxInterval where the lifetime depends on which clock is right: credentials that live for hours may seem to
 	// live for minutes.
-	doubtInterval = 15 * time.Minute
+	uncertainInterval = 15 * time.Minute
 	// shortestLifetime is the lifetime of credentials that is taken for a mistake of a clock: a running Pod could not use them for long enough.
 	shortestLifetime = time.Minute
 )
@@ -60,8 +60,8 @@ func (in *Inputs) renewalAge(s *v1beta1.ServiceBindingStatus) time.Duration {
 // the longer lifetime.
 func (in *Inputs) interval(lifetime time.Duration) time.Duration {
 	longest := maxInterval
-	if in.isDoubtful(lifetime) {
-		longest, lifetime = doubtInterval, lifetime+in.difference()
+	if in.isUncertain(lifetime) {
+		longest, lifetime = uncertainInterval, lifetime+in.difference()
 	}
 	if lifetime <= 0 {
 		return longest
@@ -69,8 +69,8 @@ func (in *Inputs) interval(lifetime time.Duration) time.Duration {
 	return min(max(lifetime/2, minInterval), longest)
 }
 
-// isDoubtful reports whether a lifetime depends on which clock is right: they differ by more than the lifetime, or it had ended before it began.
-func (in *Inputs) isDoubtful(lifetime time.Duration) bool {
+// isUncertain reports whether a lifetime depends on which clock is right: they differ by more than the lifetime, or it had ended before it began.
+func (in *Inputs) isUncertain(lifetime time.Duration) bool {
 	return lifetime <= 0 || in.difference() > lifetime
 }
 
@@ -98,7 +98,7 @@ func (in *Inputs) ObserveIssue(s *v1beta1.ServiceBindingStatus) *operation.Age {
 		seen.Age = due
 	}
 	lifetime, own := lifetimeOf(s), in.Now.Sub(seen.Recorded)
-	if wait := in.interval(lifetime); in.isDoubtful(lifetime) && own >= 0 && own < wait { // also where each process lives for a moment
+	if wait := in.interval(lifetime); in.isUncertain(lifetime) && own >= 0 && own < wait { // also where each process lives for a moment
 		seen.Age = min(seen.Age, due-wait+own)
 	}
 	return seen

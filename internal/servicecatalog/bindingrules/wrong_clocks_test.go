@@ -121,7 +121,7 @@ func TestRestartsWithWrongClocksCauseNoRotationStorm(t *testing.T) {
 			}
 			newProcess(f)
 		}
-		if most := 1 + int(2*time.Hour/doubtInterval); binds > most {
+		if most := 1 + int(2*time.Hour/uncertainInterval); binds > most {
 			t.Errorf("the API server's clock is %s: %d binds in 2 hours with a restart each minute, want at most %d", name, binds, most)
 		}
 	}
