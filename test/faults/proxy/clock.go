@@ -100,9 +100,17 @@ func (f Fault) isBrief() bool { return strings.HasSuffix(f.Kind, briefly) }
 // MovesAhead returns how much of the API server's time seems to have passed that has not: what ends by it within this time may end early.
 func (f Fault) MovesAhead() time.Duration { return max(0, f.dateShift()) }
 
-// ShiftsClock reports whether a clock differs for as long as the steps take.
-func (f Fault) ShiftsClock() bool {
-	return f.dateShift() != 0 && !f.isBrief() || f.startsShifted() || strings.HasPrefix(f.Kind, clockKind)
+// ProcessShift returns by how much the clock of the process that leads differs for as long as the steps take.
+func (f Fault) ProcessShift() time.Duration {
+	if strings.HasPrefix(f.Kind, startDateKind) {
+		return 0
+	}
+	for _, kind := range []string{clockKind, machineKind, startKind} {
+		if strings.HasPrefix(f.Kind, kind) {
+			return f.shift(kind)
+		}
+	}
+	return 0
 }
 
 // HoldsUp reports whether the API server's time is behind, or not known, for as long as the steps take: what ends by it does not end, or ends late.

@@ -78,6 +78,19 @@ func TestEndsByTime(t *testing.T) {
 	}
 }
 
+// Only some kinds shift the clock of the process that leads in the end: not those of the API server, and not one until a restart.
+func TestProcessShift(t *testing.T) {
+	for kind, want := range map[string]time.Duration{
+		"clock-ahead-1h": time.Hour, "clock-behind-58s": -58 * time.Second, "machine-behind-1h": -time.Hour, "start-ahead-1d": 24 * time.Hour,
+		"start-date-ahead-1h": 0, startDateMissing: 0, "date-ahead-1h": 0, "date-behind-1h-briefly": 0, dateAlternates: 0,
+		"restart-ahead-1d": 0, stopped: 0, CrashAfter: 0,
+	} {
+		if got := (Fault{Kind: kind, At: Nth(1)}).ProcessShift(); got != want {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
+}
+
 // dates returns how far ahead the Dates of responses are after a call with a fault; nil: a response has none.
 func dates(t *testing.T, kind string, responses int) (ahead []*time.Duration) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/servicecatalog/rules"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
@@ -51,9 +52,10 @@ type Scenario struct {
 	MaxFaults int
 	// endsByTime: the API server's time ends something in the steps.
 	endsByTime bool
-	// expires: the broker says when credentials expire, which is within the steps.
+	// expires: the broker says when credentials expire, which is within the steps, by the clock of the process. By the API server's clock they are only
+	// replaced earlier, and not where its time is so far ahead that they would have expired when they were issued.
 	expires bool
-	// waits: it ends while a new object waits for what is missing, which is an error five minutes later, by the clock of the process.
+	// waits: it ends while a new object waits for what is missing, which is an error after rules.MissingReferenceDelay, by the clock of the process.
 	waits bool
 	// endures: something ends by the API server's time, but enduranceTime after the steps began.
 	endures bool
@@ -81,10 +83,19 @@ func All() []Scenario {
 // enduranceTime is after how long something ends that must not end in the steps.
 const enduranceTime = 30 * time.Minute
 
+// renewalMargin is less than the time between the renewal of credentials in the steps and the times by which they are renewed or expire.
+const renewalMargin = 2 * time.Minute
+
 // HasNoEnd reports whether the end of the scenario is not defined with a fault of a clock: what ends in the steps ends early, late or not at all, or
 // what must not end in them does.
 func (s Scenario) HasNoEnd(f proxy.Fault) bool {
-	return s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()) || s.endures && f.MovesAhead() >= enduranceTime || (s.expires || s.waits) && f.ShiftsClock()
+	switch shift := f.ProcessShift(); {
+	case s.endsByTime && (f.MovesAhead() > 0 || f.HoldsUp()), s.endures && f.MovesAhead() >= enduranceTime:
+		return true
+	case s.waits && shift+Deadline >= rules.MissingReferenceDelay, s.expires && shift.Abs() >= renewalMargin:
+		return true
+	}
+	return false
 }
 
 // troubledNames matches the scenarios with Warning events without a fault as well: something fails, is missing or suspended, or is left

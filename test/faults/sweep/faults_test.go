@@ -230,13 +230,15 @@ func TestEndsAreDefined(t *testing.T) {
 		"alert-ttl":     "date-ahead-58s date-ahead-58s-briefly date-ahead-1h date-behind-58s date-behind-1h date-alternates start-date-ahead-58s start-date-behind-1h start-date-missing machine-ahead-1h machine-behind-58s",
 		"source-grows":  "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1d",
 		"alert-endures": "date-ahead-1h start-date-ahead-1h machine-ahead-1y", "grpc-alert-endures": "date-ahead-1h start-date-ahead-1h",
-		"cluster-broker-namespace-deleted": "machine-ahead-1d clock-ahead-1h",
+		"cluster-broker-namespace-deleted": "machine-ahead-1d clock-ahead-1h start-ahead-1y",
+		"binding-renewed":                  "clock-ahead-1h clock-behind-1h machine-behind-1h start-ahead-1d", "binding-ended": "machine-ahead-1y",
 	}
 	kept := map[string]string{
 		"alert":                            "date-ahead-1h date-behind-1h date-alternates start-date-missing machine-ahead-1h",
 		"alert-ttl":                        "date-ahead-1h-briefly date-behind-1h-briefly date-behind-58s-briefly date-missing clock-ahead-1h start-ahead-1y restart-behind-1h stopped crash-after",
 		"source-grows":                     "date-missing clock-behind-1h",
-		"cluster-broker-namespace-deleted": "date-missing stopped",
+		"cluster-broker-namespace-deleted": "date-missing stopped start-date-missing date-ahead-1h date-behind-58s clock-behind-1h clock-ahead-58s restart-ahead-1d",
+		"binding-renewed":                  "start-date-missing date-ahead-1h start-date-behind-1h date-behind-58s clock-ahead-58s machine-behind-58s restart-ahead-1d",
 		"alert-endures":                    "date-ahead-58s date-ahead-58s-briefly date-behind-58s date-behind-1h date-alternates date-missing start-date-ahead-58s start-date-behind-1h start-date-missing machine-behind-1h",
 	}
 	tested := 0
@@ -252,7 +254,7 @@ func TestEndsAreDefined(t *testing.T) {
 			}
 		}
 	}
-	if tested != 51 {
+	if tested != 70 {
 		t.Errorf("%d faults are tested", tested)
 	}
 }
