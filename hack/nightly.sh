@@ -7,6 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)} SLOW=${SLOW:-1}
 snapshot=dist/bellhop-v0.0.0-snapshot # what the step release makes
 
+# Prints a number for the day that SEED names, above zero, which grows by one each day, also at the end of a month. SEED may be any other number.
+day() {
+	local seed=$((10#$SEED)) year month
+	year=$((seed / 10000)) month=$((seed / 100 % 100))
+	((month > 2)) || year=$((year - 1)) month=$((month + 12))
+	echo $((365 * year + year / 4 - year / 100 + year / 400 + (153 * (month - 3) + 2) / 5 + seed % 100 + 1000000))
+}
+
 # Builds the operator of the soak, with the race detector.
 build_race() { CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .; }
 
@@ -53,20 +61,20 @@ kubernetes_versions() {
 	local all
 	all=($(go -C hack/controlplane run . -versions)) || return
 	[ ${#all[@]} -ge 2 ] || { echo "hack/controlplane has the versions ${all[*]-}, and not two" >&2; return 1; }
-	echo "${all[0]} ${all[1 + SEED % (${#all[@]} - 1)]}"
+	echo "${all[0]} ${all[1 + $(day) % (${#all[@]} - 1)]}"
 }
 
 # A fault of two of the eight classes on each scenario. The seed is the date, so that each day selects other faults, and the next class.
 sweep() {
 	local classes=("crash,answers" "two crashes,events" "stale,leaders" "time,neighbours")
-	hack/sweep.sh -seed "$SEED" -class "${classes[SEED % 4]}" -part 0.0001 -within $((5 * SLOW))m
+	hack/sweep.sh -seed "$SEED" -class "${classes[$(day) % 4]}" -part 0.0001 -within $((5 * SLOW))m
 }
 
 # Another version goes on after a crash, or after the loss of the lease. The seed selects the faults.
 skew() { ARGS="-fixed -seed $SEED -within $((4 * SLOW))m" hack/skew.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake: half of them one day, and the others the next.
-variants() { ARGS=-variants hack/sweep.sh -share $((1 + SEED % 2))/2; }
+variants() { ARGS=-variants hack/sweep.sh -share $((1 + $(day) % 2))/2; }
 
 # Up to 300 random histories of real senders, on two processors; each day has others. Then it checks that the suite detects each variant of the operator
 # that has a mistake.

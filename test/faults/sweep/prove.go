@@ -49,6 +49,9 @@ type VariantOptions struct {
 
 // ProveVariants checks that each variant is found by its fault and oracle, and that the unmodified operator passes the same runs.
 func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err error) {
+	if err := checkVariants(variants()); err != nil {
+		return err
+	}
 	chosen := slices.DeleteFunc(variants(), func(v variant) bool { return len(o.Names) > 0 && !slices.Contains(o.Names, v.name) })
 	if chosen = o.Share.ofVariants(chosen); len(chosen) == 0 {
 		return fmt.Errorf("there is no variant of %v in the share", o.Names)
@@ -217,12 +220,12 @@ func (r *variantResult) evaluate(result harness.Result) {
 var generalOracles = []string{"reached", "end", "rest", "orphan", "protocol", "warning"}
 
 // isFoundOnlyBy reports whether the faults of no other class reveal the mistake.
-func (r variantResult) isFoundOnlyBy(f proxy.Fault) bool {
+func (v variant) isFoundOnlyBy(f proxy.Fault) bool {
 	left := map[string]bool{}
 	for _, c := range classes {
 		left[c.name] = !c.is(f)
 	}
-	for _, text := range r.others {
+	for _, text := range v.others {
 		other, err := proxy.ParseFault(text)
 		if err != nil {
 			return false
@@ -232,13 +235,46 @@ func (r variantResult) isFoundOnlyBy(f proxy.Fault) bool {
 	return !slices.Contains(slices.Collect(maps.Values(left)), true)
 }
 
-// reportVariants prints the results. all: each class and each oracle must have a variant that no other one finds.
+// checkVariants checks the table: each class and each oracle has a variant that names no other one. Whichever share of the variants runs, each of them
+// has to be found as the table says.
+func checkVariants(all []variant) error {
+	byClass, byOracle := map[string]bool{}, map[string]bool{}
+	for _, v := range all {
+		f, err := proxy.ParseFault(v.fault)
+		if err != nil {
+			return err
+		}
+		byClass[classOf(f)] = byClass[classOf(f)] || v.isFoundOnlyBy(f)
+		byOracle[v.oracle] = true
+	}
+	return missesError(slices.Concat(withoutVariant("class", classNames(), byClass), withoutVariant("oracle", oracle.Names(), byOracle)))
+}
+
+// withoutVariant returns what to report of the classes or oracles that no variant has for itself.
+func withoutVariant(kind string, names []string, has map[string]bool) (missed []string) {
+	for _, name := range names {
+		if !has[name] {
+			missed = append(missed, fmt.Sprintf("no variant is found by the %s %q alone", kind, name))
+		}
+	}
+	return missed
+}
+
+// missesError returns an error with what is missed; nil: nothing is.
+func missesError(missed []string) error {
+	if len(missed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the sweep misses mistakes:\n  %s", strings.Join(missed, "\n  "))
+}
+
+// reportVariants prints the results. all: each oracle must have reported a variant that no other one did.
 func reportVariants(out io.Writer, results []variantResult, all bool) error {
 	slices.SortFunc(results, func(a, b variantResult) int { return strings.Compare(a.name, b.name) })
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "variant\tscenario\tclass\tfault\tother faults\tfound by\t")
 	var missed []string
-	byClass, byOracle := map[string]bool{}, map[string]bool{}
+	byOracle := map[string]bool{}
 	for _, r := range results {
 		f, err := proxy.ParseFault(r.fault)
 		if err != nil {
@@ -248,7 +284,6 @@ func reportVariants(out io.Writer, results []variantResult, all bool) error {
 		if len(r.failures) > 0 {
 			missed = append(missed, "see "+r.name)
 		}
-		byClass[classOf(f)] = byClass[classOf(f)] || r.isFoundOnlyBy(f)
 		for _, o := range r.oracles {
 			byOracle[o] = byOracle[o] || len(slices.DeleteFunc(slices.Clone(r.oracles), func(other string) bool { return other == o || slices.Contains(generalOracles, other) })) == 0
 		}
@@ -256,18 +291,8 @@ func reportVariants(out io.Writer, results []variantResult, all bool) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	for _, c := range classes {
-		if all && !byClass[c.name] {
-			missed = append(missed, fmt.Sprintf("no variant is found by the class %q alone", c.name))
-		}
+	if all {
+		missed = append(missed, withoutVariant("oracle", oracle.Names(), byOracle)...)
 	}
-	for _, name := range oracle.Names() {
-		if all && !byOracle[name] {
-			missed = append(missed, fmt.Sprintf("no variant is found by the oracle %q alone", name))
-		}
-	}
-	if len(missed) > 0 {
-		return fmt.Errorf("the sweep misses mistakes:\n  %s", strings.Join(missed, "\n  "))
-	}
-	return nil
+	return missesError(missed)
 }
