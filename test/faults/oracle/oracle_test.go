@@ -155,6 +155,7 @@ func TestEqualOutcomeOfLostAnswers(t *testing.T) {
 		{"no page", "lost@POST:receiver:hook#1", true, object + none, object + page + open, true},
 		{"after two crashes", "crash-after@PATCH:alerts/other/status#1+crash-before@2", true, object + open, object + none, true},
 		{"no resolve of another Alert", "crash-after@PATCH:alerts/other/status#1", true, object + open, object + none, false},
+		{"no resolve after a later end of the process", "restart-ahead-1d@PATCH:alerts/other/status#1", true, object + open, object + none, true},
 		{"no page of another Alert", "crash-after@PATCH:alerts/other/status#1", true, object + none, object + page + none, false},
 		{"no page at another receiver", "lost@POST:receiver:chat#1", true, object + none, object + page + none, false},
 		{"no page after a broker's answer", "lost@PUT:service_instances#1", true, object + none, object + page + none, false},

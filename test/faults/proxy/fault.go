@@ -182,11 +182,12 @@ func (f Fault) MayLoseAnswerTo(receiver, alert string) bool {
 }
 
 // concerns reports whether a message about an Alert to a receiver may be the call of the fault, or in flight at that call. A replaced answer is that to one
-// call. A process that is killed or stopped loses the answers to all calls in flight, to each receiver: those about the Alert of the call, where it names one.
+// call. A process that is killed or stopped loses the answers to all calls in flight, to each receiver: those about the Alert of the call, where it names one,
+// unless the process ends later than at the call.
 func (f Fault) concerns(receiver, alert string) bool {
 	named := firstGroup(alertCall, f.At)
 	switch {
-	case f.At.isNumber():
+	case f.At.isNumber(), f.isUntilRestart(), f.Kind == Deposed:
 		return true
 	case f.isOutsideAnswer():
 		return f.Receiver() == receiver
