@@ -14,8 +14,9 @@ import (
 
 // The kinds of faults of clocks, from a call on until the steps have ended: date-… of the API server, as its responses show it, clock-… of the
 // processes while they run, machine-… of both, as where one machine runs the API server and the processes, start-… of the process that takes over
-// after the call, start-date-… of the API server as that process sees it, from its first response on, and restart-… of the process, which is killed
-// soon after: the next one has the right time. Each is followed by a name of shifts; with date-…, -briefly may follow that. Timers, and what the
+// after the call, start-date-… of the API server as that process sees it, from its first response on, restart-… of the process, which is killed soon
+// after: the next one has the right time, and reboot-… of both in the process that takes over after the call, which is killed soon after, too, as where
+// a machine starts before it knows the time. Each is followed by a name of shifts; with date-…, -briefly may follow that. Timers, and what the
 // processes measure with the monotonic clock, are not affected.
 const (
 	dateKind      = "date-"
@@ -24,6 +25,7 @@ const (
 	startKind     = "start-"
 	startDateKind = "start-date-"
 	restartKind   = "restart-"
+	rebootKind    = "reboot-"
 	briefly       = "-briefly"
 
 	dateAlternates   = "date-alternates"    // two API servers, whose clocks differ, answer in turn
@@ -66,7 +68,7 @@ var shifts = map[string]time.Duration{
 func TimeKinds() []string {
 	all := []string{dateAlternates, dateMissing, startDateMissing, stopped, StoppedLeader}
 	for _, shift := range slices.Sorted(maps.Keys(shifts)) {
-		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, machineKind+shift, startKind+shift, startDateKind+shift, restartKind+shift)
+		all = append(all, dateKind+shift, dateKind+shift+briefly, clockKind+shift, machineKind+shift, startKind+shift, startDateKind+shift, restartKind+shift, rebootKind+shift)
 	}
 	return all
 }
@@ -79,6 +81,9 @@ func (f Fault) startsShifted() bool { return strings.HasPrefix(f.Kind, startKind
 
 // isUntilRestart reports whether the clock is right again in the process that takes over.
 func (f Fault) isUntilRestart() bool { return strings.HasPrefix(f.Kind, restartKind) }
+
+// isReboot reports whether all clocks are wrong in the process that takes over, and right again in the one after that.
+func (f Fault) isReboot() bool { return strings.HasPrefix(f.Kind, rebootKind) }
 
 // shift returns by how much the fault shifts a clock.
 func (f Fault) shift(kind string) time.Duration {
@@ -98,7 +103,12 @@ func (f Fault) dateShift() time.Duration {
 func (f Fault) isBrief() bool { return strings.HasSuffix(f.Kind, briefly) }
 
 // MovesAhead returns how much of the API server's time seems to have passed that has not: what ends by it within this time may end early.
-func (f Fault) MovesAhead() time.Duration { return max(0, f.dateShift()) }
+func (f Fault) MovesAhead() time.Duration {
+	if f.isReboot() {
+		return max(0, f.shift(rebootKind))
+	}
+	return max(0, f.dateShift())
+}
 
 // ProcessShift returns by how much the clock of the process that leads differs for as long as the steps take.
 func (f Fault) ProcessShift() time.Duration {
@@ -164,6 +174,10 @@ func (i *Injector) beginShift(f *Fault) {
 		if strings.HasPrefix(f.Kind, machineKind) {
 			i.setProcessClock(f.dateShift())
 		}
+	case f.isReboot():
+		i.server = serverClock{shift: f.shift(rebootKind)}
+		i.setProcessClock(f.shift(rebootKind))
+		i.busyUntil = time.Now().Add(restartDelay + 2*time.Second)
 	case f.startsShifted():
 		i.setProcessClock(f.shift(startKind))
 		i.busyUntil = time.Now().Add(processTime)

@@ -37,21 +37,21 @@ func TestClocksOfKinds(t *testing.T) {
 		hasPrefix := func(prefixes ...string) bool {
 			return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(kind, prefix) })
 		}
-		isServer, isStop := hasPrefix(dateKind, startDateKind, machineKind), hasPrefix(stopped)
+		isBoth, isServer, isStop := hasPrefix(machineKind, rebootKind), hasPrefix(dateKind, startDateKind, machineKind, rebootKind), hasPrefix(stopped)
 		if got := i.server.shift != 0 || i.server.isMissing; got != isServer {
 			t.Errorf("%s: the API server's clock is %+v", kind, i.server)
 		}
-		if got := process != 0; got != (!isServer && !isStop || hasPrefix(machineKind)) || hasPrefix(machineKind) && process != i.server.shift {
+		if got := process != 0; got != (!isServer && !isStop || isBoth) || isBoth && process != i.server.shift {
 			t.Errorf("%s: the clock of the process is shifted by %s", kind, process)
 		}
-		if act.killAfter != hasPrefix(startKind) || act.killLater != hasPrefix(restartKind) || act.stop != isStop {
+		if act.killAfter != hasPrefix(startKind, rebootKind) || act.killLater != hasPrefix(restartKind) || act.stop != isStop {
 			t.Errorf("%s: %+v", kind, act)
 		}
 		if f.HasSuccessor() != (act.killAfter || act.killLater || kind == StoppedLeader) {
 			t.Errorf("%s: another process takes over: %v", kind, f.HasSuccessor())
 		}
 		// The operator has to believe a lasting shift of the API server's clock, and must not believe a brief one.
-		if isKept := i.busyUntil.After(time.Now().Add(Agreement)); isKept != (isServer && i.server.shift != 0 && !f.isBrief() && kind != dateAlternates) {
+		if isKept := i.busyUntil.After(time.Now().Add(Agreement)); isKept != (isServer && i.server.shift != 0 && !f.isBrief() && !f.isReboot() && kind != dateAlternates) {
 			t.Errorf("%s lasts until %s", kind, i.busyUntil)
 		}
 	}
@@ -160,5 +160,37 @@ func TestProcessClock(t *testing.T) {
 	i.Disarm()
 	if got := read(); got != "0s" {
 		t.Errorf("then the file has %q", got)
+	}
+}
+
+// A machine starts with a wrong time, and starts again with the right one.
+func TestReboot(t *testing.T) {
+	i := NewInjector(nil)
+	i.ClockFile = filepath.Join(t.TempDir(), "clock")
+	i.Arm(Fault{Kind: "reboot-behind-1h", At: Nth(1), Then: &Fault{Kind: CrashAfter, At: Nth(1)}})
+	outside := Call{Seam: SeamOutside, Mutates: true}
+	for n, step := range []struct {
+		call  Call
+		next  bool // another process takes over after the call
+		want  action
+		shift time.Duration
+	}{
+		{Call{}, true, action{killAfter: true}, -time.Hour},
+		{Call{}, false, action{killLater: true}, -time.Hour},
+		{Call{}, false, action{}, -time.Hour},
+		{outside, true, action{killBefore: true}, 0},
+		{Call{}, true, action{killAfter: true}, 0},
+		{Call{}, false, action{}, 0},
+	} {
+		if got := i.intercept(t.Context(), step.call); got != step.want {
+			t.Errorf("call %d: %+v", n+1, got)
+		}
+		if step.next {
+			i.NextProcess()
+		}
+		text, _ := os.ReadFile(i.ClockFile)
+		if process, _ := time.ParseDuration(string(text)); process != step.shift || i.server.shift != step.shift {
+			t.Errorf("after call %d the clocks are shifted by %s and %s", n+1, process, i.server.shift)
+		}
 	}
 }

@@ -113,7 +113,7 @@ func faultKinds() []string {
 
 // HasSuccessor reports whether another process takes over.
 func (f Fault) HasSuccessor() bool {
-	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed, StoppedLeader}, f.Kind) || f.startsShifted() || f.isUntilRestart()
+	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed, StoppedLeader}, f.Kind) || f.startsShifted() || f.isUntilRestart() || f.isReboot()
 }
 
 // NeedsStandby reports whether the process that takes over runs from the beginning.
@@ -187,7 +187,7 @@ func (f Fault) MayLoseAnswerTo(receiver, alert string) bool {
 func (f Fault) concerns(receiver, alert string) bool {
 	named := firstGroup(alertCall, f.At)
 	switch {
-	case f.At.isNumber(), f.isUntilRestart(), f.Kind == Deposed:
+	case f.At.isNumber(), f.isUntilRestart(), f.isReboot(), f.Kind == Deposed:
 		return true
 	case f.isOutsideAnswer():
 		return f.Receiver() == receiver

@@ -58,8 +58,8 @@ type Injector struct {
 
 	server  serverClock // what the API server's responses show
 	refusal refusal
-	// isRestarting: the process has a wrong clock until it is killed.
-	isRestarting bool
+	// isRestarting: the process has a wrong clock until it is killed. isRebooted: it began with that.
+	isRestarting, isRebooted bool
 
 	killed    *Signal // the present process was killed
 	deposed   *Signal // the leader lost the election
@@ -94,7 +94,11 @@ func (i *Injector) NextProcess() {
 	if i.plan == nil {
 		return
 	}
-	if i.plan.isUntilRestart() {
+	if i.plan.isReboot() && !i.isRestarting {
+		i.isRestarting, i.isRebooted = true, true
+		return
+	}
+	if i.isRestarting {
 		i.isRestarting = false
 		i.endShifts()
 	}
@@ -104,7 +108,7 @@ func (i *Injector) NextProcess() {
 // Disarm ends all faults.
 func (i *Injector) Disarm() {
 	i.mu.Lock()
-	i.plan, i.isRestarting = nil, false
+	i.plan, i.isRestarting, i.isRebooted = nil, false, false
 	i.endShifts()
 	i.mu.Unlock()
 	i.frozen.open()
@@ -143,6 +147,13 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 	if i.isRestarting && c.Seam == SeamOutside && c.Mutates {
 		return action{killBefore: true}
 	}
+	if i.isRebooted {
+		i.isRebooted = false
+		return action{killLater: true}
+	}
+	if i.isRestarting {
+		return action{}
+	}
 	isAt := func(at Point) bool { return at == Nth(i.count) || at == PointOf(c, i.countByName[c.Name]) }
 	if isAt(p.From) {
 		i.beginWindow(ctx, p)
@@ -178,7 +189,7 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 		}
 		if p.IsOfTime() {
 			i.beginShift(p)
-			return action{killAfter: p.startsShifted(), killLater: p.isUntilRestart()}
+			return action{killAfter: p.startsShifted() || p.isReboot(), killLater: p.isUntilRestart()}
 		}
 		i.plan = nil
 		return action{answer: p.Kind}
