@@ -115,3 +115,18 @@ func TestClaimantsOfAReplacedID(t *testing.T) {
 		t.Errorf("it may remove what an earlier object has: %+v", s.inputs.FormerClaimants)
 	}
 }
+
+// R11: how old credentials are is measured over the reconciles of a process, also once nothing else is remembered about the binding.
+func TestTheAgeOfCredentialsIsRemembered(t *testing.T) {
+	b := &v1beta1.ServiceBinding{}
+	b.Status.ReconciledGeneration, b.Status.SecretVersion, b.Status.ExternalProperties = 1, "7", &v1beta1.ServiceBindingPropertiesState{}
+	base := &engine.Scope{Before: b, Object: b, Memory: &engine.Memory{}}
+	s := &scope{Scope: base, binding: b, shown: true}
+	s.inputs.Secret, s.inputs.Uptime, s.memory.SecretVersion = bindingrules.SecretInSync, time.Minute, "7"
+	s.inputs.NoteIssue(nil, new(metav1.NewTime(rulestest.T0)))
+	s.remember()
+	next := &scope{Scope: base, binding: b}
+	if next.recall(); next.memory.Issued == nil || next.memory.Issued.Looked != time.Minute || next.memory.SecretVersion != "" {
+		t.Errorf("remembered is %+v", next.memory)
+	}
+}

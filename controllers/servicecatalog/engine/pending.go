@@ -42,6 +42,8 @@ type Memory struct {
 	SeenRunning bool
 	// operation is how long the broker has been working on the operation on record, as it was measured last; nil: it was not.
 	operation *operation.Age
+	// unremoved is how long the orphan mitigation has failed, as it was measured last; nil: it does not fail.
+	unremoved *operation.Age
 	// goneSince is, by the id of the resource, when this process received the first 410 Gone about it, or first saw that one on record.
 	goneSince map[string]time.Time
 	// Definition is the result of a read of the CRD that began after the deletion was seen.
@@ -62,7 +64,13 @@ type Memory struct {
 
 // Inputs returns the part that a decision depends on.
 func (r *Memory) Inputs() operation.Inputs {
-	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, Operation: r.operation, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
+	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, Operation: r.operation, Unremoved: r.unremoved, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
+}
+
+// measure sets, and remembers, how old the records in a status are from which rules count.
+func (r *Memory) measure(in *operation.Inputs, s *v1beta1.OperationStatus) {
+	in.Operation, in.Unremoved = in.ObserveOperation(s), in.ObserveUnremoved(s)
+	r.operation, r.unremoved = in.Operation, in.Unremoved
 }
 
 // Unrecorded is a resource that a request may have created for an object, which may vanish before that is on record.
@@ -132,7 +140,7 @@ func (p *pending) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == rules.DefinitionUnknown && len(e.goneSince) == 0 && e.Memory == nil && len(e.CleanUpPolls) == 0 {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == rules.DefinitionUnknown && len(e.goneSince) == 0 && e.unremoved == nil && e.Memory == nil && len(e.CleanUpPolls) == 0 {
 		delete(p.entries, name)
 	}
 }

@@ -112,8 +112,7 @@ func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err erro
 	s, in := m.Common(), m.Common().Inputs
 	for err == nil {
 		r.ReadClocks(in)
-		in.Operation = in.ObserveOperation(s.Object.CommonStatus().Common())
-		s.Memory.operation = in.Operation
+		s.Memory.measure(in, s.Object.CommonStatus().Common())
 		in.NextNumber = 1 + rand.Int32N(catalog.NextNumbers)
 		in.Gone = r.observeGone(s)
 		if s.Broker != nil {

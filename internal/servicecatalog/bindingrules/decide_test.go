@@ -470,7 +470,7 @@ func withoutOverlap(f *fixture) { f.b.Annotations[v1beta1.RotationOverlapAnnotat
 
 // newProcess is the start of another process.
 func newProcess(f *fixture) {
-	f.in.Memory, f.in.Overlaps, f.in.Operation, f.in.Issued = RequestMemory{}, nil, nil, nil
+	f.in.Memory, f.in.Overlaps, f.in.Operation, f.in.Issued, f.in.Unremoved = RequestMemory{}, nil, nil, nil, nil
 }
 
 // F-S26: no clock takes credentials away: they are replaced, and where the broker refuses that, they stay in the Secret.

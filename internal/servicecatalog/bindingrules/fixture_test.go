@@ -45,7 +45,7 @@ func (f *fixture) inputs() Inputs {
 	right := f.in.Now.Add(-f.ahead)
 	f.in.Server, f.in.Uptime = rulestest.ServerTime(right, f.isTimeUnknown), f.in.Now.Add(-f.set).Sub(rulestest.T0)
 	f.in.Overlaps, f.in.Operation = f.in.Observe(f.b), f.in.ObserveOperation(f.b.Status.Common())
-	f.in.Issued = f.in.ObserveIssue(&f.b.Status)
+	f.in.Issued, f.in.Unremoved = f.in.ObserveIssue(&f.b.Status), f.in.ObserveUnremoved(f.b.Status.Common())
 	return f.in
 }
 

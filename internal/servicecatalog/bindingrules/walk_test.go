@@ -74,6 +74,7 @@ type bindingWalk struct {
 	polled     time.Time
 	accepted   bool // that of instanceWalk
 	operation  *operation.Age
+	unremoved  *operation.Age
 	gone       rulestest.Gone
 	reported   osbresult.State // that of instanceWalk
 
@@ -349,7 +350,7 @@ func (w *bindingWalk) forgetReport() {
 }
 
 func (w *bindingWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.operation, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, nil, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
+	w.unrecorded, w.polled, w.accepted, w.operation, w.unremoved, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, nil, nil, "", Memory{}, rulestest.Gone{}, map[string]time.Time{}
 	w.cached = w.secret.DeepCopy()
 }
 
@@ -368,7 +369,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory, Issued: w.known.Issued,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Unremoved: w.unremoved, Definition: rules.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory, Issued: w.known.Issued,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	w.readClocks(&world)
@@ -419,7 +420,8 @@ func (w *bindingWalk) reconcile() {
 	for calls := 0; ; {
 		w.readClocks(&world)
 		world.Operation, world.Issued = world.ObserveOperation(b.Status.Common()), world.ObserveIssue(&b.Status)
-		w.operation, w.known.Issued = world.Operation, world.Issued
+		world.Unremoved = world.ObserveUnremoved(b.Status.Common())
+		w.operation, w.unremoved, w.known.Issued = world.Operation, world.Unremoved, world.Issued
 		world.Memory, world.Gone = w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)

@@ -197,7 +197,8 @@ func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePro
 
 func (d *decision) newRequest(op rules.Operation) *Request {
 	call := &Request{Request: operation.Request{ID: rules.InstanceID(d.si), NextID: catalog.NextID(d.si.UID, d.si.Spec.ExternalID, d.in.NextNumber),
-		Operation: op, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
+		Operation: op, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si),
+		MitigationOver: d.in.IsMitigationOver(d.Status.Common())}}
 	if d.in.Offering.Class != nil {
 		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable
 	}

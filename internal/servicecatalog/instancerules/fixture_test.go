@@ -32,7 +32,7 @@ type fixture struct {
 func (f *fixture) inputs() Inputs {
 	in := &f.in.Inputs
 	in.Server, in.Uptime = rulestest.ServerTime(in.Now.Add(-f.ahead), f.isTimeUnknown), in.Now.Add(-f.set).Sub(rulestest.T0)
-	in.Operation = in.ObserveOperation(f.si.Status.Common())
+	in.Operation, in.Unremoved = in.ObserveOperation(f.si.Status.Common()), in.ObserveUnremoved(f.si.Status.Common())
 	return f.in
 }
 
@@ -168,7 +168,7 @@ func restarted(f *fixture) {
 }
 
 // newProcess is the start of another process.
-func newProcess(f *fixture) { f.in.SeenRunning, f.in.Operation = false, nil }
+func newProcess(f *fixture) { f.in.SeenRunning, f.in.Operation, f.in.Unremoved = false, nil, nil }
 
 // firstPlanAgain has the spec name the plan with which the instance was provisioned.
 func firstPlanAgain(f *fixture) { planNamed("small")(f) }

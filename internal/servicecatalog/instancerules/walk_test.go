@@ -56,6 +56,7 @@ type instanceWalk struct {
 	polled     time.Time
 	accepted   bool // it has received the acceptance of the operation in progress
 	operation  *operation.Age
+	unremoved  *operation.Age
 	gone       rulestest.Gone
 	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
@@ -284,7 +285,7 @@ func (w *instanceWalk) forgetReport() {
 
 // forget is the end of a process.
 func (w *instanceWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.operation, w.reported, w.gone, w.cleaned = nil, time.Time{}, false, nil, "", rulestest.Gone{}, map[string]time.Time{}
+	w.unrecorded, w.polled, w.accepted, w.operation, w.unremoved, w.reported, w.gone, w.cleaned = nil, time.Time{}, false, nil, nil, "", rulestest.Gone{}, map[string]time.Time{}
 }
 
 // hasUnknownOutcome says whether a provisioning is on record whose outcome a new process does not know. What has a broker that tells
@@ -300,7 +301,7 @@ func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status)
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, Server: rulestest.ServerTime(w.now, false), Uptime: w.now.Sub(rulestest.T0), NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Definition: rules.DefinitionLives},
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, Server: rulestest.ServerTime(w.now, false), Uptime: w.now.Sub(rulestest.T0), NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: rulestest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Operation: w.operation, Unremoved: w.unremoved, Definition: rules.DefinitionLives},
 		Offering: rules.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, rulestest.CleanUpBrokers(w.si.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
@@ -449,8 +450,8 @@ func (w *instanceWalk) inputsAt(si *v1beta1.ServiceInstance) Inputs {
 	w.si = si
 	defer func() { w.si = before }()
 	in := w.inputs()
-	in.Operation = in.ObserveOperation(si.Status.Common())
-	w.operation = in.Operation
+	in.Operation, in.Unremoved = in.ObserveOperation(si.Status.Common()), in.ObserveUnremoved(si.Status.Common())
+	w.operation, w.unremoved = in.Operation, in.Unremoved
 	return in
 }
 

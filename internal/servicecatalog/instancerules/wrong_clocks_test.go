@@ -58,3 +58,42 @@ func TestAnOperationEndsThoughTheClockIsBehind(t *testing.T) {
 		t.Errorf("after 8 days in progress: %s", got)
 	}
 }
+
+// R11: an id is left behind once its removal has failed for an hour, whatever clocks show meanwhile.
+func TestNoClockLeavesAnIDBehind(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, is := range map[string]struct{ before, then []func(*fixture) }{
+		"right clocks":                   {nil, nil},
+		"the machine is behind for once": {edits(newProcess, machineMoves(-day)), edits(machineMoves(day))},
+		"a restart once it is right":     {edits(newProcess, machineMoves(-day)), edits(newProcess, machineMoves(day))},
+		"this clock is ahead":            {edits(clockMoves(day)), nil},
+		"the machine is ahead":           {edits(machineMoves(day)), nil},
+	} {
+		f := newFixture(unanswered)
+		fail := func() {
+			if next := Decide(f.si, f.inputs()); next.Request != nil {
+				f.after(next.Request, answerOf(osbresult.Unknown, 500))
+			} else {
+				f.si.Status, f.in.Now = next.Status, next.RequeueAt
+			}
+		}
+		for f.si.Status.Attempts.UnremovedSince == nil {
+			fail()
+		}
+		begin := f.inputs().Uptime
+		for _, edit := range is.before {
+			edit(f)
+		}
+		fail()
+		fail()
+		for _, edit := range is.then {
+			edit(f)
+		}
+		for len(f.si.Status.LeftBehind) == 0 && f.inputs().Uptime-begin < 3*time.Hour {
+			fail()
+		}
+		if after := f.inputs().Uptime - begin; len(f.si.Status.LeftBehind) == 0 || after < time.Hour-time.Second {
+			t.Errorf("%s: %d ids are left behind after %s", name, len(f.si.Status.LeftBehind), after)
+		}
+	}
+}

@@ -44,11 +44,31 @@ func (in *Inputs) ObserveOperation(s *v1beta1.OperationStatus) *Age {
 	if in.Operation == nil && in.Server.Known.IsZero() {
 		return nil
 	}
-	seen.Age = max(times.Earliest(in.Now, in.Server.Known).Sub(seen.Recorded), 0) // by a clock that is ahead alone, it would be overdue
-	if in.Operation != nil {                                                      // the operation has begun since the process last looked
+	// By a clock that is ahead alone, it would be overdue.
+	seen.Age = max(times.Earliest(in.Now, in.Server.Known).Sub(seen.Recorded), 0)
+	if in.Operation != nil { // it has begun since the process last looked
 		seen.Age = min(seen.Age, in.Uptime-in.Operation.Looked)
 	}
 	return seen
+}
+
+// ObserveUnremoved returns how long the orphan mitigation has failed, with which Unremoved is set before a decision; nil: it does not fail.
+func (in *Inputs) ObserveUnremoved(s *v1beta1.OperationStatus) *Age {
+	if s.Attempts == nil || s.Attempts.UnremovedSince == nil {
+		return nil
+	}
+	seen := &Age{Recorded: s.Attempts.UnremovedSince.Time, Looked: in.Uptime}
+	var isKnown bool
+	if seen.Age, isKnown = in.Measure(in.Unremoved, s.Attempts.UnremovedSince); !isKnown {
+		seen.Age = max(times.Earliest(in.Now, in.Server.Steady).Sub(seen.Recorded), 0)
+	}
+	return seen
+}
+
+// IsMitigationOver reports whether the orphan mitigation has failed for so long that its id is left behind.
+func (in *Inputs) IsMitigationOver(s *v1beta1.OperationStatus) bool {
+	is := in.ObserveUnremoved(s)
+	return is != nil && is.Age >= maxMitigation
 }
 
 // IsOverdue reports whether the broker has been working on the operation on record for longer than it may. Nothing is overdue while the API server's

@@ -50,6 +50,8 @@ type Request struct {
 	// MaxDuration is the maximum duration of the operation that is polled. IsOverdue: it has exceeded that.
 	MaxDuration time.Duration
 	IsOverdue   bool
+	// MitigationOver: the orphan mitigation has failed for so long that its id is left behind after another failure.
+	MitigationOver bool
 }
 
 // MayMitigate reports whether a failed request is followed by an orphan mitigation.

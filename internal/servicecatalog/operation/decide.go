@@ -45,6 +45,9 @@ type Inputs struct {
 	SeenRunning bool
 	// Operation is how long the broker has been working on the operation, as this process has measured it when it last looked; nil: it has not looked.
 	Operation *Age
+	// Unremoved is how long the orphan mitigation has failed, as this process has measured it when it last looked; nil: it does not fail, or the
+	// process has not looked.
+	Unremoved *Age
 	// LastPoll is when this process last polled the operation, and PollAfter the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration

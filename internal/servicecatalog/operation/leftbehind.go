@@ -36,10 +36,11 @@ func (ap *Application) leaveBehind(message string) (said string) {
 		return ""
 	}
 	a := ap.Attempts()
-	if a.UnremovedSince == nil || a.UnremovedSince.After(ap.Now) { // the clock was ahead then (R11)
+	if a.UnremovedSince == nil {
 		a.UnremovedSince = times.Timestamp(ap.Now)
+		return ""
 	}
-	if ap.Now.Before(a.UnremovedSince.Add(maxMitigation)) {
+	if !ap.Call.MitigationOver {
 		return ""
 	}
 	l := *ap.Mitigated
