@@ -64,7 +64,8 @@ type Memory struct {
 
 // Inputs returns the part that a decision depends on.
 func (r *Memory) Inputs() operation.Inputs {
-	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, Operation: r.operation, Unremoved: r.unremoved, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
+	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, Operation: r.operation, Unremoved: r.unremoved,
+		LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
 }
 
 // measure sets, and remembers, how old the records in a status are from which rules count.

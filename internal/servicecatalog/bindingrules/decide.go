@@ -276,9 +276,12 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 }
 
 func (d *decision) newRequest(op rules.Operation) *Request {
-	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, server: d.in.Server, Request: operation.Request{
-		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable,
-		MitigationOver: d.in.IsMitigationOver(d.Status.Common())}}
+	call := &Request{Target: ptr.Deref(d.target(), v1beta1.ServiceBindingTarget{}), server: d.in.Server,
+		parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest}
+	call.Request = operation.Request{
+		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(),
+		Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable,
+		MitigationOver: d.in.IsMitigationOver(d.Status.Common())}
 	if d.phase.Task != bindingphase.Rotating { // a rotation sends no parameters
 		call.Required = d.in.Parameters.Required
 	}

@@ -86,8 +86,9 @@ func TestCredentialsAreRenewedThoughTheClockFallsBehind(t *testing.T) {
 				f.runFor(time.Minute, answer)
 			}
 			if binds == 1 || !right().Before(end) {
-				t.Errorf("%s behind since %s after the issue, restarted %t: credentials of 8 hours end without a renewal, which is wanted at %s by a clock that says %s",
-					behind, is.after, is.isRestarted, newDecision(f.b, f.inputs()).wantedRenewal(), f.in.Now)
+				in := f.inputs()
+				t.Errorf("%s behind since %s after the issue, restarted %t: credentials of 8 hours end without a renewal, which is wanted at %s, and it is %s",
+					behind, is.after, is.isRestarted, in.renewal(&f.b.Status), f.in.Now)
 			}
 		}
 	}
@@ -109,7 +110,12 @@ func TestCredentialsAreRenewedOnceAMachineIsRight(t *testing.T) {
 // Also where no process lives for long, so that none measures the time since the issue.
 func TestRestartsWithWrongClocksCauseNoRotationStorm(t *testing.T) {
 	const lives = 8 * time.Hour
-	for name, ahead := range map[string]time.Duration{"right clocks": 0, "a day ahead": 24 * time.Hour, "7h58m ahead": lives - 2*time.Minute, "a day behind": -24 * time.Hour} {
+	for name, ahead := range map[string]time.Duration{
+		"right":        0,
+		"a day ahead":  24 * time.Hour,
+		"7h58m ahead":  lives - 2*time.Minute,
+		"a day behind": -24 * time.Hour,
+	} {
 		f, binds := newFixture(func(f *fixture) { f.ahead = -ahead }), 0
 		answer := issue(func() time.Time { return f.in.Now.Add(lives) })
 		for start := f.in.Now; f.in.Now.Sub(start) < 2*time.Hour; f.in.Now = f.in.Now.Add(time.Minute) {
