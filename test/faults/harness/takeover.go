@@ -19,7 +19,6 @@ import (
 // replaceKilled starts a process for each one that is killed.
 func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
 	for now := &f; now != nil && now.HasSuccessor(); now = now.Then {
-		crashed := r.Injector.KillSignal()
 		switch now.Kind {
 		case proxy.Deposed:
 			r.replaceDeposed(ctx, now)
@@ -28,17 +27,27 @@ func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
 			r.replaceStopped(ctx)
 			return
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-crashed.Done:
-		}
-		r.Injector.NextProcess()
-		if err := r.takeOver(ctx, now); err != nil {
-			r.Env.Reportf("starting the operator again: %v", err)
-			return
+		for range now.Successors() {
+			if !r.replaceNext(ctx, now) {
+				return
+			}
 		}
 	}
+}
+
+// replaceNext waits until the process is killed, and starts another one. It returns false where that is not possible any more.
+func (r *Run) replaceNext(ctx context.Context, f *proxy.Fault) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-r.Injector.KillSignal().Done:
+	}
+	r.Injector.NextProcess()
+	if err := r.takeOver(ctx, f); err != nil {
+		r.Env.Reportf("starting the operator again: %v", err)
+		return false
+	}
+	return true
 }
 
 // takeOver makes the standby, or a new process, the leader.

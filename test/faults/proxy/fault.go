@@ -116,6 +116,17 @@ func (f Fault) HasSuccessor() bool {
 	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed, StoppedLeader}, f.Kind) || f.startsShifted() || f.isUntilRestart() || f.isReboot()
 }
 
+// Successors returns how many processes take over, one after the other.
+func (f Fault) Successors() int {
+	switch {
+	case f.isReboot():
+		return 2
+	case f.HasSuccessor():
+		return 1
+	}
+	return 0
+}
+
 // NeedsStandby reports whether the process that takes over runs from the beginning.
 func (f Fault) NeedsStandby() bool { return f.Kind == Standby || f.IsOverlap() }
 
