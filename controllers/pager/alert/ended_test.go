@@ -46,11 +46,7 @@ func TestAnAlertIsNotReleasedAfterTheLeaseHasEnded(t *testing.T) {
 	alert.Generation, alert.Status.ObservedGeneration = 1, -1
 	alert.CreationTimestamp = metav1.NewTime(now.Now().Add(time.Hour))
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver)
-	newProcess := func() *Reconciler {
-		r := newReconciler(t, c)
-		r.clock = now
-		return r
-	}
+	newProcess := func() *Reconciler { return newReconcilerAt(t, c, now, nil) }
 	former := newProcess()
 	former.leadership = lease
 	former.lead()
@@ -106,9 +102,6 @@ func TestAMessageThatWasNotSentIsSentOnceTheLeaseIsRenewed(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer server.Close()
-	refOf := func(name string) v1beta1.ReceiverRef {
-		return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
-	}
 	alert, _ := controllertest.NewAlertAndReceiver(server.URL)
 	alert.Generation, alert.Status.ObservedGeneration, alert.Spec.ReceiverRefs = 1, -1, []v1beta1.ReceiverRef{refOf("first"), refOf("second")}
 	_, one := controllertest.NewAlertAndReceiver(server.URL + "/first")
@@ -127,8 +120,7 @@ func TestAMessageThatWasNotSentIsSentOnceTheLeaseIsRenewed(t *testing.T) {
 		}
 		return err
 	}}, alert, one, two)
-	r := newReconciler(t, c)
-	r.clock, r.leadership = now, lease
+	r := newReconcilerAt(t, c, now, lease)
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err == nil {
 		t.Fatal("no timeout")
 	}

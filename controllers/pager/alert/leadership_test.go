@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,6 +36,17 @@ func (crashingStatus) Patch(context.Context, client.Object, client.Patch, ...cli
 	return errors.New("the process has crashed")
 }
 
+func refOf(name string) v1beta1.ReceiverRef {
+	return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
+}
+
+// newReconcilerAt returns the reconciler of a process with a clock and a lease; nil: no leader is elected.
+func newReconcilerAt(t *testing.T, c client.Client, now clock.PassiveClock, lease *leadership.Lease) *Reconciler {
+	r := newReconciler(t, c)
+	r.clock, r.leadership = now, lease
+	return r
+}
+
 // A leader that was stopped after it has recorded a request does not take the record back: the next leader sends what is on record.
 func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
 	var third atomic.Int64
@@ -53,9 +65,6 @@ func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(free)
-	refOf := func(name string) v1beta1.ReceiverRef {
-		return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
-	}
 	alert, _ := controllertest.NewAlertAndReceiver(server.URL)
 	alert.Generation, alert.Status.ObservedGeneration, alert.Spec.ReceiverRefs = 1, -1, []v1beta1.ReceiverRef{refOf("first"), refOf("second")}
 	objects := []client.Object{alert}
@@ -95,11 +104,7 @@ func TestARecordIsNotTakenBackAfterTheLeaseHasEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	newProcess := func() *Reconciler {
-		r := newReconciler(t, c)
-		r.clock = now
-		return r
-	}
+	newProcess := func() *Reconciler { return newReconcilerAt(t, c, now, nil) }
 	req := ctrl.Request{NamespacedName: nameOf(alert)}
 	former := newProcess()
 	former.leadership = lease

@@ -40,11 +40,7 @@ func TestARenewalAfterTheEndPagesAgain(t *testing.T) {
 				}
 				return c.SubResource(sub).Patch(ctx, o, p, opts...)
 			}}, alert, receiver)
-			newProcess := func() *Reconciler {
-				r := newReconciler(t, c)
-				r.clock = now
-				return r
-			}
+			newProcess := func() *Reconciler { return newReconcilerAt(t, c, now, nil) }
 			req := ctrl.Request{NamespacedName: nameOf(alert)}
 			former := newProcess()
 			former.leadership = lease

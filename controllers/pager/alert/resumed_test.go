@@ -35,8 +35,7 @@ func TestAnAtMostOnceMessageThatTheFenceHeldBackIsSent(t *testing.T) {
 	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 	alert.Status.ObservedGeneration, receiver.Spec.DeliveryPolicy = -1, v1beta1.AtMostOnce
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver)
-	r := newReconciler(t, c)
-	r.clock, r.leadership = now, lease
+	r := newReconcilerAt(t, c, now, lease)
 	guard, stopped := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil), false
 	guard.WriteWhile(func() error {
 		if !stopped { // here
@@ -74,8 +73,7 @@ func TestAResolveIsTriedAgainAfterTheProcessWasStopped(t *testing.T) {
 	receiver.Spec.ResolveTimeoutSeconds = new(int32(600))
 	alert.Status.ObservedGeneration, alert.CreationTimestamp = -1, metav1.NewTime(now.Now())
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver)
-	r := newReconciler(t, c)
-	r.clock, r.leadership = now, lease
+	r := newReconcilerAt(t, c, now, lease)
 	req := ctrl.Request{NamespacedName: nameOf(alert)}
 	reconcile := func() {
 		t.Helper()

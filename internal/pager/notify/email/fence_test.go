@@ -28,9 +28,7 @@ func TestNoMailWhileAnotherProcessMayLead(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	_, err = send(t.Context(), s, result.Fired, "delivery")
-	t.Log(err, server.Commands())
-	if err == nil {
-		t.Error("the mail was sent after the lease had ended")
+	if _, err = send(t.Context(), s, result.Fired, "delivery"); err == nil {
+		t.Errorf("the mail was sent after the lease had ended: %q", server.Commands())
 	}
 }
